@@ -1,0 +1,37 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make their environment in .venv first.
+PYTHON ?= python3
+PY := .venv/bin/python
+BUDGET ?= 8MB
+WAV ?=
+
+.PHONY: setup demo test check bench clean
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,dev]'
+	touch $@
+
+# export the default student under the budget, then animate a spoken sentence; everything lands in build/demo/
+demo: setup
+	$(PY) -m export.build --budget $(BUDGET) --out build/demo
+ifneq ($(WAV),)
+	$(PY) -m distill.data.aligned "$(WAV)" --out build/demo/phones.json
+	$(PY) -m runtime_examples.animate build/demo/model.pte --audio "$(WAV)" --phones build/demo/phones.json --out build/demo
+else
+	$(PY) -m runtime_examples.animate build/demo/model.pte --out build/demo
+endif
+
+test: setup
+	$(PY) -m pytest
+
+check: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: setup
+	$(PY) -m tests.bench
+
+clean:
+	rm -rf build .venv

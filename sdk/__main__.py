@@ -1,0 +1,156 @@
+"""`python -m sdk info FILE` describes an artefact; `python -m sdk animate FILE AUDIO --out FRAMES` plays sound into it.
+
+Exit status: 0 done, 2 a mistake that the message explains, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from sdk.artifact import open_artifact
+from sdk.clock import FrameClock
+from sdk.engines import open_engine
+from sdk.errors import AudioError, EngineUnavailable, TinyfaceError
+from sdk.latency import Latency
+from sdk.plugins import load_plugin, plugin_names
+from sdk.predictor import FramePredictor
+from sdk.protocols.base import FrameProtocol
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status. Errors of ours become a line on stderr, never a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m sdk", description="Speech audio in, face-rig frames out.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    info = commands.add_parser("info", help="print what an artefact says about itself")
+    info.add_argument("artefact", type=Path)
+    info.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    animate = commands.add_parser("animate", help="animate a recording")
+    animate.add_argument("artefact", type=Path)
+    animate.add_argument("audio", type=Path)
+    outputs = ", ".join(f".{name}" for name in plugin_names("sdk.protocols", "PROTOCOL"))
+    animate.add_argument("--out", type=Path, required=True, help=f"file to write; its suffix is the format: {outputs}")
+    animate.add_argument("--fps", help="frames a second: 30, 29.97, 30000/1001 (default: the artefact's own)")
+    animate.add_argument("--no-ensemble", action="store_true", help="leave out smoothing that the artefact asks for")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "info":
+            _info(chosen.artefact, chosen.json)
+        else:
+            _animate(chosen.artefact, chosen.audio, chosen.out, chosen.fps, chosen.no_ensemble)
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _info(path: Path, as_json: bool) -> None:
+    artifact = open_artifact(path)
+    manifest = artifact.manifest
+    if as_json:
+        print(json.dumps(json.loads(manifest.to_json()), indent=2, ensure_ascii=False))
+        return
+    clock = FrameClock(manifest.frame_rate)
+    latency = Latency.of(clock, manifest.window, ensemble=bool(manifest.ensemble))
+    past_ms = manifest.window.past_samples * 1000 / manifest.sample_rate_hz
+    rows: list[tuple[str, Any]] = [
+        ("artefact", path),
+        ("student", f"{manifest.student} ({manifest.kind}), {manifest.parameters:,} parameters, {manifest.precision}"),
+        ("runs on", f"{manifest.runtime}, {manifest.backend}"),
+        ("file", f"{path.stat().st_size:,} bytes, of which program {len(artifact.program):,}"),
+        ("sha256", artifact.sha256),
+        ("weights", manifest.weights_sha256),
+        ("window", f"{manifest.window_samples} samples: {past_ms:g} ms past, {manifest.window.future_ms:g} ms future"),
+        ("frames", f"{float(manifest.frame_rate):g} a second"),
+        ("ensemble", ", ".join(f"{weight:.4g}" for weight in manifest.ensemble) or "none"),
+        ("latency", f"{latency.total_ms:.1f} ms at 16 kHz, plus the caller's chunk and the inference"),
+        ("channels", f"{len(manifest.names)}: {', '.join(manifest.names)}"),
+    ]
+    for title, facts in (("tool", manifest.tools), ("training", manifest.training), ("score", manifest.scores)):
+        rows += [(f"{title} {name}", value) for name, value in facts.items()]
+    width = max(len(title) for title, _ in rows)
+    for title, value in rows:
+        print(f"{title:<{width}}  {value}")
+
+
+def _animate(artefact: Path, audio: Path, out: Path, fps: str | None, no_ensemble: bool) -> None:
+    protocol: FrameProtocol = load_plugin("sdk.protocols", out.suffix[1:].lower(), "PROTOCOL")
+    engine = open_engine(artefact)
+    with _open_sound(audio) as sound:
+        rate = int(sound.samplerate)
+        predictor = FramePredictor(engine, rate_hz=rate, fps=fps, ensemble=False if no_ensemble else None)
+        layout, count, heard = predictor.layout, 0, 0
+        with _whole_file(out) as stream:
+            stream.write(protocol.header(layout, predictor.clock.fps))
+            for block in _progress(_blocks(sound, audio), -(-sound.frames // rate)):
+                heard += len(block)
+                frames = predictor.push(block)
+                stream.writelines(protocol.encode(frame, layout) for frame in frames)
+                count += len(frames)
+            if not heard:
+                raise AudioError(f"{audio}: holds no samples")
+            tail = predictor.finish()
+            stream.writelines(protocol.encode(frame, layout) for frame in tail)
+    print(f"{out}: {count + len(tail)} frames at {float(predictor.clock.fps):g} fps from {heard / rate:.2f} s of audio")
+
+
+def _open_sound(path: Path) -> Any:
+    try:
+        import soundfile
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"reading sound files needs soundfile ({error}): pip install 'tinyface[play]'"
+        ) from error
+    try:
+        return soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
+
+
+def _blocks(sound: Any, path: Path) -> Iterator[np.ndarray]:
+    """The recording `(n, channels)` a second at a time. Raises `AudioError` where it cannot be decoded."""
+    try:
+        yield from sound.blocks(blocksize=int(sound.samplerate), dtype="float32", always_2d=True)
+    except (RuntimeError, OSError) as error:
+        raise AudioError(f"{path}: damaged ({error}); give a sound file that plays to its end") from error
+
+
+def _progress(blocks: Iterable[np.ndarray], total: int) -> Iterable[np.ndarray]:
+    """A bar on a terminal, if tqdm is there."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return blocks
+    bar: Iterable[np.ndarray] = tqdm(blocks, total=total, unit="s", desc="animating", disable=None, delay=1)
+    return bar
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears under `path` only when the block ends well. Raises `TinyfaceError` if it cannot be."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise TinyfaceError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

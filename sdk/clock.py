@@ -1,0 +1,56 @@
+"""The frame clock: frame index <-> absolute sample index. The rate is a fraction; nothing is ever added up.
+
+16000 / 30 is not whole: a hop of 533 samples drifts 0.375 s in ten minutes. Frame k of a clock of n/m frames a
+second sits at sample k * 16000 * m // n, for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sdk.errors import ConfigError
+
+SAMPLE_RATE_HZ = 16000
+
+
+@dataclass(frozen=True)
+class FrameClock:
+    """Frames at `fps` (a fraction) over audio at `rate_hz`. Raises `ConfigError` unless 1 <= fps <= 240."""
+
+    fps: Fraction
+    rate_hz: int = SAMPLE_RATE_HZ
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fps <= 240:
+            raise ConfigError(f"frame rate {self.fps} is out of range: give 1 to 240 frames a second")
+
+    @classmethod
+    def at(cls, fps: Fraction | int | float | str, rate_hz: int = SAMPLE_RATE_HZ) -> FrameClock:
+        """A clock from `30`, `29.97`, `"30000/1001"` or a `Fraction`; floats are read as their nearest simple fraction.
+
+        29.97, 23.976 and 59.94 mean the broadcast rates n/1001.
+        """
+        broadcast = {29.97: Fraction(30000, 1001), 23.976: Fraction(24000, 1001), 59.94: Fraction(60000, 1001)}
+        try:
+            if isinstance(fps, float):
+                return cls(broadcast.get(fps, Fraction(fps).limit_denominator(1001)), rate_hz)
+            return cls(Fraction(fps), rate_hz)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise ConfigError(f"{fps!r} is no frame rate: give a number or a fraction such as 30000/1001") from None
+
+    def sample(self, frame: int) -> int:
+        """Absolute sample index of a frame; frames before the start are negative."""
+        return frame * self.rate_hz * self.fps.denominator // self.fps.numerator
+
+    def frames_before(self, sample: int) -> int:
+        """How many frames k >= 0 sit strictly before `sample`."""
+        if sample <= 0:
+            return 0
+        # sample(k) < s  <=>  k * rate * m < s * n  (s whole)
+        step = self.rate_hz * self.fps.denominator
+        return -(-sample * self.fps.numerator // step)
+
+    def doubled(self) -> FrameClock:
+        """The clock at twice the rate: its frame 2k is this clock's frame k (ensemble, eq. 8)."""
+        return FrameClock(self.fps * 2, self.rate_hz)

@@ -1,0 +1,186 @@
+"""Read the morph targets of a glTF 2.0 file (`.gltf` or `.glb`) with numpy and json alone.
+
+All primitives that have targets, in all nodes of the scene, become one mesh; body parts without targets are left out.
+Node transforms are applied; skinning is not. Sparse, packed and quantised data are refused with a clear error.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from sdk.errors import FaceError
+
+_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTH = {"SCALAR": 1, "VEC3": 3}
+_GLB, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
+_PACKED = {"KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh_quantization"}
+
+Morphs = tuple[list[str], np.ndarray, np.ndarray, np.ndarray]
+
+
+def read_morphs(path: Path) -> Morphs:
+    """Names, neutral `(V, 3)`, deltas `(K, V, 3)` and triangles `(T, 3)` in the file's own unit. Raises `FaceError`."""
+    try:
+        return _Gltf(path).morphs()
+    except FaceError as error:
+        raise FaceError(f"{path}: {error}") from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        struct.error,
+        RecursionError,
+    ) as error:
+        raise FaceError(f"{path}: not a well-formed glTF 2.0 file: {type(error).__name__}: {error}") from error
+
+
+class _Gltf:
+    """One opened file: its JSON and its buffers."""
+
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        binary = b""
+        if data[:4] == struct.pack("<I", _GLB):
+            text, binary = _glb_chunks(data)
+        else:
+            text = data
+        self.json: dict[str, Any] = json.loads(text)
+        if not isinstance(self.json, dict) or not str(self.json.get("asset", {}).get("version", "")).startswith("2"):
+            raise FaceError("not glTF 2.0: asset.version is missing or not 2")
+        if packed := _PACKED & set(self.json.get("extensionsRequired", [])):
+            raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
+        self.buffers = [_buffer(entry, path.parent, binary) for entry in self.json.get("buffers", [])]
+
+    def morphs(self) -> Morphs:
+        """All morphed primitives of the scene as one mesh."""
+        parts: list[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]] = []
+        for node, world in self._placed_nodes():
+            mesh = self.json["meshes"][node["mesh"]]
+            # A skinned mesh is placed by its joints; the specification tells readers to ignore its node.
+            place = np.eye(4) if "skin" in node else world
+            parts += [self._primitive(mesh, part, place) for part in mesh["primitives"] if part.get("targets")]
+        if not parts:
+            raise FaceError("no mesh of its scene has morph targets; export the head with its blendshapes")
+        names = list(dict.fromkeys(name for part in parts for name in part[0]))
+        total = sum(len(neutral) for _, neutral, _, _ in parts)
+        deltas, triangles, start = np.zeros((len(names), total, 3), np.float32), [], 0
+        for part_names, neutral, part_deltas, part_triangles in parts:
+            stop = start + len(neutral)
+            deltas[[names.index(name) for name in part_names], start:stop] = part_deltas
+            triangles.append(part_triangles + start)
+            start = stop
+        return names, np.concatenate([part[1] for part in parts]), deltas, np.concatenate(triangles)
+
+    def _placed_nodes(self) -> list[tuple[dict[str, Any], np.ndarray]]:
+        """(node, world transform `(4, 4)`) of every node of the scene that carries a mesh."""
+        nodes = self.json.get("nodes", [])
+        scenes = self.json.get("scenes")
+        children = {child for node in nodes for child in node.get("children", [])}
+        roots = (
+            scenes[self.json.get("scene", 0)].get("nodes", []) if scenes else sorted(set(range(len(nodes))) - children)
+        )
+        found, todo = [], [(root, np.eye(4)) for root in reversed(roots)]
+        for _ in range(len(nodes)):  # a tree visits each node once; a cycle cannot hold us for ever
+            if not todo:
+                break
+            index, parent = todo.pop()
+            world = parent @ _local(nodes[index])
+            if "mesh" in nodes[index]:
+                found.append((nodes[index], world))
+            todo += [(child, world) for child in reversed(nodes[index].get("children", []))]
+        return found
+
+    def _primitive(self, mesh: dict[str, Any], part: dict[str, Any], place: np.ndarray) -> Morphs:
+        if part.get("mode", 4) != 4:
+            raise FaceError("a morphed primitive is not a list of triangles; triangulate it before exporting")
+        names = mesh.get("extras", {}).get("targetNames")
+        if not names or len(names) != len(part["targets"]):
+            raise FaceError(
+                f"mesh {mesh.get('name', '?')!r}: extras.targetNames does not name its "
+                f"{len(part['targets'])} morph targets; export with shape names"
+            )
+        neutral = self._accessor(part["attributes"]["POSITION"], "VEC3")
+        empty = np.zeros_like(neutral)
+        moves = [self._accessor(t["POSITION"], "VEC3") if "POSITION" in t else empty for t in part["targets"]]
+        deltas = np.stack(moves)
+        corners = self._accessor(part["indices"], "SCALAR") if "indices" in part else np.arange(len(neutral))
+        triangles = corners.astype(np.int32).reshape(-1, 3)
+        turn = place[:3, :3]
+        if np.linalg.det(turn) < 0:  # mirrored: keep the outside outside
+            triangles = triangles[:, ::-1]
+        return [str(n) for n in names], (neutral @ turn.T + place[:3, 3]).astype(np.float32), deltas @ turn.T, triangles
+
+    def _accessor(self, index: int, kind: str) -> np.ndarray:
+        entry = self.json["accessors"][index]
+        if "sparse" in entry:
+            raise FaceError(f"accessor {index} is sparse, which is not read here; export without sparse accessors")
+        if entry["type"] != kind or entry.get("normalized") or (kind == "VEC3" and entry["componentType"] != 5126):
+            raise FaceError(f"accessor {index} is {entry['type']} of type {entry['componentType']}, not plain {kind}")
+        dtype, width, count = np.dtype(_TYPES[entry["componentType"]]), _WIDTH[kind], int(entry["count"])
+        if "bufferView" not in entry:
+            return np.zeros((count, width) if width > 1 else count, dtype)
+        view = self.json["bufferViews"][entry["bufferView"]]
+        step = view.get("byteStride", dtype.itemsize * width)
+        start = view.get("byteOffset", 0) + entry.get("byteOffset", 0)
+        data = self.buffers[view["buffer"]]
+        if count < 1 or start < 0 or start + step * (count - 1) + dtype.itemsize * width > len(data):
+            raise FaceError(f"accessor {index} reaches beyond its buffer: the file is truncated")
+        rows = np.ndarray((count, width), dtype, data, start, (step, dtype.itemsize)).copy()
+        return rows if width > 1 else rows[:, 0]
+
+
+def _glb_chunks(data: bytes) -> tuple[bytes, bytes]:
+    """The JSON and binary chunks of a `.glb`."""
+    _, version, length = struct.unpack_from("<III", data)
+    if version != 2 or length > len(data):
+        raise FaceError(f"a .glb of version {version} and {length} bytes, of which {len(data)} are there: truncated?")
+    chunks: dict[int, bytes] = {}
+    at = 12
+    while at + 8 <= length:
+        size, kind = struct.unpack_from("<II", data, at)
+        chunks.setdefault(kind, data[at + 8 : at + 8 + size])
+        at += 8 + size
+    if _JSON not in chunks:
+        raise FaceError("a .glb without a JSON chunk")
+    return chunks[_JSON], chunks.get(_BIN, b"")
+
+
+def _buffer(entry: dict[str, Any], folder: Path, binary: bytes) -> bytes:
+    uri = entry.get("uri")
+    if uri is None:
+        return binary
+    if uri.startswith("data:"):
+        try:
+            return base64.b64decode(uri.partition(",")[2], validate=True)
+        except binascii.Error as error:
+            raise FaceError(f"an embedded buffer is not base64: {error}") from error
+    return (folder / unquote(uri)).read_bytes()
+
+
+def _local(node: dict[str, Any]) -> np.ndarray:
+    """The node's own transform `(4, 4)`."""
+    if "matrix" in node:
+        return np.array(node["matrix"], dtype=float).reshape(4, 4).T
+    x, y, z, w = node.get("rotation", (0.0, 0.0, 0.0, 1.0))
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    out = np.eye(4)
+    out[:3, :3] = turn * np.array(node.get("scale", (1.0, 1.0, 1.0)), dtype=float)
+    out[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
+    return out

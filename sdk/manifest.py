@@ -1,0 +1,106 @@
+"""What an artefact says about itself: everything that is needed to run it, and how it came to be.
+
+There are no defaults: a missing fact is an error, because a guessed frame rate or channel order animates a face
+wrongly without a word. Stored as JSON inside the artefact (`sdk/artifact.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from sdk import strict
+from sdk.errors import ConfigError, ManifestError, RigError
+from sdk.rig import RigLayout
+from sdk.window import WindowSpec
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Facts of one artefact; the fields are the JSON keys.
+
+    student: variant name (`s5`). kind: `window` (the paper's family) or `stream`. runtime: the engine that runs it
+    (`executorch`, `torchscript`). backend: the kernels inside (`xnnpack`, `portable`, `cpu`). precision: `fp32`, ...
+    sample_rate_hz, window_samples, future_samples: the input. fps: native frame rate `[numerator, denominator]`.
+    ensemble: weights of eq. 8 `[a1, a2, a3]`, or `[]` for none. history: what stands before sample 0 (`zeros`).
+    names, minimum, maximum, neutral: the rig. parameters: count. weights_sha256: of the checkpoint's weights.
+    tools: versions that made the file. training: provenance. scores: measured quality of the checkpoint.
+    """
+
+    schema: int
+    student: str
+    kind: str
+    runtime: str
+    backend: str
+    precision: str
+    sample_rate_hz: int
+    window_samples: int
+    future_samples: int
+    fps: list[int]
+    ensemble: list[float]
+    history: str
+    names: list[str]
+    minimum: list[float]
+    maximum: list[float]
+    neutral: list[float]
+    parameters: int
+    weights_sha256: str
+    tools: dict[str, str]
+    training: dict[str, Any]
+    scores: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.schema != SCHEMA:
+            problems.append(f"schema {self.schema} (this version reads {SCHEMA})")
+        if self.kind not in ("window", "stream"):
+            problems.append(f"kind {self.kind!r} is neither window nor stream")
+        if self.sample_rate_hz != 16000:
+            problems.append(f"sample_rate_hz {self.sample_rate_hz} is not 16000")
+        if len(self.fps) != 2 or min(self.fps) < 1 or not 1 <= Fraction(*self.fps) <= 240:
+            problems.append(f"fps {self.fps} is not [numerator, denominator] of 1 to 240 frames a second")
+        weights = self.ensemble
+        if weights and (len(weights) != 3 or min(weights) < 0 or abs(sum(weights) - 1) > 1e-6):
+            problems.append(f"ensemble {weights} is not three weights from 0 that sum to 1")
+        if self.history != "zeros":
+            problems.append(f"history {self.history!r} is not 'zeros'")
+        try:
+            RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
+        except RigError as error:
+            problems.append(str(error))
+        if self.window_samples < 1 or not 0 <= self.future_samples <= self.window_samples:
+            problems.append(f"future_samples {self.future_samples} is not within window_samples {self.window_samples}")
+        if problems:
+            raise ManifestError("manifest: " + "; ".join(problems))
+
+    @property
+    def layout(self) -> RigLayout:
+        return RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
+
+    @property
+    def window(self) -> WindowSpec:
+        return WindowSpec(self.window_samples, self.future_samples)
+
+    @property
+    def frame_rate(self) -> Fraction:
+        return Fraction(*self.fps)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Manifest:
+        """Parse; raises `ManifestError` listing missing, unknown and mistyped fields together."""
+        try:
+            raw = json.loads(text)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise ManifestError(f"manifest is not JSON: {error}") from error
+        try:
+            return strict.load(cls, raw, where="manifest")
+        except ConfigError as error:
+            raise ManifestError(f"{error}. Export the artefact again.") from error

@@ -1,0 +1,178 @@
+"""Audio in, frames out, for one voice: push what you have, take what is due, finish to get the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from sdk.audio import ResamplerState, StreamingResampler, to_mono_float
+from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.engines import open_engine
+from sdk.engines.base import Engine
+from sdk.ensemble import EQUAL_WEIGHTS, RealtimeEnsemble
+from sdk.errors import ArtifactError, AudioError, ConfigError
+from sdk.latency import Latency
+from sdk.rig import Frame
+from sdk.stream import StreamState, advance
+
+_BLOCK_SAMPLES = SAMPLE_RATE_HZ * 60  # of one push worked on at once; bounds memory for whole files
+
+
+class FramePredictor:
+    """One voice of an engine; the engine may be shared, the predictor is not thread-safe.
+
+    The same audio gives the same frames in any chunking, and a frame never depends on audio after its future. Frame k
+    sits at 16 kHz sample k * 16000 / fps. fps: any rate from 1 to 240; None is the artefact's own. ensemble: None as
+    the manifest says, True or False, or three weights (eq. 8). Raises `AudioError` for a rate out of range,
+    `ConfigError` for a frame rate or weights that cannot be.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        rate_hz: int = SAMPLE_RATE_HZ,
+        fps: Fraction | float | str | None = None,
+        ensemble: bool | Sequence[float] | None = None,
+    ) -> None:
+        manifest = engine.manifest
+        if manifest.kind != "window":
+            raise ArtifactError(
+                f"{manifest.student!r} is a {manifest.kind} student; this version plays window students"
+            )
+        self.engine = engine
+        self.layout = manifest.layout
+        self.window = manifest.window
+        self.clock = FrameClock.at(manifest.frame_rate if fps is None else fps)
+        self._resampler = StreamingResampler(rate_hz)
+        weights = _ensemble_weights(ensemble, manifest.ensemble)
+        self._ensemble = RealtimeEnsemble(weights) if weights else None
+        if self._ensemble and self.clock.fps > 120:
+            raise ConfigError(
+                f"the ensemble predicts at twice {self.clock.fps} fps: give at most 120, or ensemble=False"
+            )
+        self._ticks = self.clock.doubled() if self._ensemble else self.clock
+        self.reset()
+
+    @property
+    def rate_hz(self) -> int:
+        return self._resampler.rate_hz
+
+    @property
+    def latency(self) -> Latency:
+        """The latency when each sample is pushed as it comes and inference costs nothing."""
+        return self.latency_at(1)
+
+    def latency_at(self, chunk_samples: int, inference_ms: float = 0.0) -> Latency:
+        """The latency when `chunk_samples` at `rate_hz` are pushed at a time."""
+        return Latency.of(
+            self.clock,
+            self.window,
+            ensemble=self._ensemble is not None,
+            rate_hz=self.rate_hz,
+            chunk_samples=chunk_samples,
+            inference_ms=inference_ms,
+        )
+
+    def reset(self) -> None:
+        """Forget everything: the next sample pushed is sample 0 of a new take."""
+        self._resampler.reset()
+        if self._ensemble:
+            self._ensemble.reset()
+        first = self._ensemble.first_frame if self._ensemble else 0
+        self._stream = StreamState.initial(self._ticks, self.window, first)
+        self._finished = False
+
+    def push(self, samples: object) -> list[Frame]:
+        """The frames that `samples` make due, in order; `samples` as `audio.to_mono_float` takes them, any number.
+
+        Raises `AudioError` for unusable samples or after `finish`, `ArtifactError` if the program fails. Whatever it
+        raises, the predictor stays as it was before the call.
+        """
+        if self._finished:
+            raise AudioError("the take is finished; call reset() before pushing new audio")
+        mono = to_mono_float(samples)
+        before = self._snapshot()
+        try:
+            frames: list[Frame] = []
+            for start in range(0, len(mono), _BLOCK_SAMPLES):
+                frames += self._predict(self._resampler.push_mono(mono[start : start + _BLOCK_SAMPLES]))
+            return frames
+        except BaseException:
+            self._restore(before)
+            raise
+
+    def finish(self) -> list[Frame]:
+        """The last frames: the future context is silence. In all there is a frame k wherever sample(k) holds audio.
+
+        A second call gives none.
+        """
+        if self._finished:
+            return []
+        before = self._snapshot()
+        try:
+            frames = self._predict(self._resampler.finish())
+            count = self.clock.frames_before(self._stream.received)
+            if count:
+                last = 2 * count - 1 if self._ensemble else count - 1
+                due = self._ticks.sample(last) + max(self.window.future_samples, 1)
+                missing = due - self._stream.received
+                frames += self._predict(np.zeros(max(0, missing), dtype=np.float32))
+        except BaseException:
+            self._restore(before)
+            raise
+        self._finished = True
+        return frames
+
+    def _predict(self, samples: np.ndarray) -> list[Frame]:
+        self._stream, steps = advance(self._stream, samples, self._ticks, self.window)
+        frames = []
+        for step in steps:
+            values: np.ndarray | None = self.engine.run(step.window)
+            index = step.frame
+            if self._ensemble and values is not None:
+                values = self._ensemble.push(values)
+                index = (step.frame - 1) // 2
+            if values is not None:
+                frames.append(Frame(index, self.clock.sample(index), self.layout.clamp(values), self.layout))
+        return frames
+
+    def _snapshot(self) -> tuple[ResamplerState, StreamState, tuple[np.ndarray, ...]]:
+        return self._resampler.state, self._stream, self._ensemble.state if self._ensemble else ()
+
+    def _restore(self, before: tuple[ResamplerState, StreamState, tuple[np.ndarray, ...]]) -> None:
+        self._resampler.state, self._stream, smoothing = before
+        if self._ensemble:
+            self._ensemble.state = smoothing
+
+
+def predict(
+    engine: Engine | Path | str,
+    samples: object,
+    rate_hz: int = SAMPLE_RATE_HZ,
+    *,
+    fps: Fraction | float | str | None = None,
+    ensemble: bool | Sequence[float] | None = None,
+) -> list[Frame]:
+    """All frames of one recording: a `FramePredictor` fed in one chunk. `engine` may be an artefact's path.
+
+    Raises `AudioError` for audio that is empty or unusable, and what opening and running the artefact raise.
+    """
+    opened = open_engine(engine) if isinstance(engine, (str, Path)) else engine
+    predictor = FramePredictor(opened, rate_hz=rate_hz, fps=fps, ensemble=ensemble)
+    mono = to_mono_float(samples)
+    if not mono.size:
+        raise AudioError("the audio holds no samples")
+    return predictor.push(mono) + predictor.finish()
+
+
+def _ensemble_weights(asked: bool | Sequence[float] | None, native: Sequence[float]) -> tuple[float, ...]:
+    """Weights of eq. 8, or `()` for none."""
+    if asked is None:
+        return tuple(native)
+    if isinstance(asked, bool):
+        return (tuple(native) or EQUAL_WEIGHTS) if asked else ()
+    return tuple(asked)

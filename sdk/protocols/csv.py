@@ -1,0 +1,170 @@
+"""Live Link Face CSV, as the iPhone app writes it and Unreal tools read it; and a reader for such files.
+
+61 columns after timecode and count, in the app's own order, which is not that of its packets: here JawRight comes
+before JawLeft and MouthRight before MouthLeft. The timecode counts 60 to the second whatever the capture rate:
+`HH:MM:SS:frame.subframe`. A row whose count is 0 has no values: the face was lost, time went on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import RigError
+from sdk.protocols.base import FrameProtocol, values_in
+from sdk.rig import ARKIT_52, Frame, RigLayout
+
+ROTATIONS = (
+    "headYaw", "headPitch", "headRoll", "leftEyeYaw", "leftEyePitch", "leftEyeRoll", "rightEyeYaw", "rightEyePitch",
+    "rightEyeRoll",
+)  # fmt: skip
+_SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
+COLUMNS: tuple[str, ...] = tuple(_SWAPPED.get(name, name) for name in ARKIT_52) + ROTATIONS
+_TIMECODE_HZ = 60
+_OTHER_TIMECODES_HZ = (50, 48, 30, 25, 24)
+_TIMECODE = re.compile(r"(\d+):(\d+):(\d+):(\d+(?:\.\d+)?)")
+
+
+def live_link_layout() -> RigLayout:
+    """The 61 channels of Live Link Face: ARKit's 52 in their usual order, then head and eye rotations in radians."""
+    low = (0.0,) * len(ARKIT_52) + (-float(np.pi),) * len(ROTATIONS)
+    high = (1.0,) * len(ARKIT_52) + (float(np.pi),) * len(ROTATIONS)
+    return RigLayout(ARKIT_52 + ROTATIONS, low, high)
+
+
+class LiveLinkFaceCsv:
+    """See `FrameProtocol`; carries the 61 channels of `live_link_layout`, those that `layout` lacks as 0."""
+
+    def header(self, layout: RigLayout, fps: Fraction) -> bytes:
+        """The column names; the rate is not in the file. Raises `RigError` for channels without a column."""
+        homeless = [name for name in layout.names if name not in COLUMNS]
+        if homeless:
+            raise RigError(
+                f"Live Link Face CSV has no column for: {', '.join(homeless)}. Send a layout without them, or use jsonl"
+            )
+        titles = [name[0].upper() + name[1:] for name in COLUMNS]
+        return (",".join(["Timecode", "BlendShapeCount", *titles]) + "\n").encode("ascii")
+
+    def encode(self, frame: Frame, layout: RigLayout) -> bytes:
+        """One row, ten decimals as the app writes. Raises `RigError` if the frame lacks a channel of `layout`."""
+        values = dict(zip(layout.names, values_in(frame, layout).tolist(), strict=True))
+        cells = [f"{values.get(name, 0.0):.10f}" for name in COLUMNS]
+        return (",".join([_timecode(frame.sample), str(len(COLUMNS)), *cells]) + "\n").encode("ascii")
+
+
+PROTOCOL: FrameProtocol = LiveLinkFaceCsv()
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A recording: `values` `(rows, 61)` float32 in `layout` order, `times_s` `(rows,)` float64 since midnight.
+
+    `tracked` `(rows,)` is False where the face was lost; `values` then repeat the last row that was tracked (the next
+    one at the start, neutral where there is none). Values are as measured, slightly beyond the layout's range at times.
+    """
+
+    layout: RigLayout
+    values: np.ndarray
+    times_s: np.ndarray
+    tracked: np.ndarray
+
+    @property
+    def samples(self) -> np.ndarray:
+        """16 kHz sample of each row `(rows,)`, counted from midnight: what `encode` was given."""
+        samples: np.ndarray = np.rint(self.times_s * SAMPLE_RATE_HZ).astype(np.int64)
+        return samples
+
+
+def read_csv(path: Path | str, timecode_hz: int | None = None) -> Capture:
+    """Read a Live Link Face CSV, every row of it; after timecode and count, columns are found by name.
+
+    timecode_hz: how many timecode frames a second has; None takes the app's 60, unless the rows are more evenly spaced
+    at another usual rate. Times keep growing over midnight. Raises `RigError` listing up to five bad rows.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        rows = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), 1) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RigError(f"{path}: cannot read as CSV: {error}") from error
+    layout = live_link_layout()
+    order = _columns(path, rows[0][1] if rows else [], layout)
+    values = np.zeros((len(rows) - 1, len(layout)), dtype=np.float32)
+    tracked = np.zeros(len(rows) - 1, dtype=bool)
+    clock, problems = [], []
+    for at, (number, row) in enumerate(rows[1:]):
+        match = _TIMECODE.fullmatch(row[0].strip())
+        try:
+            if not match:
+                raise ValueError(f"{row[0]!r} is no timecode HH:MM:SS:frame.subframe")
+            clock.append((int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]), float(match[4])))
+            tracked[at] = len(row) > 1 and int(row[1]) > 0
+            if tracked[at]:
+                values[at] = _numbers(row, order)
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    if problems:
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise RigError(f"{path}: " + "; ".join(problems[:5]) + more)
+    return Capture(layout, _held(values, tracked), _seconds(clock, timecode_hz), tracked)
+
+
+def _timecode(sample: int) -> str:
+    """A 16 kHz sample as timecode, to the nearest thousandth of 1/60 s: fine enough to give the sample back."""
+    thousandths = (sample * _TIMECODE_HZ * 1000 + SAMPLE_RATE_HZ // 2) // SAMPLE_RATE_HZ
+    seconds, rest = divmod(thousandths, _TIMECODE_HZ * 1000)
+    return (
+        f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
+    )
+
+
+def _columns(path: Path | str, titles: list[str], layout: RigLayout) -> list[int]:
+    """Where in a row each channel of `layout` stands. Raises `RigError` naming columns that are not there."""
+    places = {title.strip().lower(): place for place, title in enumerate(titles)}
+    lacking = [name for name in layout.names if name.lower() not in places]
+    lacking += [name for place, name in enumerate(("timecode", "blendshapecount")) if places.get(name) != place]
+    if lacking:
+        raise RigError(f"{path}: not a Live Link Face CSV: no column for {', '.join(lacking)}")
+    return [places[name.lower()] for name in layout.names]
+
+
+def _numbers(row: list[str], order: list[int]) -> list[float]:
+    if len(row) <= max(order):
+        raise ValueError(f"{len(row)} cells where the header has more")
+    numbers = [float(row[place]) for place in order]
+    if not np.isfinite(numbers).all():
+        raise ValueError("NaN or infinite values")
+    return numbers
+
+
+def _held(values: np.ndarray, tracked: np.ndarray) -> np.ndarray:
+    """Rows that were not tracked take the last tracked row's values, at the start the first one's."""
+    rows = np.flatnonzero(tracked)
+    if not len(rows):
+        return values
+    last = np.maximum.accumulate(np.where(tracked, np.arange(len(values)), -1))
+    held: np.ndarray = values[np.where(last < 0, rows[0], last)]
+    return held
+
+
+def _seconds(clock: list[tuple[int, float]], timecode_hz: int | None) -> np.ndarray:
+    """Times in seconds from (whole seconds, timecode frames); 24 h more after each midnight."""
+    if not clock:
+        return np.zeros(0)
+    seconds, frames = (np.array(column, dtype=np.float64) for column in zip(*clock, strict=True))
+    seconds += 86400.0 * np.cumsum(np.diff(seconds, prepend=seconds[0]) < -43200)
+    if timecode_hz is None:
+
+        def unevenness(hz: int) -> float:
+            steps = np.diff(seconds + frames / hz)
+            return round(float(np.abs(steps - np.median(steps)).sum()), 3) if len(steps) else 0.0
+
+        timecode_hz = min([_TIMECODE_HZ, *(hz for hz in _OTHER_TIMECODES_HZ if frames.max() < hz)], key=unevenness)
+    times: np.ndarray = seconds + frames / timecode_hz
+    return times

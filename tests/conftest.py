@@ -1,0 +1,26 @@
+"""Shared by all tests: where the optional real data lies, and one thread for torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Real speech and faces, from TINYFACE_DATA or ../shared/data; the test is skipped where there are none."""
+    folder = Path(os.environ.get("TINYFACE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set TINYFACE_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_torch_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

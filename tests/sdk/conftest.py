@@ -1,0 +1,111 @@
+"""Shared by the sdk's tests: manifests, an engine without a model, and tiny sealed programs."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdk.artifact import seal
+from sdk.engines.eager import EagerEngine
+from sdk.manifest import Manifest
+
+WINDOW_SAMPLES = 1000
+CHANNELS = ("jawOpen", "mouthClose", "tongueOut")
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    """The fields of a valid manifest, with some changed."""
+    names = list(changes.pop("names", CHANNELS))
+    valid: dict[str, Any] = {
+        "schema": 1, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
+        "precision": "fp32", "sample_rate_hz": 16000, "window_samples": WINDOW_SAMPLES, "future_samples": 400,
+        "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names, "minimum": [0.0] * len(names),
+        "maximum": [1.0] * len(names), "neutral": [0.0] * len(names), "parameters": 27, "weights_sha256": "0" * 64,
+        "tools": {"torch": "2"}, "training": {"corpus": "none"}, "scores": {"mse": 0.5},
+    }  # fmt: skip
+    return {**valid, **changes}
+
+
+@pytest.fixture
+def make_manifest() -> Callable[..., Manifest]:
+    return lambda **changes: Manifest(**facts(**changes))
+
+
+@pytest.fixture
+def make_engine() -> Callable[..., EagerEngine]:
+    """An engine whose values are a fixed random linear map of the window, squashed into 0..1."""
+
+    def make(**changes: Any) -> EagerEngine:
+        manifest = Manifest(**facts(**changes))
+        shape = (len(manifest.names), manifest.window_samples)
+        matrix = np.random.default_rng(7).standard_normal(shape).astype(np.float32) / np.float32(30)
+        return EagerEngine(manifest, lambda window: 1 / (1 + np.exp(-(matrix * window).sum(axis=1))))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_programs() -> dict[str, Any]:
+    """A 27-parameter network as `.pte` (XNNPACK) and `.pt`, and a function that judges them."""
+    torch = pytest.importorskip("torch", reason="torch builds the programs under test")
+    pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    class Tiny(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(1, len(CHANNELS), (1, 8), stride=(1, 4))
+
+        def forward(self, x: Any) -> Any:
+            y = self.conv(x.reshape(1, 1, 1, WINDOW_SAMPLES))
+            return torch.sigmoid((y * y).mean((2, 3), keepdim=True).reshape(1, len(CHANNELS)))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(3)
+    net = Tiny().eval()
+    example = torch.randn(1, 1, WINDOW_SAMPLES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lowered = to_edge_transform_and_lower(
+            torch.export.export(net, (example,), strict=False), partitioner=[XnnpackPartitioner()]
+        )
+        script = io.BytesIO()
+        torch.jit.save(torch.jit.freeze(torch.jit.trace(net, example)), script)
+    torch.set_num_threads(threads)
+
+    def eager(window: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            values: np.ndarray = net(torch.tensor(window).reshape(1, 1, -1)).numpy()
+        return values
+
+    return {"executorch": bytes(lowered.to_executorch().buffer), "torchscript": script.getvalue(), "eager": eager}
+
+
+@pytest.fixture(scope="session")
+def sealed(tiny_programs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Paths of the two tiny artefacts, by runtime."""
+    folder = tmp_path_factory.mktemp("artefacts")
+    paths = {}
+    for runtime, suffix in (("executorch", "pte"), ("torchscript", "pt")):
+        paths[runtime] = folder / f"model.{suffix}"
+        paths[runtime].write_bytes(seal(tiny_programs[runtime], Manifest(**facts(runtime=runtime))))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def captures() -> list[Path]:
+    """Real Live Link Face recordings, where they are."""
+    root = Path(os.environ.get("TINYFACE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    found = [path for path in sorted((root / "capture").glob("*.csv")) if path.name != "tc.csv"]
+    if not found:
+        pytest.skip(f"no recordings under {root / 'capture'}; set TINYFACE_DATA to where they are")
+    return found

@@ -1,0 +1,121 @@
+"""`python -m sdk` as a newcomer meets it, and the package's public names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sdk
+from sdk.__main__ import main
+from sdk.protocols.csv import read_csv
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    soundfile = pytest.importorskip("soundfile", reason="soundfile writes the recording under test")
+    path = tmp_path / "speech.wav"
+    wave = np.random.default_rng(5).standard_normal((44100 * 3 // 2, 2)) * 0.1
+    soundfile.write(path, wave, 44100, subtype="PCM_16")
+    return path
+
+
+def test_info(sealed: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(sealed["torchscript"])]) == 0
+    out = capsys.readouterr().out
+    for words in ("tiny (window), 27 parameters", "torchscript, xnnpack", "jawOpen", "25.0 ms"):
+        assert words in out
+    assert main(["info", "--json", str(sealed["torchscript"])]) == 0
+    assert json.loads(capsys.readouterr().out)["student"] == "tiny"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_animate(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    out = tmp_path / f"frames.{suffix}"
+    assert main(["animate", str(sealed["executorch"]), str(speech), "--out", str(out), "--fps", "25"]) == 0
+    assert "38 frames at 25 fps from 1.50 s" in capsys.readouterr().out
+    wanted = sdk.predict(sealed["executorch"], soundfile.read(speech)[0], 44100, fps=25)
+    if suffix == "csv":
+        capture = read_csv(out)
+        got = capture.layout.select(capture.values, wanted[0].layout.names)
+        assert capture.samples.tolist() == [frame.sample for frame in wanted]
+    else:
+        got = np.array([list(json.loads(line)["values"].values()) for line in out.read_text().splitlines()[1:]])
+    np.testing.assert_allclose(got, [frame.values for frame in wanted], atol=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, "speech.wav"], "no half-written file stays"
+
+
+def test_mistakes_end_with_2_and_a_sentence(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    model, out = str(sealed["torchscript"]), str(tmp_path / "out.csv")
+    text, cut, silent, broken, slow = (
+        tmp_path / name for name in ("a.txt", "cut.pte", "none.wav", "nan.wav", "slow.wav")
+    )
+    text.write_text("not a sound")
+    cut.write_bytes(sealed["executorch"].read_bytes()[:-9])
+    soundfile.write(silent, np.zeros(0), 16000)
+    soundfile.write(broken, np.array([0.0, np.nan] * 100), 16000, subtype="FLOAT")
+    soundfile.write(slow, np.zeros(100), 4000)
+    before = Path(out)
+    before.write_text("what was here")
+    for arguments, words in [
+        (["info", str(text)], "no tinyface seal"),
+        (["info", str(tmp_path / "none.pte")], "cannot read"),
+        (["animate", str(cut), str(speech), "--out", out], "no tinyface seal"),
+        (["animate", model, str(text), "--out", out], "not readable as sound"),
+        (["animate", model, str(tmp_path / "none.wav.wav"), "--out", out], "not readable as sound"),
+        (["animate", model, str(silent), "--out", out], "holds no samples"),
+        (["animate", model, str(broken), "--out", out], "NaN"),
+        (["animate", model, str(slow), "--out", out], "4000 Hz is out of range"),
+        (["animate", model, str(speech), "--out", out, "--fps", "x"], "no frame rate"),
+        (["animate", model, str(speech), "--out", str(tmp_path / "out.xml")], "no 'xml' among the protocols"),
+        (["animate", model, str(speech), "--out", str(tmp_path / "nowhere" / "out.csv")], "cannot write"),
+    ]:
+        assert main(arguments) == 2, arguments
+        captured = capsys.readouterr()
+        assert captured.err.startswith("error: ")
+        assert words in captured.err
+        assert captured.err.count("\n") == 1
+    assert before.read_text() == "what was here"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_it_runs_as_a_module_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sdk", "info", str(tmp_path / "none.pte")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", sdk.__all__)
+def test_public_names(name: str) -> None:
+    assert getattr(sdk, name)
+    assert name in dir(sdk)
+
+
+def test_unknown_public_name() -> None:
+    with pytest.raises(AttributeError, match="it has"):
+        sdk.Model  # noqa: B018
+
+
+def test_importing_costs_nothing() -> None:
+    """Nothing but the standard library is loaded by `import sdk`, and numpy alone by playing with an own engine."""
+    code = (
+        "import sys, sdk; assert 'numpy' not in sys.modules; sdk.FramePredictor, sdk.predict, sdk.EagerEngine; "
+        "print([m for m in ('torch', 'executorch', 'soundfile', 'yaml', 'scipy', 'tqdm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
