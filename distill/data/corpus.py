@@ -1,0 +1,218 @@
+"""The training corpus: speech with its phones and rig labels, in shards on disk, split by speaker.
+
+    recordings --aligned.py--> phones --+
+    espeak shards (exact phones) -------+--articulatory teacher--> shards/<split>-<source>-NNN.npz
+
+    python -m distill.data.corpus --speech DIR [DIR ...] --synthetic DIR --out DIR
+
+A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offsets` (n+1,), `rig` float16
+`(rows, channels)` at 100 rows a second for the channels in `channels`, `rig_offsets` (n+1,), `phones`, `speakers`,
+`names`. Writing is atomic, what exists is kept, and a damaged shard is named, never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.data import speech_shard
+from distill.data.files import atomic_open, find_audio, load_mono
+from distill.data.labels import Phone, to_json
+from distill.data.track import RigTrack
+from distill.teachers.articulatory import animate
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import AudioError, DataError, TinyfaceError
+from sdk.rig import RigLayout
+
+LABEL_HZ = 100
+SHARD_SECONDS = 900.0
+VALID_PERCENT = 5
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording: int16 `(n,)` at 16 kHz, its phones, who speaks, and a name to find it by."""
+
+    name: str
+    speaker: str
+    audio: np.ndarray
+    phones: list[Phone]
+
+
+def speaker_of(path: Path) -> str:
+    """LibriSpeech names (`103-1240-0000`) begin with the speaker; elsewhere every file counts as its own speaker."""
+    head = path.stem.split("-")
+    return head[0] if len(head) == 3 and all(part.isdigit() for part in head) else path.stem
+
+
+def split_of(speaker: str) -> str:
+    """`valid` for about one speaker in twenty, chosen by a hash of the name, else `train`."""
+    return "valid" if zlib.crc32(speaker.encode()) % 100 < VALID_PERCENT else "train"
+
+
+def human_utterances(
+    folders: Iterable[Path], labels: Path, workers: int = 1, limit: int | None = None
+) -> Iterator[Utterance]:
+    """Recordings below `folders` (the first `limit` of each), labelled by recognition; label files are kept in
+    `labels`. Unusable ones are named on standard error."""
+    from distill.data.aligned import label_files, read_labels
+
+    paths = [path for folder in folders for path in find_audio(folder)[:limit]]
+    _, failures = label_files(paths, lambda path: labels / f"{path.stem}.phones.json", workers)
+    for failure in failures:
+        print(f"not labelled, left out: {failure}", file=sys.stderr)
+    for path in paths:
+        file = labels / f"{path.stem}.phones.json"
+        phones = read_labels(file) if file.exists() else []
+        if any(phone.symbol != "sil" for phone in phones):
+            audio = (np.clip(load_mono(path), -1, 1) * 32767).astype(np.int16)
+            yield Utterance(path.stem, speaker_of(path), audio, phones)
+
+
+def synthetic_utterances(folder: Path) -> Iterator[Utterance]:
+    """Utterances of all espeak shards below `folder` (`distill/data/speech_synth.py`)."""
+    shards = sorted(folder.glob("*.npz"))
+    if not shards:
+        raise DataError(f"{folder}: no synthetic shards; make them with `python -m distill.data.speech_synth`")
+    for shard in shards:
+        for i, spoken in enumerate(speech_shard.read_shard(shard)):
+            yield Utterance(f"{shard.stem}-{i:04d}", spoken.speaker, spoken.audio, spoken.phones)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard in memory; `utterance(i)` gives audio `(n,)` int16 and its RigTrack."""
+
+    path: Path
+    audio: np.ndarray
+    offsets: np.ndarray
+    rig: np.ndarray
+    rig_offsets: np.ndarray
+    channels: list[str]
+    phones: list[str]
+    speakers: list[str]
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.audio) / SAMPLE_RATE_HZ
+
+    def utterance(self, i: int) -> tuple[np.ndarray, RigTrack]:
+        values = self.rig[self.rig_offsets[i] : self.rig_offsets[i + 1]].astype(np.float32)
+        return self.audio[self.offsets[i] : self.offsets[i + 1]], RigTrack(
+            values, Fraction(LABEL_HZ), RigLayout(tuple(self.channels))
+        )
+
+
+def write_shard(path: Path, utterances: list[Utterance]) -> None:
+    """Label `utterances` with the articulatory teacher and write them to `path`, whole or not at all."""
+    tracks = [animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ) for u in utterances]
+    layout = tracks[0].layout
+    rig = np.concatenate([track.values for track in tracks])
+    audio = np.concatenate([u.audio for u in utterances])
+    content: dict[str, Any] = {
+        "audio": audio,
+        "offsets": np.cumsum([0] + [len(u.audio) for u in utterances]),
+        "rig": rig.astype(np.float16),
+        "rig_offsets": np.cumsum([0] + [len(track.values) for track in tracks]),
+        "channels": np.array(layout.names),
+        "phones": np.array([to_json(u.phones) for u in utterances]),
+        "speakers": np.array([u.speaker for u in utterances]),
+        "names": np.array([u.name for u in utterances]),
+        "digest": np.array(hashlib.sha256(audio.tobytes() + rig.astype(np.float16).tobytes()).hexdigest()),
+    }
+    with atomic_open(path) as stream:
+        np.savez(stream, **content)
+
+
+def read_shard(path: Path) -> Shard:
+    """A checked shard. Raises `DataError` naming it when it is damaged, so that it can be rebuilt or left out."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            shard = Shard(
+                path, data["audio"], data["offsets"], data["rig"], data["rig_offsets"],
+                *([str(x) for x in data[k]] for k in ("channels", "phones", "speakers", "names")),
+            )  # fmt: skip
+            digest = str(data["digest"])
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
+    if hashlib.sha256(shard.audio.tobytes() + shard.rig.tobytes()).hexdigest() != digest:
+        raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
+    return shard
+
+
+def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> list[Path]:
+    """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each; existing ones are kept."""
+    from tqdm import tqdm
+
+    waiting: dict[str, list[Utterance]] = {"train": [], "valid": []}
+    written: dict[str, int] = {"train": 0, "valid": 0}
+    paths: list[Path] = []
+
+    def flush(split: str) -> None:
+        if waiting[split]:
+            path = out / f"{split}-{source}-{written[split]:03d}.npz"
+            if not _intact(path, read_shard):
+                write_shard(path, waiting[split])
+            paths.append(path)
+            written[split] += 1
+            waiting[split] = []
+
+    for utterance in tqdm(utterances, desc=f"labelling {source}", unit="clip"):
+        split = split_of(utterance.speaker)
+        waiting[split].append(utterance)
+        if sum(len(u.audio) for u in waiting[split]) >= SHARD_SECONDS * SAMPLE_RATE_HZ:
+            flush(split)
+    flush("train")
+    flush("valid")
+    return paths
+
+
+def _intact(path: Path, read: Callable[[Path], object]) -> bool:
+    if not path.exists():
+        return False
+    try:
+        read(path)
+    except DataError as error:
+        print(f"rebuilding: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.data.corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("--speech", type=Path, nargs="*", default=[], help="folders of human recordings (English)")
+    parser.add_argument("--synthetic", type=Path, help="folder of espeak shards")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, help="take only the first so many recordings of each folder")
+    parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
+    options = parser.parse_args(arguments)
+    try:
+        if not options.speech and not options.synthetic:
+            raise DataError("nothing to do: give --speech, --synthetic or both")
+        if options.speech:
+            people = human_utterances(options.speech, options.out / "labels", options.workers, options.limit)
+            write_shards(people, options.out / "shards", "human")
+        if options.synthetic:
+            write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")
+    except (TinyfaceError, AudioError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,87 @@
+"""Batches for training: random stretches of speech with the rig label of every frame in them.
+
+A stretch holds `frames` windows whose frames lie `step_samples` apart: 320 (one trunk column, for the shared pass)
+or 16000/30 (exact 30 fps frames). Speed is perturbed by resampling, which moves pitch, formants and tempo together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from distill.data.augment import Augment
+from distill.data.corpus import LABEL_HZ, Shard
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import DataError
+from sdk.window import WindowSpec
+
+SPEEDS = ((1, 1), (1, 1), (9, 10), (10, 9), (8, 9), (9, 8), (5, 4), (4, 5))  # resampled length : original
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`audio` `(B, 1, n)`; `rig` `(B, frames, channels)`; frame f's window starts at sample `starts[f]` of its row."""
+
+    audio: np.ndarray
+    rig: np.ndarray
+    starts: np.ndarray
+
+
+class Stretches:
+    """Draws batches from shards held in memory. `mix` weighs sources by the shard name's second word (`human`)."""
+
+    def __init__(
+        self, shards: Sequence[Shard], window: WindowSpec, mix: dict[str, float], augment: Augment | None
+    ) -> None:
+        if not shards:
+            raise DataError("no shards to train on; build them with `python -m distill.data.corpus`")
+        self.shards = shards
+        self.window = window
+        self.augment = augment
+        self.channels = shards[0].channels
+        source = [shard.path.stem.split("-")[1] for shard in shards]
+        seconds = {
+            name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)
+        }
+        rows = [
+            (number, i, mix.get(source[number], 1.0) * length / (SAMPLE_RATE_HZ * seconds[source[number]]))
+            for number, shard in enumerate(shards)
+            for i, length in enumerate(np.diff(shard.offsets))
+        ]
+        self.index = [(number, i) for number, i, _ in rows]
+        weights = np.array([weight for _, _, weight in rows])
+        self.cumulative = np.cumsum(weights / weights.sum())
+        self.seconds = sum(seconds.values())
+
+    def batch(self, random: np.random.Generator, size: int, frames: int, step_samples: float) -> Batch:
+        """`size` stretches of `frames` frames each."""
+        starts = (np.arange(frames) * step_samples).astype(np.int64)
+        length = int(starts[-1]) + self.window.length_samples
+        drawn = [self._stretch(random, length, starts) for _ in range(size)]
+        return Batch(np.stack([a for a, _ in drawn])[:, None], np.stack([r for _, r in drawn]), starts)
+
+    def _stretch(self, random: np.random.Generator, length: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.index) - 1)
+        number, i = self.index[pick]
+        audio, track = self.shards[number].utterance(i)
+        up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
+        needed = -(-length * down // up)
+        # begin anywhere, also before the utterance: history is silence at the start of a stream
+        past = self.window.past_samples * down // up
+        first = int(random.integers(-past, max(len(audio) - needed + past // 2, 1)))
+        piece = np.zeros(needed, dtype=np.float32)
+        lo, hi = max(first, 0), min(first + needed, len(audio))
+        if hi > lo:
+            piece[lo - first : hi - first] = audio[lo:hi].astype(np.float32) / 32768
+        if up != down:
+            piece = resample_poly(piece, up, down).astype(np.float32)
+        piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
+        times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
+        rig = track.at(times)
+        rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = 0.0
+        if self.augment:
+            piece = self.augment(piece, random)
+        return piece, rig

@@ -1,0 +1,41 @@
+"""The paper's losses by equation number, and the lip losses that we add. Means over time, sums over channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+CLOSED_CM = 0.15
+
+
+def reconstruction(label: Tensor, predicted: Tensor) -> Tensor:
+    """Eq. 1: E_t ||r_t - r^_t||^2; both (..., N, rig)."""
+    return (label - predicted).square().sum(-1).mean()
+
+
+def velocity(label: Tensor, predicted: Tensor, steps_per_frame: float = 1.0) -> Tensor:
+    """Eq. 2 and 3: E_t ||v_t - v^_t||^2 with v_t = r_t - r_{t-1}; both (..., N, rig), N consecutive times.
+
+    `steps_per_frame`: how many steps of N make one frame, so that a finer grid weighs as whole frames would.
+    """
+    return ((label.diff(dim=-2) - predicted.diff(dim=-2)) * steps_per_frame).square().sum(-1).mean()
+
+
+def features(second_teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
+    """Eq. 5 and 6: the sum over l in [-4:-2] of E_t ||F_l^S0 - F_l^S||^2; pairs of (..., width)."""
+    pairs = zip(second_teacher, student, strict=True)
+    return torch.stack([(theirs.detach() - ours).square().sum(-1).mean() for theirs, ours in pairs]).sum()
+
+
+def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor) -> Tensor:
+    """Ours: squared error of the lip gap in cm^2, plus a hinge on its side: shut lips (label <= 0.075) must come under
+    a third of the closed threshold, open ones (label >= twice it) must stay clear of it. Both (...)."""
+    error = (label_gap_cm - gap_cm).square().mean()
+    shut = (label_gap_cm <= CLOSED_CM / 2).to(gap_cm.dtype)
+    open_ = (label_gap_cm >= 2 * CLOSED_CM).to(gap_cm.dtype)
+    too_open = shut * functional.relu(gap_cm - CLOSED_CM / 3)
+    too_shut = open_ * functional.relu(1.5 * CLOSED_CM - gap_cm)
+    return error + (8.0 * too_open.square() + 4.0 * too_shut.square()).mean()

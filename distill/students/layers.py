@@ -1,0 +1,101 @@
+"""Layers in the layout that lowers whole: time on the last axis of (B, C, 1, T), norms that a delegate accepts.
+
+A convolution over time is a Conv2d with a (1, k) kernel: the XNNPACK lowering wraps every Conv1d in a transpose.
+Norms come in two twins with equal results: the fused operator (fast to train) and plain arithmetic (`decompose`,
+which delegates whole where `native_group_norm` would stay outside).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A convolution over time without padding: (B, inputs, 1, T) -> (B, outputs, 1, T')."""
+    return nn.Conv2d(inputs, outputs, (1, kernel), (1, stride), groups=groups)
+
+
+class TimeNorm(nn.Module):
+    """Group norm with one group a channel: each channel to zero mean and unit variance over time (Table 1, "GN")."""
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+        self.decompose = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, 1, T) -> (B, C, 1, T)."""
+        if not self.decompose:
+            return functional.group_norm(x, x.shape[1], self.weight, self.bias, self.eps)
+        centred = x - x.mean((2, 3), keepdim=True)
+        variance = (centred * centred).mean((2, 3), keepdim=True)
+        scale = torch.rsqrt(variance + self.eps) * self.weight.reshape(1, -1, 1, 1)
+        return centred * scale + self.bias.reshape(1, -1, 1, 1)
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of each column (Table 1, "LN")."""
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+        self.decompose = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, 1, T) -> (B, C, 1, T)."""
+        channels = x.shape[1]
+        if not self.decompose:
+            return functional.layer_norm(x.transpose(1, 3), (channels,), self.weight, self.bias, self.eps).transpose(
+                1, 3
+            )
+        # a mean over channels is a 1x1 convolution with weights 1/C: the only form of it that delegates
+        averaging = torch.full((1, channels, 1, 1), 1.0 / channels, dtype=x.dtype, device=x.device)
+        centred = x - functional.conv2d(x, averaging)
+        variance = functional.conv2d(centred * centred, averaging)
+        normal = centred * torch.rsqrt(variance + self.eps)
+        return normal * self.weight.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+
+
+class WideConv(nn.Module):
+    """A convolution over `columns` positions with zeros around them, wider than they are (Table 1: kernel 64 on 25).
+
+    32 zeros on either side would give one column too many for an even kernel; the last is dropped. More than half of
+    the taps meet zeros, so in training the same sum is a dense product with a Toeplitz matrix: seven times faster.
+    """
+
+    def __init__(self, channels: int, columns: int, kernel: int, groups: int) -> None:
+        super().__init__()
+        self.conv = conv(channels, channels, kernel, groups=groups)
+        positions = torch.arange(columns)
+        # tap that input column s meets in output column t
+        self.register_buffer("taps", positions[None, :] - positions[:, None] + kernel // 2, persistent=False)
+        self.pads = (kernel // 2, kernel // 2 - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, 1, columns) -> (B, C, 1, columns)."""
+        return self._dense(x) if self.training else self.conv(functional.pad(x, self.pads))
+
+    def _dense(self, x: Tensor) -> Tensor:
+        batch, channels, _, columns = x.shape
+        taps: Tensor = self.taps  # type: ignore[assignment]
+        groups = self.conv.groups
+        width = channels // groups
+        kernel = self.conv.weight.view(groups, width, width, -1)[..., taps]  # (g, out, in, t, s)
+        matrix = kernel.permute(0, 2, 4, 1, 3).reshape(groups, width * columns, width * columns)
+        flat = torch.bmm(x.reshape(batch, groups, -1).transpose(0, 1), matrix).transpose(0, 1)
+        assert self.conv.bias is not None
+        return flat.reshape(x.shape) + self.conv.bias.view(1, -1, 1, 1)
+
+
+def decompose_norms(module: nn.Module, on: bool = True) -> nn.Module:
+    """Switch every norm below `module` to its delegating twin (`on`) or back; returns `module`."""
+    for layer in module.modules():
+        if isinstance(layer, (TimeNorm, ChannelNorm)):
+            layer.decompose = on
+    return module

@@ -1,0 +1,89 @@
+"""The articulatory teacher on phones: hard constraints hold, soft ones coarticulate, at any frame rate."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from distill.data.labels import Phone
+from distill.teachers.articulatory import animate
+from distill.teachers.phonetics import LETTERS, UNKNOWN, targets
+from sdk.face import CLOSED_CM, Face
+
+FACE = Face.default()
+
+
+def spell(*symbols: str, each: float = 0.1, start: float = 0.5) -> list[Phone]:
+    return [Phone(s, start + i * each, start + (i + 1) * each) for i, s in enumerate(symbols)]
+
+
+@pytest.mark.parametrize("consonant", ["p", "b", "m"])
+@pytest.mark.parametrize("vowel", ["ɑ", "i", "u", "æ", "oʊ"])
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_bilabials_shut_and_their_vowels_open(consonant: str, vowel: str, fps: int) -> None:
+    track = animate(spell(vowel, consonant, vowel), 1.5, fps)
+    gap = FACE.lip_gap_cm(track.values, track.layout)
+    inside = gap[int(np.ceil(0.6 * fps)) : int(0.7 * fps) + 1]
+    assert inside.min() <= 0.0
+    assert gap[round(0.55 * fps)] > CLOSED_CM
+    assert gap[round(0.75 * fps)] > CLOSED_CM
+
+
+def test_silence_rests_at_neutral() -> None:
+    track = animate(spell("ɑ", "s"), 2.5, 30)
+    assert np.abs(track.values[-15:]).max() < 0.01
+    assert np.abs(animate([], 1.0, 30).values).max() == 0.0
+
+
+def test_labiodentals_tuck_the_lower_lip_with_lips_apart() -> None:
+    track = animate(spell("ɑ", "f", "ɑ"), 1.5, 60)
+    middle = track.values[39]
+    assert middle[track.layout.index("mouthRollLower")] > 0.4
+    assert FACE.lip_gap_cm(middle, track.layout) > 0.0
+
+
+def test_sibilants_hold_the_jaw() -> None:
+    track = animate(spell("ɑ", "s", "ɑ"), 1.5, 60)
+    jaw = track.values[:, track.layout.index("jawOpen")]
+    assert jaw[39] <= 0.101
+    assert jaw[33] > 0.2
+
+
+def test_rounding_anticipates() -> None:
+    rounded = animate(spell("t", "s", "u"), 1.5, 60)
+    spread = animate(spell("t", "s", "i"), 1.5, 60)
+    pucker = rounded.layout.index("mouthPucker")
+    before_vowel = slice(36, 40)
+    assert rounded.values[before_vowel, pucker].mean() > 0.12
+    assert spread.values[before_vowel, pucker].max() < 0.05
+
+
+def test_any_frame_rate_samples_the_same_motion() -> None:
+    phones = spell("b", "ɑ", "p", "u", "f", "i")
+    fine = animate(phones, 2.0, 120)
+    for fps in (Fraction(30), Fraction(60), Fraction(24000, 1001)):
+        track = animate(phones, 2.0, fps)
+        times = np.arange(len(track.values)) / float(fps)
+        np.testing.assert_allclose(track.values, fine.at(times), atol=1e-5)
+
+
+def test_curves_are_smooth_and_in_range() -> None:
+    track = animate(spell("m", "ɑ", "p", "i", "b", "u", "v", "æ", each=0.07), 1.8, 60)
+    assert track.values.min() >= 0.0
+    assert track.values.max() <= 1.0
+    assert np.abs(np.diff(track.values, axis=0)).max() < 0.35
+
+
+def test_blinks_and_brows_stay_neutral() -> None:
+    track = animate(spell("m", "ɑ", "p", "i"), 1.5, 30)
+    names = [n for n in track.layout.names if n.startswith(("eye", "brow", "cheek", "nose"))]
+    assert not track.layout.select(track.values, names).any()
+
+
+def test_symbols_are_read_letter_by_letter() -> None:
+    assert targets("aɪ") == [LETTERS["a"], LETTERS["ɪ"]]
+    assert targets("tʃ") == [LETTERS["ʃ"]]
+    assert targets("ɔː") == [LETTERS["ɔ"]]
+    assert targets("?!") == [UNKNOWN]

@@ -1,0 +1,151 @@
+"""Shards, splits, batches: nothing is lost, nothing damaged is trained on, labels follow the audio."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.data import files
+from distill.data.augment import Augment, add_noise
+from distill.data.corpus import Utterance, read_shard, speaker_of, split_of, write_shard, write_shards
+from distill.data.labels import Phone
+from distill.data.windows import Stretches
+from distill.recipes.heterogeneous import load_shards
+from sdk.errors import AudioError, DataError
+from sdk.window import WindowSpec
+
+
+def utterance(name: str, speaker: str = "one", seconds: float = 2.0, seed: int = 0) -> Utterance:
+    """Noise that is loud exactly where its /ɑ/ is."""
+    random = np.random.default_rng(seed)
+    audio = random.normal(0, 30, int(seconds * 16000))
+    audio[16000:24000] *= 100
+    return Utterance(name, speaker, audio.astype(np.int16), [Phone("m", 0.9, 1.0), Phone("ɑ", 1.0, 1.5)])
+
+
+def test_shard_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "train-human-000.npz"
+    made = [utterance("a"), utterance("b", "two", 3.1)]
+    write_shard(path, made)
+    shard = read_shard(path)
+    assert shard.names == ["a", "b"]
+    audio, track = shard.utterance(1)
+    np.testing.assert_array_equal(audio, made[1].audio)
+    assert track.duration_s == pytest.approx(3.1, abs=0.02)
+    jaw = track.values[:, track.layout.index("jawOpen")]
+    assert jaw[125] > 0.2
+    assert jaw[10] < 0.01
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "foreign"])
+def test_damaged_shard_is_named_and_left_out(tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "shards"
+    for number in range(2):
+        write_shard(folder / f"train-human-00{number}.npz", [utterance(str(number))])
+    victim = folder / "train-human-000.npz"
+    data = bytearray(victim.read_bytes())
+    if damage == "truncate":
+        data = data[: len(data) // 2]
+    elif damage == "flip":
+        data[len(data) // 3] ^= 0xFF
+    else:
+        data = bytearray(b"not a shard at all")
+    victim.write_bytes(data)
+    with pytest.raises(DataError, match="train-human-000"):
+        read_shard(victim)
+    assert [s.path.name for s in load_shards(tmp_path, "train")] == ["train-human-001.npz"]
+    assert "train-human-000" in capsys.readouterr().err
+
+
+def test_building_again_rebuilds_only_what_is_damaged(tmp_path: Path) -> None:
+    made = [utterance("a", "s1"), utterance("b", "s2")]
+    paths = write_shards(made, tmp_path, "human")
+    before = [p.stat().st_mtime_ns for p in paths]
+    paths[0].write_bytes(b"gone")
+    assert write_shards(made, tmp_path, "human") == paths
+    read_shard(paths[0])
+    assert [p.stat().st_mtime_ns for p in paths][1:] == before[1:]
+
+
+def test_split_is_by_speaker(tmp_path: Path) -> None:
+    speakers = [f"speaker{i}" for i in range(60)]
+    made = [utterance(f"{s}-{k}", s, 1.0) for s in speakers for k in range(2)]
+    shards = [read_shard(p) for p in write_shards(made, tmp_path, "human")]
+    sides = {
+        name: {s for shard in shards if shard.path.stem.startswith(name) for s in shard.speakers}
+        for name in ("train", "valid")
+    }
+    assert not sides["train"] & sides["valid"]
+    assert sides["valid"] == {s for s in speakers if split_of(s) == "valid"} != set()
+    assert speaker_of(Path("103-1240-0000.flac")) == "103"
+
+
+def test_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [utterance("a")])
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        write_shard(path, [utterance("b", seconds=4.0)])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("augment", [None, Augment()])
+def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment | None) -> None:
+    """The frame's own sample is loud exactly when its label's jaw is open, whatever the speed and the start."""
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [utterance(str(i), seconds=2.5, seed=i) for i in range(4)])
+    data = Stretches([read_shard(path)], WindowSpec(8192, 1024), {}, augment)
+    if augment:
+        augment.strength = 0.0
+    batch = data.batch(np.random.default_rng(5), 32, 40, 320)
+    assert batch.audio.shape == (32, 1, 39 * 320 + 8192)
+    jaw = batch.rig[..., data.channels.index("jawOpen")]
+    loud, quiet = [], []
+    for row in range(32):
+        audio = batch.audio[row, 0]
+        scale = np.abs(audio).max()
+        if scale < 1e-3 or jaw[row].max() < 0.25:
+            continue
+        for frame, start in enumerate(batch.starts):
+            at = start + 8192 - 1024
+            level = np.sqrt(np.mean(audio[at - 160 : at + 160] ** 2)) / scale
+            (loud if jaw[row, frame] > 0.3 else quiet if jaw[row, frame] < 0.02 else []).append(level)
+    assert len(loud) > 50
+    assert np.percentile(loud, 5) > 4 * np.percentile(quiet, 90)
+
+
+def test_augmentation_is_reproducible_and_keeps_timing() -> None:
+    click = np.zeros(16000, np.float32)
+    click[8000] = 0.9
+    augment = Augment()
+    out = [augment(click, np.random.default_rng(7)) for _ in range(2)]
+    np.testing.assert_array_equal(out[0], out[1])
+    for seed in range(30):
+        assert abs(int(np.abs(augment(click, np.random.default_rng(seed))).argmax()) - 8000) < 160
+
+
+def test_noise_has_the_asked_level() -> None:
+    random = np.random.default_rng(0)
+    speech, noise = random.normal(0, 0.1, 16000).astype(np.float32), random.normal(0, 3, 16000)
+    noisy = add_noise(speech, noise, 10.0)
+    assert 10 * np.log10(np.mean(speech**2) / np.mean((noisy - speech) ** 2)) == pytest.approx(10.0, abs=0.05)
+
+
+def test_bad_sound_files_are_refused(tmp_path: Path) -> None:
+    import soundfile
+
+    (tmp_path / "text.wav").write_text("no sound")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16000)
+    soundfile.write(tmp_path / "nan.wav", np.array([0.0, np.nan]), 16000, subtype="FLOAT")
+    for name, words in (("text", "not readable"), ("empty", "no samples"), ("nan", "NaN"), ("absent", "not readable")):
+        with pytest.raises(AudioError, match=words):
+            files.load_mono(tmp_path / f"{name}.wav")

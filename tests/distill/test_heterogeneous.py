@@ -1,0 +1,96 @@
+"""Training: it learns, it resumes to the same weights after a kill, and Ctrl-C loses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distill.checkpoint import Checkpoint
+from distill.data.augment import Augment
+from distill.data.corpus import Utterance, write_shard
+from distill.data.labels import Phone
+from distill.recipes import heterogeneous
+from distill.recipes.heterogeneous import Plan, train
+from distill.students.spec import load_variant
+from sdk.errors import CheckpointError, DataError
+
+SPEC = load_variant("s2", {"channels": 8})
+PLAN = Plan(steps=14, exact_steps=4, batch=3, frames=8, exact_batch=2, exact_frames=3, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    random = np.random.default_rng(0)
+    made = []
+    for i in range(4):
+        audio = random.normal(0, 50, 48000)
+        audio[8000:40000] *= 60
+        phones = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
+        made.append(Utterance(str(i), f"s{i}", audio.astype(np.int16), phones))
+    write_shard(folder / "shards" / "train-human-000.npz", made)
+    return folder
+
+
+def run(corpus: Path, out: Path, plan: Plan = PLAN) -> Checkpoint:
+    return train(SPEC, plan, corpus, out, Augment(), {"date": "2026-01-01", "command": "test"})
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = run(corpus, tmp_path / "straight.pt")
+    step = heterogeneous._step
+
+    def interrupted(run_, data, objective, plan, number):  # type: ignore[no-untyped-def]
+        if number == 9 and not (tmp_path / "killed.pt.resume").exists():
+            raise KeyboardInterrupt
+        return step(run_, data, objective, plan, number)
+
+    monkeypatch.setattr(heterogeneous, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, tmp_path / "killed.pt")
+    assert not (tmp_path / "killed.pt").exists()
+    resumed = run(corpus, tmp_path / "killed.pt")
+    for name, value in straight.state.items():
+        torch.testing.assert_close(resumed.state[name], value, atol=0, rtol=0)
+    assert not (tmp_path / "killed.pt.resume").exists()
+    loaded = Checkpoint.load(tmp_path / "killed.pt")
+    assert loaded.training["recipe"] == "heterogeneous"
+    assert loaded.spec == SPEC
+
+
+def test_it_learns(corpus: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=60, exact_steps=0, batch=4, frames=8, learning_rate=5e-3, ema=0.5)
+    data = heterogeneous.Stretches(heterogeneous.load_shards(corpus, "train"), SPEC.window, {}, None)
+    batch = data.batch(np.random.default_rng(99), 16, 8, 320)
+    objective = heterogeneous.Objective(SPEC, plan)
+
+    def loss(student: torch.nn.Module) -> float:
+        with torch.no_grad():
+            predicted = heterogeneous.forward(student.train(), batch, shared=True)  # type: ignore[arg-type]
+            return float(objective(torch.from_numpy(batch.rig), predicted, 1.0))
+
+    fresh = SPEC.build()
+    heterogeneous.initialise(fresh, 1)
+    assert loss(run(corpus, tmp_path / "s.pt", plan).student()) < 0.5 * loss(fresh)
+
+
+def test_foreign_resume_file_is_refused(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.pt.resume").write_bytes(b"no run")
+    with pytest.raises(CheckpointError, match="cannot resume"):
+        run(corpus, tmp_path / "s.pt")
+
+
+def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"distill\.data\.corpus"):
+        run(tmp_path, tmp_path / "s.pt")
+
+
+def test_command_line_answers_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = heterogeneous.main(["--variant", "s99", "--corpus", str(tmp_path), "--out", str(tmp_path / "x.pt")])
+    assert code == 2
+    assert "there are: s0" in capsys.readouterr().err

@@ -1,0 +1,91 @@
+"""Phones: read from every source into one alphabet, and back."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from distill.data.labels import (
+    Phone,
+    bilabial_spans,
+    from_arpabet,
+    from_json,
+    open_vowel_spans,
+    read_textgrid,
+    to_json,
+)
+from sdk.errors import DataError
+
+TEXTGRID = """File type = "ooTextFile"
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "words"
+        intervals: size = 1
+            intervals [1]:
+                xmin = 0.0
+                xmax = 0.5
+                text = "map"
+    item [2]:
+        class = "IntervalTier"
+        name = "phones"
+        intervals: size = 4
+            intervals [1]:
+                xmin = 0.0
+                xmax = 0.1
+                text = "M"
+            intervals [2]:
+                xmin = 0.1
+                xmax = 0.3
+                text = "AE1"
+            intervals [3]:
+                xmin = 0.3
+                xmax = 0.4
+                text = "P"
+            intervals [4]:
+                xmin = 0.4
+                xmax = 0.5
+                text = "sp"
+"""
+
+
+def test_textgrid_gives_ipa_in_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "map.TextGrid"
+    path.write_text(TEXTGRID)
+    phones = read_textgrid(path)
+    assert [p.symbol for p in phones] == ["m", "æ", "p", "sil"]
+    assert phones[1].stress == 1
+    assert bilabial_spans(phones) == [(0.0, 0.1), (0.3, 0.4)]
+    assert open_vowel_spans(phones) == [(0.1, 0.3)]
+
+
+def test_textgrid_without_the_tier_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "map.TextGrid"
+    path.write_text(TEXTGRID.replace('"phones"', '"tones"'))
+    with pytest.raises(DataError, match="no interval tier named 'phones'"):
+        read_textgrid(path)
+
+
+def test_json_round_trip() -> None:
+    phones = [Phone("tʃ", 0.12345, 0.2, 0, 0.5), Phone("aɪ", 0.2, 0.35, 1)]
+    assert from_json(to_json(phones)) == phones
+
+
+@pytest.mark.parametrize("text", ["", "{}x", '[["m", 0.1]]', "[1]"])
+def test_bad_json_is_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        from_json(text)
+
+
+def test_unknown_arpabet_symbol_is_named() -> None:
+    with pytest.raises(DataError, match="'QQ'"):
+        from_arpabet("QQ", 0, 1)
+
+
+def test_real_textgrids_read(data_folder: Path) -> None:
+    for path in sorted((data_folder / "speech/ljspeech/TextGrid").glob("*.TextGrid"))[:5]:
+        phones = read_textgrid(path)
+        assert len(phones) > 20
+        assert all(a.end <= b.start + 1e-6 for a, b in itertools.pairwise(phones))
