@@ -1,0 +1,63 @@
+"""Where a build is made and how it arrives: in a temporary folder beside its place, moved there when it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sdk.errors import DataError
+
+FILES = ("model.pte", "model.pt", "report.json")  # moved in this order: a report never describes files yet to come
+
+
+@contextmanager
+def workshop(out: Path) -> Iterator[Path]:
+    """A temporary folder beside `out`, gone afterwards. Raises `DataError` if nothing can be written there."""
+    out = out.absolute()
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: is a file; --out names a folder")
+    made = [parent for parent in (out.parent, *out.parent.parents) if not parent.exists()]
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise DataError(f"{out}: cannot write there: {error.strerror or error}; choose another --out") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not out.exists():
+            for parent in made:  # innermost first; one that someone else uses by now stays
+                with suppress(OSError):
+                    parent.rmdir()
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write and sync a file of the workshop. Raises `DataError` when the disk is full."""
+    try:
+        with path.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise DataError(f"cannot write {path.name}: {error.strerror or error}; nothing was changed") from error
+
+
+def deliver(folder: Path, out: Path) -> None:
+    """Move the finished files to `out`: one rename where it is new; file by file, the report last, where it exists."""
+    try:
+        if not out.exists():
+            mask = os.umask(0)
+            os.umask(mask)
+            folder.chmod(0o777 & ~mask)
+            folder.rename(out)
+            return
+        (out / "report.json").unlink(missing_ok=True)  # a report never describes other files than those beside it
+        for name in FILES:
+            os.replace(folder / name, out / name)
+    except OSError as error:
+        raise DataError(f"{out}: cannot put the finished files there: {error.strerror or error}") from error

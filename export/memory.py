@@ -1,0 +1,164 @@
+"""Where the memory goes, row by row: computed from the traced student before lowering, then held against the file.
+
+    steady  = packed weights + operators + planned arenas + workspace
+    counted = max(steady, load peak) + stream state of one voice          <- what a budget is held against
+
+*Packed weights*: the delegate's own copy of every convolution, rounded up to whole tiles of outputs. *Operators*: its
+bookkeeping. *Planned arenas*: what stays outside the delegate, by the program's own memory plan. *Workspace*: the layer
+outputs that are alive at once, at worst, and the tables by which convolutions find their inputs. *Stream state*: the
+last window of samples, once a voice. *Load peak*: heap while loading. The file is opened by its path, so its weights
+are read from the page cache and the heap never holds them twice; a file read into a buffer costs its size on top.
+
+The paper counts otherwise: parameters plus every layer's output, each once, at float32. That count stands beside ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+
+from distill.students.window import WindowStudent
+
+FLOAT_BYTES = 4
+POINTER_BYTES = 8
+TILE_OUTPUTS = 16  # outputs packed together on x86 with AVX; NEON packs 8, which takes less
+OPERATOR_BYTES = 2000  # one operator with its values in the delegate, measured on all variants
+_VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "slice", "expand", "unsqueeze", "alias")
+_IN_PLACE = ("gelu", "tanh", "relu", "add", "sub", "mul", "rsqrt")
+
+
+@dataclass(frozen=True)
+class MemoryRows:
+    """Bytes, row by row; see the head of this file for what each row is."""
+
+    parameters_bytes: int
+    packed_weights_bytes: int
+    operators_bytes: int
+    planned_arenas_bytes: int
+    workspace_bytes: int
+    stream_state_bytes: int
+    paper_bytes: int
+
+    @property
+    def steady_bytes(self) -> int:
+        return self.load_peak_bytes + self.workspace_bytes
+
+    @property
+    def load_peak_bytes(self) -> int:
+        """Heap while loading by path: everything but the workspace, which is taken at the first run."""
+        return self.packed_weights_bytes + self.operators_bytes + self.planned_arenas_bytes
+
+    @property
+    def counted_bytes(self) -> int:
+        return max(self.steady_bytes, self.load_peak_bytes) + self.stream_state_bytes
+
+    def with_plan(self, arenas_bytes: int) -> MemoryRows:
+        """The same rows with the planned arenas read from the lowered program."""
+        return replace(self, planned_arenas_bytes=arenas_bytes)
+
+    def as_dict(self) -> dict[str, int]:
+        """Every row and sum, for a report."""
+        sums = ("load_peak_bytes", "steady_bytes", "counted_bytes")
+        return vars(self) | {name: getattr(self, name) for name in sums}
+
+
+def memory_rows(exported: ExportedProgram, student: WindowStudent) -> MemoryRows:
+    """Rows of a student whose deployment layout was traced as `exported`; nothing is lowered for it."""
+    nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
+    convolutions = [node for node in nodes if "conv" in _name(node)]
+    live, tables = _live_peak(exported.graph), sum(_table_bytes(node) for node in convolutions)
+    result = next(iter(exported.graph.find_nodes(op="output"))).args[0][0]
+    return MemoryRows(
+        parameters_bytes=sum(p.numel() for p in student.parameters()) * FLOAT_BYTES,
+        packed_weights_bytes=sum(_packed_bytes(node) for node in convolutions),
+        operators_bytes=sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES,
+        planned_arenas_bytes=_bytes(result),
+        workspace_bytes=live + tables,
+        stream_state_bytes=student.window_samples * FLOAT_BYTES,
+        paper_bytes=paper_bytes(student),
+    )
+
+
+def paper_bytes(student: WindowStudent) -> int:
+    """The paper's "parameters and all intermediate steps" at float32: every layer's output counted once."""
+    exported = torch.export.export(student.eval(), (torch.zeros(1, 1, student.window_samples),), strict=False)
+    nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
+    outputs = sum(_bytes(node) for node in nodes if not _is_view(node) and "pad" not in _name(node))
+    return outputs + sum(p.numel() for p in student.parameters()) * FLOAT_BYTES
+
+
+def error_percent(computed: int, measured: int | None) -> float | None:
+    """How far a computed figure is from the measured one, in percent of that; None where nothing was measured."""
+    return None if not measured else 100.0 * (computed - measured) / measured
+
+
+def _live_peak(graph: fx.Graph) -> int:
+    """Most bytes of layer outputs alive at once, in graph order; element-wise steps reuse their input's memory."""
+    inputs = {node for node in graph.nodes if node.op == "placeholder" and _name(node) != "window"}
+    root: dict[fx.Node, fx.Node] = {}  # the node that owns a value's memory
+    order = [node for node in graph.nodes if node.op == "call_function"]
+    for node in order:
+        sources = [arg for arg in node.all_input_nodes if arg not in inputs]
+        owner = next((s for s in sources if _bytes(s) == _bytes(node) and len(s.users) == 1), None)
+        if sources and _is_view(node):
+            root[node] = root.get(sources[0], sources[0])
+        elif owner is not None and owner.op != "placeholder" and _name(node).startswith(_IN_PLACE):
+            root[node] = root.get(owner, owner)
+    last = {root.get(arg, arg): step for step, node in enumerate(order) for arg in node.all_input_nodes}
+    live: dict[fx.Node, int] = {}
+    peak = 0
+    for step, node in enumerate(order):
+        if node not in root and not _is_fused_square(node):
+            live[node] = _bytes(node)
+        peak = max(peak, sum(live.values()))
+        live = {kept: size for kept, size in live.items() if last.get(kept, -1) > step}
+    return peak
+
+
+def _is_fused_square(node: fx.Node) -> bool:
+    """y * y that only a mean reads: the delegate computes the mean of squares and never stores the squares."""
+    users = [_name(user) for user in node.users]
+    square = _name(node).startswith("mul") and node.args[0] is node.args[1]
+    return square and len(users) == 1 and users[0].startswith("mean")
+
+
+def _packed_bytes(node: fx.Node) -> int:
+    """A convolution's weights as the delegate keeps them: whole tiles of outputs, each with its bias."""
+    outputs, inputs, height, width = _shape(node.args[1])
+    groups = _groups(node)
+    tiles = math.ceil(outputs / groups / TILE_OUTPUTS) * TILE_OUTPUTS
+    return groups * tiles * (inputs * height * width + 1) * FLOAT_BYTES
+
+
+def _table_bytes(node: fx.Node) -> int:
+    """A convolution's table of input pointers; one over a single position needs none."""
+    taps = math.prod(_shape(node.args[1])[2:])
+    return 0 if taps == 1 else _shape(node)[-1] * taps * POINTER_BYTES
+
+
+def _groups(node: fx.Node) -> int:
+    return int(node.args[6]) if len(node.args) > 6 else int(node.kwargs.get("groups", 1))  # type: ignore[arg-type,call-overload]
+
+
+def _name(node: fx.Node) -> str:
+    target: Any = node.target
+    return target if isinstance(target, str) else target.__name__
+
+
+def _is_view(node: fx.Node) -> bool:
+    return _name(node).startswith(_VIEWS)
+
+
+def _shape(node: Any) -> tuple[int, ...]:
+    value = node.meta["val"]
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+
+
+def _bytes(node: Any) -> int:
+    shape = _shape(node)
+    return math.prod(shape) * FLOAT_BYTES if shape else 0

@@ -1,0 +1,115 @@
+"""What a build has to tell: the artefact's manifest, and `report.json` with every byte computed and measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from export.choose import Candidate
+from export.lower import Lowered
+from export.memory import MemoryRows, error_percent
+from profiles.harness import Measured
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.manifest import SCHEMA as MANIFEST_SCHEMA
+from sdk.manifest import Manifest
+
+REPORT_SCHEMA = 1
+
+
+def manifest(candidate: Candidate, runtime: str, backend: str, precision: str) -> Manifest:
+    """Everything that a player needs, and how the artefact came to be."""
+    checkpoint, layout = candidate.checkpoint, candidate.checkpoint.layout
+    return Manifest(
+        schema=MANIFEST_SCHEMA,
+        student=checkpoint.spec.name,
+        kind=checkpoint.spec.family,
+        runtime=runtime,
+        backend=backend,
+        precision=precision,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        window_samples=checkpoint.spec.window.length_samples,
+        future_samples=checkpoint.spec.window.future_samples,
+        fps=list(checkpoint.spec.fps),
+        ensemble=list(checkpoint.spec.ensemble),
+        history="zeros",
+        names=list(layout.names),
+        minimum=list(layout.minimum),
+        maximum=list(layout.maximum),
+        neutral=list(layout.neutral),
+        parameters=checkpoint.parameters,
+        weights_sha256=checkpoint.weights_sha256,
+        tools=_versions(),
+        training=checkpoint.training,
+        scores=checkpoint.scores,
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in ("torch", "executorch", "numpy")}
+    return versions | {"python": platform.python_version()}
+
+
+def counted(rows: MemoryRows, measured: Measured) -> int:
+    """What is held against the budget: measured where the platform can tell, computed elsewhere."""
+    heap = measured.heap_bytes
+    return rows.counted_bytes if heap is None else heap + rows.stream_state_bytes
+
+
+def choice_report(
+    chosen: Candidate, planned: Sequence[Candidate], budget_bytes: int, precision: str, rejected: list[str]
+) -> dict[str, Any]:
+    """What was chosen, among what, and why."""
+    others = [c for c in planned if c is not chosen]
+    too_large = [c.name for c in others if c.rows.counted_bytes > budget_bytes]
+    why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
+    why += f"; too large: {', '.join(too_large)}" if too_large else ""
+    why += f"; {'; '.join(rejected)}" if rejected else ""
+    return {
+        "schema": REPORT_SCHEMA,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "budget_bytes": budget_bytes,
+        "choice": {
+            "student": chosen.checkpoint.spec.name,
+            "checkpoint": chosen.path.name,
+            "weights_sha256": chosen.checkpoint.weights_sha256,
+            "parameters": chosen.checkpoint.parameters,
+            "precision": precision,
+            "backend": "xnnpack",
+            "quality": chosen.quality,
+            "why": why,
+        },
+        "candidates": [
+            {"name": c.name, "quality": c.quality, "computed_counted_bytes": c.rows.counted_bytes} for c in planned
+        ],
+        "scores": chosen.checkpoint.scores,
+        "versions": _versions(),
+        "measured_on": {"machine": platform.machine(), "system": platform.system()},
+    }
+
+
+def memory_report(rows: MemoryRows, measured: Measured, budget_bytes: int) -> dict[str, Any]:
+    """Computed rows, the measured ones beside them, and how far apart they are."""
+    pairs = {
+        "load_peak_bytes": (rows.load_peak_bytes, measured.load_peak_bytes),
+        "workspace_bytes": (rows.workspace_bytes, measured.first_run_bytes),
+        "steady_bytes": (rows.steady_bytes, measured.steady_bytes),
+    }
+    needed = counted(rows, measured)
+    return {
+        "computed": rows.as_dict(),
+        "measured": {name: value for name, (_, value) in pairs.items()},
+        "error_percent": {name: error_percent(*pair) for name, pair in pairs.items()},
+        "counted_bytes": needed,
+        "left_bytes": budget_bytes - needed,
+        "counted_is": "measured" if measured.heap_bytes is not None else "computed: no heap figures on this platform",
+    }
+
+
+def file_report(measured: Measured, lowered: Lowered | None = None) -> dict[str, Any]:
+    """One file's own cost; of a `.pte` also how it delegates."""
+    facts = {"measured_here": dataclasses.asdict(measured)}
+    return facts if lowered is None else facts | {"delegates": lowered.delegates, "outside_delegate": 0}

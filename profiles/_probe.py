@@ -1,0 +1,173 @@
+"""The inside of the ruler: alone in a fresh process, opens one artefact, runs it, prints what that took as JSON.
+
+    python -m profiles._probe FILE WINDOW_SAMPLES RUNS LOAD      (LOAD: mapped or buffer)
+
+Every figure is a difference: the runtime is loaded and warm before the first reading, so what remains is the
+artefact's own. The heap is glibc's own count of bytes in use (`mallinfo2`), not pages of shared libraries.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 128 * 1024  # glibc's own default; setting it stops glibc from adapting it
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+class Heap:
+    """Bytes this process holds from malloc now, and the most it held. `known` is False without glibc 2.33 or later."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None)
+        self.known = hasattr(self._libc, "mallinfo2")
+        if self.known:
+            self._libc.mallinfo2.restype = _Mallinfo2
+            self._libc.malloc.restype = ctypes.c_void_p
+            self._libc.malloc.argtypes = [ctypes.c_size_t]
+
+    def used_bytes(self) -> int:
+        """Bytes in use, in small and in large blocks."""
+        info = self._libc.mallinfo2()
+        return int(info.uordblks + info.hblkhd)
+
+    def watch(self) -> int:
+        """Begin to record the peak of large blocks; returns the mark that `peak_bytes` counts from.
+
+        glibc keeps a high-water mark of blocks that are mapped one by one and cannot reset it: one large block that
+        is never touched fills the gap up to the old mark, and from there on every new peak shows.
+        """
+        self._libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        gap = self._mark_bytes() - int(self._libc.mallinfo2().hblkhd)
+        if gap > _LARGE_BYTES:
+            self._libc.malloc(gap)
+        return self._mark_bytes()
+
+    def peak_bytes(self, start: int) -> int:
+        """The most that large blocks held above the mark `start`."""
+        return self._mark_bytes() - start
+
+    def large_bytes(self) -> int:
+        """Bytes in large blocks now."""
+        return int(self._libc.mallinfo2().hblkhd)
+
+    def _mark_bytes(self) -> int:
+        with tempfile.TemporaryFile() as capture:  # glibc tells its mark only on stderr
+            sys.stderr.flush()
+            saved = os.dup(2)
+            os.dup2(capture.fileno(), 2)
+            try:
+                self._libc.malloc_stats()
+                self._libc.fflush(None)
+            finally:
+                os.dup2(saved, 2)
+                os.close(saved)
+            capture.seek(0)
+            found = re.search(rb"max mmap bytes\s*=\s*(\d+)", capture.read())
+        return int(found[1]) if found else 0
+
+
+def private_dirty_bytes() -> int | None:
+    """Pages that only this process has and that differ from any file, or None where the kernel does not tell."""
+    try:
+        found = re.search(r"^Private_Dirty:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def executorch_opener(path: str, load: str) -> Callable[[], Callable[[Any], Any]]:
+    """A function that opens a `.pte` and returns its `run`; the runtime itself is imported here, on one thread."""
+    if sys.platform == "win32":
+        from executorch.extension.pybindings import portable_lib as runtime
+    else:  # the public module also imports the exporter: seconds, and heap that is not the artefact's
+        from executorch.extension.pybindings import _C as runtime  # type: ignore[attr-defined,no-redef]
+    if runtime._threadpool_get_thread_count() != 1:
+        runtime._unsafe_reset_threadpool(1)
+    kept: list[Any] = []
+
+    def opened() -> Callable[[Any], Any]:
+        if load == "mapped":
+            program = runtime._load_program(path)
+        else:
+            kept.append(Path(path).read_bytes())
+            program = runtime._load_program_from_buffer(kept[0])
+        kept.append(program)  # the method reads the program in place
+        method = program.load_method("forward")
+        return lambda window: method([window])
+
+    return opened
+
+
+def torchscript_opener(path: str) -> Callable[[], Callable[[Any], Any]]:
+    """A function that opens a `.pt` and returns its `run`."""
+    import warnings
+
+    import torch
+
+    def opened() -> Callable[[Any], Any]:
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(path, map_location="cpu").eval()
+
+    return opened
+
+
+def probe(path: str, window_samples: int, runs: int, load: str) -> dict[str, Any]:
+    """Open, run three times, read the heap after each step; then time `runs` frames in process CPU time."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    window = torch.randn(1, 1, window_samples) * 0.1
+    opened = torchscript_opener(path) if path.endswith(".pt") else executorch_opener(path, load)
+    heap = Heap()
+    found: dict[str, Any] = {"heap_known": heap.known}
+    start = large = mark = 0
+    if heap.known:
+        mark, large, start = heap.watch(), heap.large_bytes(), heap.used_bytes()
+    dirty = private_dirty_bytes()
+    with torch.inference_mode():
+        run = opened()
+        if heap.known:
+            loaded, peak = heap.used_bytes() - start, heap.peak_bytes(mark)
+            # small blocks have no mark: those held at the end of loading stand for the most they held
+            small = loaded - (heap.large_bytes() - large)
+            found |= {"loaded_bytes": loaded, "load_peak_bytes": max(loaded, peak + small)}
+        for _ in range(3):
+            run(window)
+        if heap.known:
+            found["steady_bytes"] = heap.used_bytes() - start
+        after = private_dirty_bytes()
+        found["private_dirty_bytes"] = None if dirty is None or after is None else after - dirty
+        times = []
+        for _ in range(runs):
+            before = time.process_time_ns()
+            run(window)
+            times.append((time.process_time_ns() - before) / 1000)
+    found["times_us"] = times
+    return found
+
+
+def main() -> None:
+    path, window_samples, runs, load = sys.argv[1:]
+    answer = probe(path, int(window_samples), int(runs), load)
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

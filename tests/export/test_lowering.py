@@ -1,0 +1,70 @@
+"""The deployment layout is the student; it lowers to one delegate; what does not is refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from random_students import lively
+from torch import Tensor, nn
+
+from distill.students.spec import load_variant
+from export.deploy import DeployedStudent
+from export.lower import export_program, lower
+from export.torchscript import torchscript
+from export.verify import golden_speech, golden_windows
+from sdk.errors import VerificationError
+
+SMALL = load_variant("s2", {"channels": 16, "fc_width": 24})
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset"), [(1.0, 0.0), (0.0, 0.0), (1e-4, 0.0), (0.01, 0.9), (1.0, -0.5), (0.0, 1.0)]
+)
+def test_deployment_layout_is_the_student(gain: float, offset: float) -> None:
+    student = lively(SMALL.build())
+    windows = torch.from_numpy(golden_windows(8192)[::4, None]) * gain + offset
+    with torch.no_grad():
+        deployed = DeployedStudent(student)
+        for window in windows:
+            torch.testing.assert_close(deployed(window[None]), student(window[None]), atol=5e-5, rtol=0)
+
+
+def test_deploying_leaves_the_student_alone() -> None:
+    student = lively(SMALL.build())
+    DeployedStudent(student)
+    assert not student.first_norm.decompose
+    assert student.first.weight.shape == (16, 1, 1, 10)
+
+
+class Half(nn.Module):
+    """Ends in an operator that the delegate does not take."""
+
+    def forward(self, window: Tensor) -> Tensor:
+        return torch.cumsum(torch.tanh(window * 2), -1)
+
+
+def test_what_stays_outside_the_delegate_is_refused() -> None:
+    with pytest.raises(VerificationError, match=r"does not lower whole.*cumsum"):
+        lower(export_program(Half(), 64))
+
+
+def test_torchscript_is_the_student() -> None:
+    student = lively(SMALL.build())
+    window = torch.from_numpy(golden_windows(8192)[3])[None, None]
+    loaded = torch.jit.load(io.BytesIO(torchscript(student)))
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(window), student(window), atol=1e-5, rtol=0)
+
+
+def test_golden_speech_is_the_same_everywhere_and_has_all_parts() -> None:
+    speech = golden_speech()
+    assert np.array_equal(speech, golden_speech())
+    assert speech.dtype == np.float32
+    assert np.abs(speech).max() == 1.0
+    fifth = len(speech) // 5
+    assert not speech[2 * fifth : 2 * fifth + 9000].any()
+    assert abs(speech[3 * fifth : 4 * fifth].mean() - 0.2) < 0.05
+    assert speech[:fifth].std() > 0.02

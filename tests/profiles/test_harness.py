@@ -1,0 +1,84 @@
+"""The ruler: it counts what a program takes, tells a broken file, and its own marks are right."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from profiles._probe import Heap
+from profiles.harness import measure, run_fresh
+from sdk.errors import ArtifactError
+
+glibc = pytest.mark.skipif(not Heap().known, reason="heap figures need glibc 2.33 or later")
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module of 4 MB of weights."""
+    path = tmp_path_factory.mktemp("script") / "model.pt"
+    torch.jit.trace(torch.nn.Linear(8192, 122).eval(), torch.zeros(1, 1, 8192)).save(str(path))
+    return path
+
+
+@glibc
+def test_counts_the_weights(script: Path) -> None:
+    measured = measure(script, runs=5)
+    weights = 8192 * 122 * 4
+    assert measured.file_bytes == script.stat().st_size
+    assert measured.runs == 5
+    assert measured.loaded_bytes is not None
+    assert measured.steady_bytes is not None
+    assert measured.load_peak_bytes is not None
+    assert weights < measured.loaded_bytes < 1.3 * weights
+    assert measured.loaded_bytes <= measured.load_peak_bytes < 2.3 * weights
+    assert measured.first_run_bytes == measured.steady_bytes - measured.loaded_bytes
+    assert measured.heap_bytes == max(measured.steady_bytes, measured.load_peak_bytes)
+    assert 0 < measured.median_us <= measured.p90_us
+
+
+@glibc
+def test_a_peak_that_is_gone_again_is_seen() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.free(libc.malloc(50_000_000))  # an old high-water mark, which must not count
+    heap = Heap()
+    start, used = heap.watch(), heap.used_bytes()
+    kept, gone = libc.malloc(1_000_000), libc.malloc(5_000_000)
+    libc.free(gone)
+    assert 6_000_000 <= heap.peak_bytes(start) < 6_020_000
+    assert 1_000_000 <= heap.used_bytes() - used < 1_100_000
+    libc.free(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("none.pte", None, "cannot read"),
+        ("model.onnx", b"x", "cannot measure a .onnx file"),
+        ("bad.pte", b"this is no program", "does not load and run"),
+    ],
+)
+def test_bad_files_are_named(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=says) as caught:
+        measure(tmp_path / name)
+    assert name in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_unknown_load(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="there are: mapped, buffer"):
+        measure(tmp_path / "x.pte", load="magic")
+
+
+def test_a_fresh_process_that_dies_is_told() -> None:
+    with pytest.raises(ArtifactError, match=r"model: does not load and run: .*No module named"):
+        run_fresh("profiles.no_such_module", "model")
+    assert "profiles.no_such_module" not in sys.modules
