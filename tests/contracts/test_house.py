@@ -1,0 +1,120 @@
+"""The house keeps its own rules: who imports whom, whole folders of plug-ins, docs that say what is."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdk.rig import Frame, RigLayout
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = {
+    "sdk": {"sdk"},
+    "distill": {"distill", "sdk"},
+    "profiles": {"profiles", "sdk"},
+    "export": {"export", "sdk", "distill", "profiles"},
+    "runtime_examples": {"runtime_examples", "sdk"},
+}
+SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_import_only_whom_they_may(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    assert imported(path) & set(ROOMS) <= ROOMS[room]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_stay_readable(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= 320, "house rule: near 150 lines, stop near 300"
+    assert path.name == "__init__.py" or ast.get_docstring(ast.parse(text)), "a file begins with its promise"
+
+
+def test_only_the_worker_loads_espeak() -> None:
+    users = [path.name for path in SOURCES if "espeakng_loader" in imported(path)]
+    assert users == ["espeak_worker.py"]
+    assert not [path for path in SOURCES if "espeak_worker import" in path.read_text("utf-8")]
+
+
+def test_the_core_needs_only_numpy() -> None:
+    """Importing the player's modules must not pull in torch, scipy or a runtime."""
+    code = (
+        "import sys, sdk, sdk.predictor, sdk.face, sdk.manifest, sdk.artifact, sdk.protocols.csv, sdk.protocols.jsonl;"
+        "heavy = ('torch', 'executorch', 'scipy', 'soundfile', 'matplotlib', 'yaml', 'distill');"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.stem for p in (ROOT / "sdk/protocols").glob("*.py") if p.stem not in ("__init__", "base"))
+)
+def test_every_protocol_encodes_named_frames(name: str) -> None:
+    protocol = importlib.import_module(f"sdk.protocols.{name}").PROTOCOL
+    layout = RigLayout.arkit()
+    frames = [Frame(k, k * 533, layout.vector({"jawOpen": k / 4, "mouthLeft": 0.5}), layout) for k in range(4)]
+    assert isinstance(protocol.header(layout, Fraction(30)), bytes)
+    encoded = [protocol.encode(frame, layout) for frame in frames]
+    assert len(set(encoded)) == 4
+    assert encoded == [protocol.encode(frame, layout) for frame in frames], "no clock, no smoothing, no state"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.stem for p in (ROOT / "distill/teachers").glob("*.py") if "TEACHER" in p.read_text("utf-8"))
+)
+def test_every_teacher_labels_silence_as_rest(name: str) -> None:
+    teacher = importlib.import_module(f"distill.teachers.{name}").TEACHER()
+    track = teacher.label(np.zeros(16000, np.float32))
+    assert track.layout == teacher.layout
+    assert track.fps == teacher.fps
+    assert np.isfinite(track.values).all()
+    assert np.abs(track.values).max() < 0.1
+
+
+def test_architecture_names_the_rooms_that_there_are() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    for room in (*ROOMS, "checkpoints", "tests"):
+        assert f"`{room}/`" in text, room
+        assert (ROOT / room).is_dir()
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_files_that_the_docs_name_exist(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    named = set(re.findall(r"`((?:sdk|distill|export|profiles|runtime_examples|tests|checkpoints)/[\w./-]*)`", text))
+    missing = [path for path in named if "mine" not in path and not (ROOT / path).exists()]
+    assert not missing
+
+
+def test_every_shipped_checkpoint_opens_and_has_its_card() -> None:
+    from distill.checkpoint import Checkpoint
+
+    paths = sorted((ROOT / "checkpoints").glob("*.pt"))
+    assert paths, "no shipped students"
+    for path in paths:
+        checkpoint = Checkpoint.load(path)
+        assert checkpoint.spec.name == path.stem
+        assert checkpoint.scores, f"{path}: not scored"
+        card = path.with_suffix(".md").read_text("utf-8")
+        assert checkpoint.weights_sha256 in card
+        assert "python -m distill.recipes" in card
