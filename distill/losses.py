@@ -30,12 +30,22 @@ def features(second_teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Ten
     return torch.stack([(theirs.detach() - ours).square().sum(-1).mean() for theirs, ours in pairs]).sum()
 
 
-def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor) -> Tensor:
-    """Ours: squared error of the lip gap in cm^2, plus a hinge on its side: shut lips (label <= 0.075) must come under
-    a third of the closed threshold, open ones (label >= twice it) must stay clear of it. Both (...)."""
+def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor, slack_steps: int = 2) -> Tensor:
+    """Ours: squared error of the lip gap in cm^2, plus two hinges on its side; both (B, N), N consecutive times.
+
+    Where the label is shut (<= 0.075), the least gap within `slack_steps` must come under a third of the closed
+    threshold: like PBM accuracy it forgives a closure that is a little early or late, which recognised labels are, so
+    the student need not smear it. Where the label stays open (>= 0.3 all around), the gap must stay clear of it.
+    """
     error = (label_gap_cm - gap_cm).square().mean()
+    least, label_least = _least_near(gap_cm, slack_steps), _least_near(label_gap_cm, slack_steps)
     shut = (label_gap_cm <= CLOSED_CM / 2).to(gap_cm.dtype)
-    open_ = (label_gap_cm >= 2 * CLOSED_CM).to(gap_cm.dtype)
-    too_open = shut * functional.relu(gap_cm - CLOSED_CM / 3)
-    too_shut = open_ * functional.relu(1.5 * CLOSED_CM - gap_cm)
-    return error + (8.0 * too_open.square() + 4.0 * too_shut.square()).mean()
+    open_ = (label_least >= 2 * CLOSED_CM).to(gap_cm.dtype)
+    too_open = (shut * functional.relu(least - CLOSED_CM / 3).square()).sum() / shut.sum().clamp(min=1)
+    too_shut = (open_ * functional.relu(1.5 * CLOSED_CM - gap_cm).square()).sum() / open_.sum().clamp(min=1)
+    return error + 3.0 * too_open + 4.0 * too_shut
+
+
+def _least_near(gap_cm: Tensor, steps: int) -> Tensor:
+    """The least of each time's neighbourhood of +-`steps`; (B, N) -> (B, N)."""
+    return -functional.max_pool1d(-gap_cm.unsqueeze(1), 2 * steps + 1, 1, steps).squeeze(1)

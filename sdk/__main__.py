@@ -68,7 +68,7 @@ def _info(path: Path, as_json: bool) -> None:
         ("artefact", path),
         ("student", f"{manifest.student} ({manifest.kind}), {manifest.parameters:,} parameters, {manifest.precision}"),
         ("runs on", f"{manifest.runtime}, {manifest.backend}"),
-        ("file", f"{path.stat().st_size:,} bytes, of which program {len(artifact.program):,}"),
+        ("file", f"{path.stat().st_size:,} bytes, of which program {artifact.program_bytes:,}"),
         ("sha256", artifact.sha256),
         ("weights", manifest.weights_sha256),
         ("window", f"{manifest.window_samples} samples: {past_ms:g} ms past, {manifest.window.future_ms:g} ms future"),

@@ -12,6 +12,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from sdk.errors import ArtifactError
 from sdk.manifest import Manifest
@@ -24,12 +25,17 @@ _LARGEST_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Artifact:
-    """A checked artefact: its path, manifest, the program's bytes, and the SHA-256 in its seal."""
+    """A checked artefact: its path, manifest, how long its program is, and the SHA-256 in its seal."""
 
     path: Path
     manifest: Manifest
-    program: bytes
+    program_bytes: int
     sha256: str
+
+    def read_program(self) -> bytes:
+        """The program alone. Runtimes open the file itself by its path, which costs no copy."""
+        with self.path.open("rb") as stream:
+            return stream.read(self.program_bytes)
 
 
 def seal(program: bytes, manifest: Manifest) -> bytes:
@@ -47,24 +53,42 @@ def seal(program: bytes, manifest: Manifest) -> bytes:
 
 
 def open_artifact(path: Path | str) -> Artifact:
-    """Read and check. Raises `ArtifactError` (unreadable, foreign, truncated, altered) or `ManifestError`."""
+    """Read and check. Raises `ArtifactError` (unreadable, foreign, truncated, altered) or `ManifestError`.
+
+    The file is hashed piece by piece: opening takes no memory of the program's size.
+    """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise ArtifactError(f"{path}: larger than 1 GiB; this is not one of our artefacts")
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            return _check(path, stream, path.stat().st_size)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot read: {error.strerror or error}") from error
-    if len(data) < _TAIL.size or data[-8:] != MAGIC:
+
+
+def _check(path: Path, stream: BinaryIO, size: int) -> Artifact:
+    if size > _LARGEST_BYTES:
+        raise ArtifactError(f"{path}: larger than 1 GiB; this is not one of our artefacts")
+    stream.seek(max(size - _TAIL.size, 0))
+    tail = stream.read()
+    if len(tail) < _TAIL.size or tail[-8:] != MAGIC:
         raise ArtifactError(
             f"{path}: no tinyface seal at its end: a foreign or truncated file. Export it with `python -m export.build`"
         )
-    length, digest, _ = _TAIL.unpack(data[-_TAIL.size :])
-    if hashlib.sha256(data[:-40]).digest() != digest:
+    length, digest, _ = _TAIL.unpack(tail)
+    hashed, left = hashlib.sha256(), size - 40
+    stream.seek(0)
+    while left:
+        piece = stream.read(min(left, 1 << 16))
+        if not piece:
+            break
+        hashed.update(piece)
+        left -= len(piece)
+    if left or hashed.digest() != digest:
         raise ArtifactError(
             f"{path}: its content does not match its SHA-256: it was altered or damaged. Export or copy it again"
         )
-    start = len(data) - _TAIL.size - length
+    start = size - _TAIL.size - length
     if start < 0:
         raise ArtifactError(f"{path}: its seal is damaged; export it again")
-    return Artifact(path, Manifest.from_json(data[start : start + length]), data[:start], digest.hex())
+    stream.seek(start)
+    return Artifact(path, Manifest.from_json(stream.read(length)), start, digest.hex())

@@ -50,7 +50,7 @@ class Plan:
     exact_learning_rate: float = 2e-4
     alpha_rec: float = 0.1
     alpha_vel: float = 0.9
-    alpha_lip: float = 0.25
+    alpha_lip: float = 1.0
     mix_human: float = 0.65
     ema: float = 0.998
     seed: int = 1
@@ -158,16 +158,30 @@ class Run:
 
 
 def train(
-    spec: StudentSpec, plan: Plan, corpus: Path, out: Path, augment: Augment, note: Mapping[str, object]
+    spec: StudentSpec,
+    plan: Plan,
+    corpus: Path,
+    out: Path,
+    augment: Augment,
+    note: Mapping[str, object],
+    init: Checkpoint | None = None,
 ) -> Checkpoint:
-    """Train `spec` by `plan` and write the checkpoint to `out`. Ctrl-C saves the run and raises `KeyboardInterrupt`."""
+    """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
+
+    Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` is another student.
+    """
     from tqdm import trange
 
     shards = load_shards(corpus, "train")
     mix = {"human": plan.mix_human, "espeak": 1 - plan.mix_human}
     data = Stretches(shards, spec.window, mix, augment)
     student = spec.build().train()
-    initialise(student, plan.seed)
+    if init is None:
+        initialise(student, plan.seed)
+    elif init.spec == spec:
+        student.load_state_dict(init.state)
+    else:
+        raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same variant")
     optimiser = torch.optim.AdamW(student.parameters(), lr=plan.learning_rate, weight_decay=1e-3)
     run = Run(student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)
     resume_file = out.with_name(out.name + ".resume")
@@ -194,6 +208,7 @@ def train(
         "recipe": "heterogeneous", "teacher": "articulatory", "plan": asdict(plan),
         "corpus_hours": round(data.seconds / 3600, 2), "train_minutes": round(run.seconds / 60, 1),
         "final_loss": round(float(smooth or 0.0), 5), **note,
+        **({"init": init.training} if init else {}),
     }  # fmt: skip
     checkpoint = Checkpoint(spec=spec, state=run.average, training=provenance, scores={})
     checkpoint.save(out)
@@ -231,6 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--variant", required=True, help="student variant, such as s2")
     parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+    parser.add_argument("--init", type=Path, help="checkpoint of the same variant to go on from")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
@@ -253,7 +269,8 @@ def main(arguments: list[str] | None = None) -> int:
     note = {"date": time.strftime("%Y-%m-%d"), "command": command}
     try:
         augment = Augment.from_folders(options.noise, options.rooms)
-        train(load_variant(options.variant), Plan(**changes), options.corpus, options.out, augment, note)
+        init = Checkpoint.load(options.init) if options.init else None
+        train(load_variant(options.variant), Plan(**changes), options.corpus, options.out, augment, note, init)
     except (TinyfaceError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -19,10 +19,10 @@ _FLOAT = 6  # ExecuTorch's ScalarType
 class ExecutorchEngine:
     """One loaded program. A lock lets voices on several threads share it."""
 
-    def __init__(self, manifest: Manifest, method: Any, program: Any, data: bytes) -> None:
+    def __init__(self, manifest: Manifest, method: Any, program: Any) -> None:
         self._manifest = manifest
         self._method = method
-        self._keep = (program, data)  # the runtime reads the program in place
+        self._program = program  # the method lives in it
         self._lock = threading.Lock()
 
     @property
@@ -50,7 +50,7 @@ def open_engine(artifact: Artifact) -> Engine:
     if runtime._threadpool_get_thread_count() != 1:
         runtime._unsafe_reset_threadpool(1)
     try:
-        program = runtime._load_program_from_buffer(artifact.program)
+        program = runtime._load_program(str(artifact.path))  # mapped: no second copy of the file in memory
         method = program.load_method("forward")
         meta = method.method_meta()
     except RuntimeError as error:
@@ -59,7 +59,7 @@ def open_engine(artifact: Artifact) -> Engine:
             "that is not in this wheel. Export it again with the installed executorch"
         ) from error
     _check_shapes(artifact, meta)
-    return ExecutorchEngine(artifact.manifest, method, program, artifact.program)
+    return ExecutorchEngine(artifact.manifest, method, program)
 
 
 def _check_shapes(artifact: Artifact, meta: Any) -> None:

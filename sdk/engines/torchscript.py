@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -61,7 +60,7 @@ def open_engine(artifact: Artifact) -> Engine:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript as a whole is deprecated
-            module = load(io.BytesIO(artifact.program), map_location="cpu").eval()
+            module = load(str(artifact.path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"{artifact.path}: TorchScript cannot load it ({error}); export it again") from error
     engine = TorchscriptEngine(artifact.manifest, module)

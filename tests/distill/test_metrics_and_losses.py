@@ -82,7 +82,18 @@ def test_feature_loss_leaves_the_second_teacher_alone() -> None:
 
 
 def test_lip_loss_punishes_the_wrong_side_more() -> None:
-    shut, open_ = torch.tensor([0.0]), torch.tensor([0.8])
-    assert losses.lip_distance(shut, torch.tensor([0.3])) > 5 * losses.lip_distance(shut, torch.tensor([-0.3]))
-    assert losses.lip_distance(open_, torch.tensor([0.1])) > losses.lip_distance(open_, torch.tensor([1.5]))
+    shut, open_ = torch.zeros(1, 9), torch.full((1, 9), 0.8)
+    assert losses.lip_distance(shut, shut + 0.3) > 2 * losses.lip_distance(shut, shut - 0.3)
+    assert losses.lip_distance(open_, open_ - 0.7) > losses.lip_distance(open_, open_ + 0.7)
     assert losses.lip_distance(open_, open_) == 0
+
+
+def test_lip_loss_forgives_a_closure_two_steps_late_but_not_four() -> None:
+    def dip(at: int) -> torch.Tensor:
+        return torch.where((torch.arange(40) - at).abs() <= 1, 0.0, 0.8).unsqueeze(0)
+
+    exact, late, later = (losses.lip_distance(dip(20), dip(at)) for at in (20, 22, 27))
+    plain = (dip(20) - dip(22)).square().mean()
+    assert exact == 0
+    torch.testing.assert_close(late, plain)
+    assert later > 2 * late

@@ -188,7 +188,7 @@ def test_an_unknown_runtime_is_answered_with_the_known_ones(tmp_path: Path) -> N
 
 def test_program_and_manifest_come_back_from_the_seal(tiny_programs: dict[str, Any], sealed: dict[str, Path]) -> None:
     artifact = open_artifact(sealed["executorch"])
-    assert artifact.program == tiny_programs["executorch"]
+    assert artifact.read_program() == tiny_programs["executorch"]
     assert artifact.manifest == Manifest(**facts())
 
 
