@@ -30,7 +30,13 @@ def features(second_teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Ten
     return torch.stack([(theirs.detach() - ours).square().sum(-1).mean() for theirs, ours in pairs]).sum()
 
 
-def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor, slack_steps: int = 2) -> Tensor:
+def acceleration(label_gap_cm: Tensor, gap_cm: Tensor, steps_per_frame: float = 1.0) -> Tensor:
+    """Ours: mean squared error of the lip gap's second difference, in cm^2 a frame^4; both (B, N). What jitter sees."""
+    error = (label_gap_cm - gap_cm).diff(n=2, dim=-1)
+    return (error * steps_per_frame**2).square().mean()
+
+
+def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor, slack_steps: int = 2, shut_weight: float = 3.0) -> Tensor:
     """Ours: squared error of the lip gap in cm^2, plus two hinges on its side; both (B, N), N consecutive times.
 
     Where the label is shut (<= 0.075), the least gap within `slack_steps` must come under a third of the closed
@@ -43,7 +49,7 @@ def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor, slack_steps: int = 2) -> 
     open_ = (label_least >= 2 * CLOSED_CM).to(gap_cm.dtype)
     too_open = (shut * functional.relu(least - CLOSED_CM / 3).square()).sum() / shut.sum().clamp(min=1)
     too_shut = (open_ * functional.relu(1.5 * CLOSED_CM - gap_cm).square()).sum() / open_.sum().clamp(min=1)
-    return error + 3.0 * too_open + 4.0 * too_shut
+    return error + shut_weight * too_open + 4.0 * too_shut
 
 
 def _least_near(gap_cm: Tensor, steps: int) -> Tensor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from sdk.errors import AudioError, DataError
+from sdk.sound import read_sound
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 
@@ -20,13 +22,9 @@ def load_mono(path: Path | str, rate_hz: int = 16000) -> np.ndarray:
 
     Raises `AudioError` for a file that is no sound, is empty, or holds NaN or infinite samples.
     """
-    import soundfile
     from scipy.signal import resample_poly
 
-    try:
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
+    samples, rate = read_sound(path)
     mono = samples.mean(axis=1)
     if mono.size == 0:
         raise AudioError(f"{path}: holds no samples")
@@ -55,7 +53,19 @@ def atomic_open(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
+            temporary.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Fail before the hours of work and not after them: raises `DataError` if no file can be written to `path`."""
+    if path.is_dir():
+        raise DataError(f"cannot write {path}: it is a folder; give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
 def atomic_write_text(path: Path, text: str) -> None:

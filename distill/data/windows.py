@@ -31,17 +31,33 @@ class Batch:
 
 
 class Stretches:
-    """Draws batches from shards held in memory. `mix` weighs sources by the shard name's second word (`human`)."""
+    """Draws batches from shards held in memory. `mix` weighs sources by the shard name's second word (`human`).
+
+    `names`: the rig channels wanted, in order; all of the labels' by default. Raises `DataError` without shards, or
+    if their labels lack a channel.
+    """
 
     def __init__(
-        self, shards: Sequence[Shard], window: WindowSpec, mix: dict[str, float], augment: Augment | None
+        self,
+        shards: Sequence[Shard],
+        window: WindowSpec,
+        mix: dict[str, float],
+        augment: Augment | None,
+        names: Sequence[str] | None = None,
     ) -> None:
         if not shards:
             raise DataError("no shards to train on; build them with `python -m distill.data.corpus`")
+        for shard in shards:
+            lacking = [name for name in names or shards[0].channels if name not in shard.channels]
+            if lacking:
+                raise DataError(
+                    f"{shard.path}: its labels have no {', '.join(lacking)}: they are of another rig. Label the corpus "
+                    "with a teacher of this rig, or train a variant of the labels' rig"
+                )
         self.shards = shards
         self.window = window
         self.augment = augment
-        self.channels = shards[0].channels
+        self.channels = list(names or shards[0].channels)
         source = [shard.path.stem.split("-")[1] for shard in shards]
         seconds = {
             name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)
@@ -80,7 +96,7 @@ class Stretches:
             piece = resample_poly(piece, up, down).astype(np.float32)
         piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
         times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
-        rig = track.at(times)
+        rig = track.layout.select(track.at(times), self.channels)
         rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = 0.0
         if self.augment:
             piece = self.augment(piece, random)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -37,8 +38,8 @@ from sdk.face import Face
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how hard. `steps` shared and then `exact_steps`; `alpha_*` weigh eq. 4 and our lip loss; `mix`
-    weighs human against espeak speech; `ema` is the decay of the weights' moving average."""
+    """How long and how hard. `steps` shared and then `exact_steps`; `alpha_*` weigh eq. 4 and our lip losses (inside
+    them `shut_weight` the closures); `mix_human` weighs human against espeak speech; `ema`: decay of the average."""
 
     steps: int = 6000
     exact_steps: int = 400
@@ -51,6 +52,8 @@ class Plan:
     alpha_rec: float = 0.1
     alpha_vel: float = 0.9
     alpha_lip: float = 1.0
+    alpha_acc: float = 0.5
+    shut_weight: float = 8.0
     mix_human: float = 0.65
     ema: float = 0.998
     seed: int = 1
@@ -96,11 +99,16 @@ def initialise(student: nn.Module, seed: int) -> None:
 
 
 class Objective:
-    """Eq. 4 plus the lip loss on the default face. `gap` is linear in the rig: offset + rig @ row."""
+    """Eq. 4 plus the lip losses on the default face, whose gap is linear in the rig: offset + rig @ row.
+
+    A rig that the face does not know (no jawOpen) can only be trained without them: `alpha_lip` 0, else `FaceError`.
+    """
 
     def __init__(self, spec: StudentSpec, plan: Plan) -> None:
-        offset, row = Face.default().lip_gap_row(spec.layout)
-        self.offset, self.row, self.plan = offset, torch.from_numpy(np.float32(row)), plan
+        self.plan = plan
+        if plan.alpha_lip:
+            offset, row = Face.default().lip_gap_row(spec.layout)
+            self.offset, self.row = offset, torch.from_numpy(np.float32(row))
 
     def __call__(self, label: Tensor, predicted: Tensor, steps_per_frame: float) -> Tensor:
         plan = self.plan
@@ -108,7 +116,8 @@ class Objective:
         loss = loss + plan.alpha_vel * losses.velocity(label, predicted, steps_per_frame)
         if plan.alpha_lip:
             gaps = (self.offset + label @ self.row, self.offset + predicted @ self.row)
-            loss = loss + plan.alpha_lip * losses.lip_distance(*gaps)
+            loss = loss + plan.alpha_lip * losses.lip_distance(*gaps, shut_weight=plan.shut_weight)
+            loss = loss + plan.alpha_acc * losses.acceleration(*gaps, steps_per_frame)
         return loss
 
 
@@ -174,7 +183,7 @@ def train(
 
     shards = load_shards(corpus, "train")
     mix = {"human": plan.mix_human, "espeak": 1 - plan.mix_human}
-    data = Stretches(shards, spec.window, mix, augment)
+    data = Stretches(shards, spec.window, mix, augment, spec.layout.names)
     student = spec.build().train()
     if init is None:
         initialise(student, plan.seed)
@@ -249,11 +258,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--init", type=Path, help="checkpoint of the same variant to go on from")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
+    parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the model card")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
     for name, kind in (
         ("steps", int),
         ("exact-steps", int),
         ("alpha-lip", float),
+        ("alpha-acc", float),
+        ("shut-weight", float),
         ("seed", int),
         ("learning-rate", float),
     ):
@@ -261,12 +273,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    names = ("steps", "exact_steps", "alpha_lip", "seed", "learning_rate")
+    names = ("steps", "exact_steps", "alpha_lip", "alpha_acc", "shut_weight", "seed", "learning_rate")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    command = "python -m distill.recipes.heterogeneous " + " ".join(
-        f"--{k.replace('_', '-')} {v}" for k, v in vars(options).items() if v is not None and k != "threads"
-    )
-    note = {"date": time.strftime("%Y-%m-%d"), "command": command}
+    command = f"python -m distill.recipes.heterogeneous {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    note = {"date": time.strftime("%Y-%m-%d"), "command": command, "data": "; ".join(options.data or ["not stated"])}
     try:
         augment = Augment.from_folders(options.noise, options.rooms)
         init = Checkpoint.load(options.init) if options.init else None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import sdk
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
 from distill.data.corpus import Utterance, write_shard
@@ -88,6 +89,36 @@ def test_foreign_resume_file_is_refused(corpus: Path, tmp_path: Path) -> None:
 def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"distill\.data\.corpus"):
         run(tmp_path, tmp_path / "s.pt")
+
+
+def test_any_rig_trains_exports_and_plays_by_name(corpus: Path, tmp_path: Path) -> None:
+    """Three of the labels' channels in another order: the same names come out of the artefact."""
+    from export.build import build
+
+    rig = tmp_path / "rig.txt"
+    rig.write_text("mouthClose\njawOpen 0 1\nmouthFunnel\n")
+    spec = load_variant("s2", {"channels": 8, "rig": str(rig)})
+    plan = Plan(steps=2, exact_steps=1, batch=2, frames=4, exact_batch=1, exact_frames=3)
+    train(spec, plan, corpus, tmp_path / "s2.pt", Augment(), {})
+    rig.unlink()  # the artefact carries its rig
+    build(8_000_000, tmp_path / "out", checkpoint=tmp_path / "s2.pt")
+    frames = sdk.predict(tmp_path / "out/model.pte", np.zeros(8000, np.float32))
+    assert [name for name, _ in frames[0]] == ["mouthClose", "jawOpen", "mouthFunnel"]
+
+
+def test_a_rig_that_the_labels_lack_is_named(corpus: Path, tmp_path: Path) -> None:
+    rig = tmp_path / "rig78.txt"
+    rig.write_text("\n".join(f"control{i}" for i in range(78)))
+    spec = load_variant("s2", {"channels": 8, "rig": str(rig)})
+    with pytest.raises(DataError, match="no control0"):
+        train(spec, PLAN, corpus, tmp_path / "s2.pt", Augment(), {})
+
+
+def test_another_students_checkpoint_is_no_start(corpus: Path, tmp_path: Path) -> None:
+    spec = load_variant("s2", {"channels": 16})
+    other = Checkpoint(spec, spec.build().state_dict())
+    with pytest.raises(CheckpointError, match="same variant"):
+        train(SPEC, PLAN, corpus, tmp_path / "s.pt", Augment(), {}, init=other)
 
 
 def test_command_line_answers_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,123 @@
+"""`make bench`: every performance claim as a ratio, both sides in one run, on one thread.
+
+    python -m tests.bench [--quick]
+
+CPU seconds of this process, the median of alternating rounds, so that a busy neighbour falls on both sides.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch.nn import functional
+
+import sdk
+from distill.checkpoint import Checkpoint
+from distill.recipes.heterogeneous import initialise
+from distill.students.spec import load_variant
+from distill.students.window import COLUMN_SAMPLES, WindowStudent
+from export.build import build
+from sdk.audio import StreamingResampler
+
+ROUNDS = 3 if "--quick" in sys.argv else 9
+
+
+def seconds(run: Callable[[], object]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def compare(
+    title: str, slow: str, fast: str, sides: tuple[Callable[[], object], Callable[[], object]], unit: float
+) -> None:
+    """One line: milliseconds per unit of both sides, and how many times faster the second is."""
+    for side in sides:
+        side()
+    rounds = [(seconds(sides[0]), seconds(sides[1])) for _ in range(ROUNDS)]
+    a, b = (statistics.median(column) / unit * 1000 for column in zip(*rounds, strict=True))
+    ratio = statistics.median(x / max(y, 1e-9) for x, y in rounds)
+    print(f"{title:<44} {slow} {a:9.3f} ms   {fast} {b:9.3f} ms   {ratio:6.2f} x", flush=True)
+
+
+def training(variant: str) -> None:
+    """A training step's forward and backward, per window: separate windows against one shared pass."""
+    student = load_variant(variant).build().train()
+    initialise(student, 0)
+    count, rows = 32, 2
+    audio = torch.randn(rows, 1, 8192 + COLUMN_SAMPLES * (count - 1))
+    windows = audio.unfold(2, 8192, COLUMN_SAMPLES).reshape(-1, 1, 8192)
+
+    def separate() -> None:
+        student(windows).square().sum().backward()
+
+    def shared() -> None:
+        torch.tanh(student.sequence(audio)[2]).square().sum().backward()
+
+    compare(f"train {variant}, per window", "separate", "shared", (separate, shared), rows * count)
+    columns = torch.randn(64, student.first.out_channels, 1, student.columns, requires_grad=True)
+    wide = student.wide
+
+    def convolution() -> None:
+        wide.conv(functional.pad(columns, wide.pads)).square().sum().backward()
+
+    def dense() -> None:
+        wide(columns).square().sum().backward()
+
+    compare(f"train {variant}, wide convolution, per window", "conv", "dense", (convolution, dense), 64)
+
+
+def inference(variant: str) -> None:
+    """One frame of the artefacts against eager torch."""
+    path = Path(__file__).resolve().parents[1] / "checkpoints" / f"{variant}.pt"
+    checkpoint = Checkpoint.load(path)
+    student: WindowStudent = checkpoint.student()
+    window = np.random.default_rng(0).normal(0, 0.1, 8192).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        build(64_000_000, Path(folder) / "out", checkpoint=path)
+        pte, pt = (sdk.open(Path(folder) / "out" / name) for name in ("model.pte", "model.pt"))
+
+        def eager() -> None:
+            with torch.inference_mode():
+                for _ in range(20):
+                    student(torch.from_numpy(window).reshape(1, 1, -1))
+
+        def frames(engine: sdk.Engine) -> Callable[[], object]:
+            return lambda: [engine.run(window) for _ in range(20)]
+
+        compare(f"{variant}, a frame: eager / .pt", "eager", "pt ", (eager, frames(pt)), 20)
+        compare(f"{variant}, a frame: eager / .pte", "eager", "pte", (eager, frames(pte)), 20)
+
+
+def resampling() -> None:
+    """A second of 48 kHz audio in blocks of 10 ms against SciPy's polyphase on the whole (not streaming)."""
+    audio = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
+
+    def streaming() -> None:
+        resampler = StreamingResampler(48000)
+        for block in audio.reshape(100, 480):
+            resampler.push(block)
+        resampler.finish()
+
+    compare("resample 1 s, 48 kHz", "10 ms blocks", "scipy whole", (streaming, lambda: resample_poly(audio, 1, 3)), 1)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print(f"medians of {ROUNDS} rounds, CPU milliseconds, one thread, torch {torch.__version__}")
+    resampling()
+    for variant in ("s2", "s5"):
+        inference(variant)
+        training(variant)
+
+
+if __name__ == "__main__":
+    main()

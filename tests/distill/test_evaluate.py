@@ -1,0 +1,114 @@
+"""Evaluation judges an artefact as a game would run it, and its yardstick is sound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from distill.data.labels import Phone
+from distill.recipes.evaluate import Item, aligned_set, engine_tracker, in_noise, score, table
+from distill.recipes.evaluate import main as evaluate
+from distill.students.spec import load_variant
+from export.build import main as build
+from sdk.errors import DataError
+from sdk.face import Face
+from sdk.rig import RigLayout
+
+PHONES = [Phone("ɑ", 0.3, 0.6), Phone("m", 0.6, 0.7), Phone("i", 0.7, 1.0), Phone("ɑ", 1.0, 1.3), Phone("p", 1.3, 1.4)]
+
+
+def items() -> list[Item]:
+    random = np.random.default_rng(0)
+    return [Item(f"clip{i}", random.normal(0, 0.1, 32000).astype(np.float32), PHONES) for i in range(2)]
+
+
+def test_the_labels_themselves_score_full_marks() -> None:
+    found = score(items(), RigLayout.arkit(), Face.default(), lambda item, reference: reference)
+    assert found["pbm"] == found["recall_at_2pct"] == found["auc"] == 1.0
+    assert found["false_closure"] == found["mse"] == 0.0
+    assert found["jitter"] > 0
+    assert (found["closures"], found["vowels"]) == (4, 4)
+
+
+def test_a_still_mouth_scores_nothing() -> None:
+    half_open = RigLayout.arkit().vector({"jawOpen": 0.2})
+    found = score(
+        items(), RigLayout.arkit(), Face.default(), lambda item, reference: np.tile(half_open, (len(reference), 1))
+    )
+    assert found["pbm"] == found["recall_at_2pct"] == 0.0
+    assert found["auc"] == 0.5
+    assert found["jitter"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_noise_is_the_same_every_time_and_as_loud_as_asked() -> None:
+    item = items()[0]
+    noisy = in_noise(item, 10.0)
+    np.testing.assert_array_equal(noisy.audio, in_noise(item, 10.0).audio)
+    assert 10 * np.log10(np.mean(item.audio**2) / np.mean((noisy.audio - item.audio) ** 2)) == pytest.approx(
+        10, abs=0.1
+    )
+
+
+def test_recordings_need_a_textgrid_of_their_name(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(1600), 16000)
+    with pytest.raises(DataError, match="TextGrid"):
+        aligned_set(tmp_path)
+
+
+def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path) -> None:
+    """From an untrained checkpoint to a scored one, through the files that a studio would touch."""
+    from distill.checkpoint import Checkpoint
+    from distill.recipes.heterogeneous import initialise
+
+    spec = load_variant("s2", {"channels": 8})
+    student = spec.build()
+    initialise(student, 0)
+    Checkpoint(spec, student.state_dict(), {"command": "python -m distill.recipes.heterogeneous"}).save(
+        tmp_path / "s2.pt"
+    )
+    assert build(["--checkpoint", str(tmp_path / "s2.pt"), "--budget", "8MB", "--out", str(tmp_path / "out")]) == 0
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    soundfile.write(clips / "a.wav", items()[0].audio, 16000)
+    rows = "".join(
+        f'intervals [{i}]:\nxmin = {p.start}\nxmax = {p.end}\ntext = "{name}"\n'
+        for i, (p, name) in enumerate(zip(PHONES, ("AA1", "M", "IY1", "AA1", "P"), strict=True))
+    )
+    (clips / "a.TextGrid").write_text(
+        f'item [1]:\nclass = "IntervalTier"\nname = "phones"\nintervals: size = 5\n{rows}'
+    )
+    arguments = [str(tmp_path / "out/model.pte"), "--aligned", str(clips), "--into", str(tmp_path / "s2.pt")]
+    assert evaluate([*arguments, "--json", str(tmp_path / "scores.json")]) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert set(scores) == {"human", "human_10db"}
+    assert Checkpoint.load(tmp_path / "s2.pt").scores == scores
+    assert "human.pbm" in (tmp_path / "s2.md").read_text()
+    assert "| human |" in table(scores)
+
+
+def test_frames_are_the_players(tmp_path: Path) -> None:
+    """The tracker uses the predictor itself: one value row a 30 fps frame, cut to the reference."""
+    from sdk.engines.eager import EagerEngine
+    from sdk.manifest import Manifest
+
+    names = list(RigLayout.arkit().names)
+    zeros, ones = [0.0] * 52, [1.0] * 52
+    manifest = Manifest(
+        1, "fake", "window", "eager", "numpy", "fp32", 16000, 8192, 1024, [30, 1], [], "zeros",
+        names, zeros, ones, zeros, 0, "0", {}, {}, {},
+    )  # fmt: skip
+    engine = EagerEngine(manifest, lambda window: np.full(52, window[7168], np.float32))
+    item = items()[0]
+    track = engine_tracker(engine)(item, item.reference)
+    assert track.shape == item.reference.shape
+    expected = np.clip(item.audio[[k * 16000 // 30 for k in range(60)]], 0, 1)
+    np.testing.assert_allclose(track[:, 0], expected, atol=1e-6)
+
+
+def test_nothing_to_score_on_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(["teacher"]) == 2
+    assert "--synthetic" in capsys.readouterr().err
