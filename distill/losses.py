@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CLOSED_CM = 0.15
+from sdk.face import CLOSED_CM
 
 
 def reconstruction(label: Tensor, predicted: Tensor) -> Tensor:

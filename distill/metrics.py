@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from distill.data.labels import Phone, bilabial_spans, open_vowel_spans
+from sdk.face import CLOSED_CM
 
-CLOSED_CM = 0.15
 TOLERANCE_FRAMES = 2
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,11 +19,12 @@ import numpy as np
 from sdk.artifact import open_artifact
 from sdk.clock import FrameClock
 from sdk.engines import open_engine
-from sdk.errors import AudioError, EngineUnavailable, TinyfaceError
+from sdk.errors import AudioError, TinyfaceError
 from sdk.latency import Latency
 from sdk.plugins import load_plugin, plugin_names
 from sdk.predictor import FramePredictor
 from sdk.protocols.base import FrameProtocol
+from sdk.sound import open_sound
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,7 +88,7 @@ def _info(path: Path, as_json: bool) -> None:
 def _animate(artefact: Path, audio: Path, out: Path, fps: str | None, no_ensemble: bool) -> None:
     protocol: FrameProtocol = load_plugin("sdk.protocols", out.suffix[1:].lower(), "PROTOCOL")
     engine = open_engine(artefact)
-    with _open_sound(audio) as sound:
+    with open_sound(audio) as sound:
         rate = int(sound.samplerate)
         predictor = FramePredictor(engine, rate_hz=rate, fps=fps, ensemble=False if no_ensemble else None)
         layout, count, heard = predictor.layout, 0, 0
@@ -103,19 +104,6 @@ def _animate(artefact: Path, audio: Path, out: Path, fps: str | None, no_ensembl
             tail = predictor.finish()
             stream.writelines(protocol.encode(frame, layout) for frame in tail)
     print(f"{out}: {count + len(tail)} frames at {float(predictor.clock.fps):g} fps from {heard / rate:.2f} s of audio")
-
-
-def _open_sound(path: Path) -> Any:
-    try:
-        import soundfile
-    except ImportError as error:
-        raise EngineUnavailable(
-            f"reading sound files needs soundfile ({error}): pip install 'tinyface[play]'"
-        ) from error
-    try:
-        return soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
 
 
 def _blocks(sound: Any, path: Path) -> Iterator[np.ndarray]:
@@ -149,7 +137,8 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise TinyfaceError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
+            temporary.unlink()
 
 
 if __name__ == "__main__":

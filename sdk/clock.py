@@ -33,11 +33,12 @@ class FrameClock:
         """
         broadcast = {29.97: Fraction(30000, 1001), 23.976: Fraction(24000, 1001), 59.94: Fraction(60000, 1001)}
         try:
-            if isinstance(fps, float):
-                return cls(broadcast.get(fps, Fraction(fps).limit_denominator(1001)), rate_hz)
-            return cls(Fraction(fps), rate_hz)
-        except (ValueError, ZeroDivisionError, OverflowError):
+            rate = Fraction(fps)
+        except (ValueError, TypeError, ZeroDivisionError, OverflowError):
             raise ConfigError(f"{fps!r} is no frame rate: give a number or a fraction such as 30000/1001") from None
+        if isinstance(fps, float):
+            rate = broadcast.get(fps, rate.limit_denominator(1001))
+        return cls(rate, rate_hz)
 
     def sample(self, frame: int) -> int:
         """Absolute sample index of a frame; frames before the start are negative."""

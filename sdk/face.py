@@ -99,6 +99,15 @@ class Face:
         return cls.from_npz(Path(__file__).parent / "assets" / "head.npz")
 
     @classmethod
+    def from_file(cls, path: Path | str) -> Face:
+        """A face by the file's suffix: `.npz`, `.gltf` or `.glb` (metres). Raises `FaceError`."""
+        readers = {".npz": cls.from_npz, ".gltf": cls.from_gltf, ".glb": cls.from_gltf}
+        suffix = Path(path).suffix.lower()
+        if suffix not in readers:
+            raise FaceError(f"{path}: no face file that is read here; give {', '.join(readers)}")
+        return readers[suffix](path)
+
+    @classmethod
     def from_npz(cls, path: Path | str) -> Face:
         """A face from arrays `neutral_cm, deltas_cm, names, triangles` and, if there, `upper_lip, lower_lip, colours`.
 

@@ -16,6 +16,7 @@ from sdk.ensemble import EQUAL_WEIGHTS, RealtimeEnsemble
 from sdk.errors import ArtifactError, AudioError, ConfigError
 from sdk.latency import Latency
 from sdk.rig import Frame
+from sdk.sound import read_sound
 from sdk.stream import StreamState, advance
 
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ * 60  # of one push worked on at once; bounds memory for whole files
@@ -159,9 +160,12 @@ def predict(
 ) -> list[Frame]:
     """All frames of one recording: a `FramePredictor` fed in one chunk. `engine` may be an artefact's path.
 
+    `samples` may be a sound file's path; its own rate then counts and `rate_hz` does not (reading it needs soundfile).
     Raises `AudioError` for audio that is empty or unusable, and what opening and running the artefact raise.
     """
     opened = open_engine(engine) if isinstance(engine, (str, Path)) else engine
+    if isinstance(samples, (str, Path)):
+        samples, rate_hz = read_sound(samples)
     predictor = FramePredictor(opened, rate_hz=rate_hz, fps=fps, ensemble=ensemble)
     mono = to_mono_float(samples)
     if not mono.size:

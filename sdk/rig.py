@@ -6,6 +6,7 @@ The default is ARKit's 52 blendshapes by Apple's names, in the order in which Li
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,7 +54,11 @@ class RigLayout:
                 problems.append(f"{field} has {len(getattr(self, field))} values for {count} channels")
         if not problems:
             rows = zip(self.names, self.minimum, self.neutral, self.maximum, strict=True)
-            problems = [f"{n}: needs minimum <= neutral <= maximum" for n, lo, mid, hi in rows if not lo <= mid <= hi]
+            problems = [
+                f"{name}: needs minimum <= neutral <= maximum, all finite"
+                for name, low, middle, high in rows
+                if not -math.inf < low <= middle <= high < math.inf  # false for NaN too
+            ]
         if problems:
             raise RigError("rig layout: " + "; ".join(problems))
 
@@ -66,11 +71,11 @@ class RigLayout:
     def from_file(cls, path: Path | str) -> RigLayout:
         """A rig from a text file: one channel a line, `name [minimum maximum [neutral]]`; `#` starts a comment.
 
-        Raises `RigError` with every bad line at once.
+        Raises `RigError` that names the file, with every bad line at once.
         """
         names, low, high, mid, problems = [], [], [], [], []
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()  # editors on Windows add a mark
         except (OSError, UnicodeDecodeError) as error:
             raise RigError(f"{path}: cannot read a rig layout: {error}") from error
         for number, line in enumerate(lines, 1):
@@ -90,7 +95,10 @@ class RigLayout:
             mid.append(numbers[2] if len(numbers) == 3 else min(max(0.0, low[-1]), high[-1]))
         if problems:
             raise RigError(f"{path}: " + "; ".join(problems))
-        return cls(tuple(names), tuple(low), tuple(high), tuple(mid))
+        try:
+            return cls(tuple(names), tuple(low), tuple(high), tuple(mid))
+        except RigError as error:
+            raise RigError(f"{path}: {error}") from None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -39,7 +39,8 @@ class Aligner:
     def label(self, samples: np.ndarray, text: str | None = None) -> list[Phone]:
         """Phones of `samples` `(n,)`; with `text` the transcript is aligned instead of recognised.
 
-        Returns `[]` where nothing was recognised. Raises `DataError` if `text` holds words the dictionary lacks.
+        Returns `[]` where nothing was recognised. Raises `DataError` if `text` holds words the dictionary lacks, or
+        cannot be aligned with the sound.
         """
         pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         decoder = self._decoder
@@ -48,17 +49,19 @@ class Aligner:
             self._run(pcm)
             if not decoder.hyp() or not decoder.hyp().hypstr.strip():
                 return []
-            decoder.set_alignment()
         else:
             try:
                 decoder.set_align_text(" ".join(text.lower().split()))
             except RuntimeError as error:
                 raise DataError(f"cannot align {text!r}: {error}; leave the transcript out to recognise") from error
             self._run(pcm)
-            decoder.set_alignment()
         try:
+            decoder.set_alignment()
             self._run(pcm)
             return self._phones(samples)
+        except RuntimeError as error:
+            said = "what was recognised" if text is None else repr(text)
+            raise DataError(f"cannot align {said} with the sound: {error}; is it English speech?") from error
         finally:
             decoder.activate_search("_default")
 
@@ -127,8 +130,11 @@ def label_files(
 
 
 def read_labels(path: Path) -> list[Phone]:
-    """The phones that `label_file` wrote."""
-    return from_json(path.read_text(encoding="utf-8"))
+    """The phones that `label_file` wrote. Raises `DataError` that names a damaged file."""
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # DataError is one of these
+        raise DataError(f"{path}: {error}; delete it to label the recording again") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -151,6 +157,9 @@ def main(arguments: list[str] | None = None) -> int:
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 

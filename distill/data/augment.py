@@ -29,7 +29,7 @@ class Augment:
     def from_folders(cls, noise: Path | None, rooms: Path | None, strength: float = 1.0) -> Augment:
         """Noises (at least a second) and room responses from sound files below two folders."""
         noises = [n for n in map(load_mono, find_audio(noise)) if len(n) >= SAMPLE_RATE_HZ] if noise else []
-        responses = [_trim_room(r) for r in map(load_mono, find_audio(rooms))] if rooms else []
+        responses = [_trim_room(r) for r in map(load_mono, find_audio(rooms)) if r.any()] if rooms else []
         return cls(noises, responses, strength)
 
     def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:

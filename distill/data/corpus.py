@@ -17,7 +17,8 @@ import hashlib
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +32,7 @@ from distill.data.labels import Phone, to_json
 from distill.data.track import RigTrack
 from distill.teachers.articulatory import animate
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import AudioError, DataError, TinyfaceError
+from sdk.errors import DataError, TinyfaceError
 from sdk.rig import RigLayout
 
 LABEL_HZ = 100
@@ -67,16 +68,24 @@ def human_utterances(
     `labels`. Unusable ones are named on standard error."""
     from distill.data.aligned import label_files, read_labels
 
-    paths = [path for folder in folders for path in find_audio(folder)[:limit]]
-    _, failures = label_files(paths, lambda path: labels / f"{path.stem}.phones.json", workers)
+    names = unique_names([path for folder in folders for path in find_audio(folder)[:limit]])
+    paths = list(names)
+    _, failures = label_files(paths, lambda path: labels / f"{names[path]}.phones.json", workers)
     for failure in failures:
         print(f"not labelled, left out: {failure}", file=sys.stderr)
     for path in paths:
-        file = labels / f"{path.stem}.phones.json"
+        file = labels / f"{names[path]}.phones.json"
         phones = read_labels(file) if file.exists() else []
         if any(phone.symbol != "sil" for phone in phones):
             audio = (np.clip(load_mono(path), -1, 1) * 32767).astype(np.int16)
-            yield Utterance(path.stem, speaker_of(path), audio, phones)
+            yield Utterance(names[path], speaker_of(path), audio, phones)
+
+
+def unique_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Each recording's file name without suffix, with a hash of its path where several share it (`anna/1`, `bob/1`)."""
+    found = list(dict.fromkeys(paths))
+    shared = Counter(path.stem for path in found)
+    return {p: p.stem if shared[p.stem] == 1 else f"{p.stem}-{zlib.crc32(str(p).encode()):08x}" for p in found}
 
 
 def synthetic_utterances(folder: Path) -> Iterator[Utterance]:
@@ -155,7 +164,10 @@ def read_shard(path: Path) -> Shard:
 
 
 def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> list[Path]:
-    """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each; existing ones are kept."""
+    """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each.
+
+    A shard on disk that holds these very utterances is kept; a damaged one or one of others is written again.
+    """
     from tqdm import tqdm
 
     waiting: dict[str, list[Utterance]] = {"train": [], "valid": []}
@@ -165,7 +177,7 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> lis
     def flush(split: str) -> None:
         if waiting[split]:
             path = out / f"{split}-{source}-{written[split]:03d}.npz"
-            if not _intact(path, read_shard):
+            if not _is_current(path, [u.name for u in waiting[split]]):
                 write_shard(path, waiting[split])
             paths.append(path)
             written[split] += 1
@@ -181,15 +193,17 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> lis
     return paths
 
 
-def _intact(path: Path, read: Callable[[Path], object]) -> bool:
+def _is_current(path: Path, names: list[str]) -> bool:
     if not path.exists():
         return False
     try:
-        read(path)
+        shard = read_shard(path)
     except DataError as error:
         print(f"rebuilding: {error}", file=sys.stderr)
         return False
-    return True
+    if shard.names != names:
+        print(f"rebuilding: {path}: it holds other recordings than asked for now", file=sys.stderr)
+    return shard.names == names
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -208,9 +222,12 @@ def main(arguments: list[str] | None = None) -> int:
             write_shards(people, options.out / "shards", "human")
         if options.synthetic:
             write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")
-    except (TinyfaceError, AudioError) as error:
+    except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from what is done", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -62,13 +62,23 @@ _INTERVAL = re.compile(r'xmin\s*=\s*([\d.eE+-]+)\s+xmax\s*=\s*([\d.eE+-]+)\s+tex
 
 
 def read_textgrid(path: Path | str, tier: str = "phones") -> list[Phone]:
-    """The interval tier `tier` (ARPAbet) of a long-format Praat TextGrid. Raises `DataError` without one."""
-    text = Path(path).read_text(encoding="utf-8")
+    """The interval tier `tier` (ARPAbet) of a long-format Praat TextGrid, UTF-8 or UTF-16 as Praat writes them.
+
+    Raises `DataError` that names the file: unreadable, without such a tier, or with symbols that are not ARPAbet.
+    """
+    try:
+        data = Path(path).read_bytes()
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot read as a TextGrid: {error}") from error
     for item in re.split(r"item\s*\[\d+\]\s*:", text)[1:]:
         name = re.search(r'name\s*=\s*"([^"]*)"', item)
-        if name and name.group(1) == tier:
+        if name and name.group(1) == tier and "intervals" in item:
             body = item[item.index("intervals") :]
-            return [from_arpabet(t, float(a), float(b)) for a, b, t in _INTERVAL.findall(body)]
+            try:
+                return [from_arpabet(t, float(a), float(b)) for a, b, t in _INTERVAL.findall(body)]
+            except ValueError as error:  # a bad number, or the DataError of a symbol
+                raise DataError(f"{path}: {error}") from error
     raise DataError(f"{path}: no interval tier named {tier!r}; is this a long-format TextGrid?")
 
 

@@ -120,8 +120,11 @@ def main() -> int:
     try:
         shards = synthesise(options.out, options.hours, options.seed, options.workers)
     except TinyfaceError as error:
-        print(error, file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the shards that are done", file=sys.stderr)
+        return 130
     print(f"{len(shards)} shards in {options.out}")
     return 0
 

@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("artefact", help=".pte or .pt to score, or the word `teacher`")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
-    parser.add_argument("--face", type=Path, help="npz face to measure on instead of the default head")
+    parser.add_argument("--face", type=Path, help="npz or glTF face to measure on instead of the default head")
     parser.add_argument("--into", type=Path, help="checkpoint to write the scores into, with its model card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     options = parser.parse_args(arguments)
@@ -170,23 +170,34 @@ def main(arguments: list[str] | None = None) -> int:
             sets["human"] = aligned_set(options.aligned)
         if not sets:
             raise DataError("nothing to score on: give --synthetic, --aligned or both")
-        face = Face.from_npz(options.face) if options.face else Face.default()
-        scores = (
-            evaluate_teacher(sets, face)
-            if options.artefact == "teacher"
-            else evaluate(sdk.open(options.artefact), sets, face)
-        )
+        face = Face.from_file(options.face) if options.face else Face.default()
+        engine = None if options.artefact == "teacher" else sdk.open(options.artefact)
+        checkpoint = _checkpoint_of(engine, options.into) if options.into else None
+        scores = evaluate(engine, sets, face) if engine else evaluate_teacher(sets, face)
         print(table(scores))
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
-        if options.into:
-            scored = dataclasses.replace(Checkpoint.load(options.into), scores=scores)
+        if checkpoint:
+            scored = dataclasses.replace(checkpoint, scores=scores)
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), model_card(scored))
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
     return 0
+
+
+def _checkpoint_of(engine: Engine | None, path: Path) -> Checkpoint:
+    """The checkpoint at `path`, to write scores into. Raises `DataError` unless `engine` was built from its weights."""
+    checkpoint = Checkpoint.load(path)
+    if engine is None or engine.manifest.weights_sha256 != checkpoint.weights_sha256:
+        raise DataError(
+            f"{path}: what is scored was not built from these weights; build its own artefact and score that"
+        )
+    return checkpoint
 
 
 if __name__ == "__main__":

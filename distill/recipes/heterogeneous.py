@@ -27,12 +27,12 @@ from distill import losses
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
 from distill.data.corpus import Shard, read_shard
-from distill.data.files import atomic_open
+from distill.data.files import atomic_open, check_writable
 from distill.data.windows import Batch, Stretches
 from distill.students.spec import StudentSpec, load_variant
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import CheckpointError, ConfigError, DataError, TinyfaceError
+from sdk.errors import CheckpointError, DataError, TinyfaceError
 from sdk.face import Face
 
 
@@ -133,8 +133,9 @@ def forward(student: WindowStudent, batch: Batch, shared: bool) -> Tensor:
 
 @dataclass
 class Run:
-    """A training run's whole state: what a resume file holds."""
+    """A training run's whole state: what a resume file holds, with the spec that it belongs to."""
 
+    spec: StudentSpec
     student: WindowStudent
     average: dict[str, Tensor]
     optimiser: torch.optim.Optimizer
@@ -145,6 +146,7 @@ class Run:
         with atomic_open(path) as stream:
             torch.save(
                 {
+                    "spec": asdict(self.spec),
                     "student": self.student.state_dict(),
                     "average": self.average,
                     "optimiser": self.optimiser.state_dict(),
@@ -158,6 +160,9 @@ class Run:
         """Go on from `path`. Raises `CheckpointError` if it belongs to another student or is damaged."""
         try:
             saved = torch.load(path, weights_only=True)
+            # s1 and s5 have the same weights' shapes, so only the spec tells them apart; older files do not carry it
+            if saved.get("spec", asdict(self.spec)) != asdict(self.spec):
+                raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
             self.student.load_state_dict(saved["student"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
@@ -177,10 +182,12 @@ def train(
 ) -> Checkpoint:
     """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
 
-    Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` is another student.
+    Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` or the resume file is of
+    another student, and `DataError` before the first step if `out` cannot be written.
     """
     from tqdm import trange
 
+    check_writable(out)
     shards = load_shards(corpus, "train")
     mix = {"human": plan.mix_human, "espeak": 1 - plan.mix_human}
     data = Stretches(shards, spec.window, mix, augment, spec.layout.names)
@@ -192,7 +199,7 @@ def train(
     else:
         raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same variant")
     optimiser = torch.optim.AdamW(student.parameters(), lr=plan.learning_rate, weight_decay=1e-3)
-    run = Run(student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)
+    run = Run(spec, student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)
     resume_file = out.with_name(out.name + ".resume")
     if resume_file.exists():
         run.resume(resume_file)
@@ -281,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
         augment = Augment.from_folders(options.noise, options.rooms)
         init = Checkpoint.load(options.init) if options.init else None
         train(load_variant(options.variant), Plan(**changes), options.corpus, options.out, augment, note, init)
-    except (TinyfaceError, ConfigError) as error:
+    except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

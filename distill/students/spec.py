@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from distill.students.window import WindowStudent
+from distill.students.window import LONGEST_SAMPLES, SHORTEST_SAMPLES, WindowStudent
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
@@ -45,6 +46,17 @@ class StudentSpec:
             problems.append(f"channels {self.channels} cannot be split into {self.groups} groups")
         if not 0 <= self.future_ms * SAMPLE_RATE_HZ // 1000 <= self.window_samples:
             problems.append(f"future_ms {self.future_ms} does not fit a window of {self.window_samples} samples")
+        if not SHORTEST_SAMPLES <= self.window_samples <= LONGEST_SAMPLES:
+            problems.append(
+                f"window_samples {self.window_samples} does not leave one column behind the tail: "
+                f"give {SHORTEST_SAMPLES} to {LONGEST_SAMPLES}"
+            )
+        if self.fc_width < 1:
+            problems.append(f"fc_width {self.fc_width} is below 1")
+        if len(self.fps) != 2 or min(self.fps) < 1 or not 1 <= Fraction(*self.fps) <= 240:
+            problems.append(f"fps {self.fps} is not [numerator, denominator] of 1 to 240 frames a second")
+        if self.ensemble and (len(self.ensemble) != 3 or min(self.ensemble) < 0 or abs(sum(self.ensemble) - 1) > 1e-6):
+            problems.append(f"ensemble {self.ensemble} is not three weights from 0 that sum to 1")
         if problems:
             raise ConfigError(f"student {self.name!r}: " + "; ".join(problems))
 

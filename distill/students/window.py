@@ -20,6 +20,9 @@ from distill.students.layers import ChannelNorm, TimeNorm, WideConv, conv
 COLUMN_SAMPLES = 320
 FIELD_SAMPLES = 400  # receptive field of one trunk column
 WIDE_KERNEL = 64
+# windows of 23 to 38 columns: the tail's four strides leave exactly one of them
+SHORTEST_SAMPLES = FIELD_SAMPLES + 22 * COLUMN_SAMPLES
+LONGEST_SAMPLES = FIELD_SAMPLES + 38 * COLUMN_SAMPLES - 1
 
 
 class WindowStudent(nn.Module):

@@ -11,17 +11,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 import sdk
-from runtime_examples.animate.picture import draw
+from runtime_examples.animate.picture import draw, is_shut
 from sdk.audio import StreamingResampler, to_mono_float
-from sdk.errors import AudioError, TinyfaceError
-from sdk.face import CLOSED_CM, Face
+from sdk.errors import AudioError, RigError, TinyfaceError
+from sdk.face import Face
 from sdk.plugins import load_plugin
+from sdk.sound import read_sound
 
 HERE = Path(__file__).parent
 
@@ -44,26 +46,25 @@ def read_phones(path: Path | None) -> list[SpokenPhone]:
         raise AudioError(f"{path}: no phone rows [symbol, start, end]: {error}") from error
 
 
-def read_audio(path: Path) -> tuple[np.ndarray, int]:
-    """Samples as stored and their rate. Raises `AudioError` for what is no sound."""
-    import soundfile
-
-    try:
-        samples, rate_hz = soundfile.read(str(path), dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
-    return samples, rate_hz
-
-
 def summary(gap_cm: np.ndarray, fps: float, phones: Sequence[SpokenPhone]) -> str:
     """How many /p b m/ the lips meet, in one line."""
-    shut = asked = 0
-    for phone in phones:
-        if phone.symbol[:1] in "pbm":
-            first, last = int(phone.start * fps) - 2, int(phone.end * fps) + 3
-            asked += 1
-            shut += bool((gap_cm[max(first, 0) : last] <= CLOSED_CM).any())
-    return f"lips shut on {shut} of {asked} /p b m/" if asked else f"widest lip gap {gap_cm.max():.2f} cm"
+    shut = [is_shut(gap_cm, phone.start, phone.end, fps) for phone in phones if phone.symbol[:1] in ("p", "b", "m")]
+    return f"lips shut on {sum(shut)} of {len(shut)} /p b m/" if shut else f"widest lip gap {gap_cm.max():.2f} cm"
+
+
+def write_frames(out: Path, frames: Sequence[sdk.Frame], fps: Fraction) -> list[str]:
+    """Write `frames.csv` and `frames.jsonl` into `out`; returns one line each, also for a rig that CSV cannot carry."""
+    layout, said = frames[0].layout, []
+    for name in ("csv", "jsonl"):
+        protocol, path = load_plugin("sdk.protocols", name, "PROTOCOL"), out / f"frames.{name}"
+        try:
+            lines = [protocol.header(layout, fps), *(protocol.encode(frame, layout) for frame in frames)]
+        except RigError as error:
+            said.append(f"no {name}: {error}")
+            continue
+        path.write_bytes(b"".join(lines))
+        said.append(f"{path}: {len(frames)} at {float(fps):g} fps")
+    return said
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,22 +72,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("artefact", type=Path, help=".pte or .pt made by export.build")
     parser.add_argument("--audio", type=Path, help="recording to animate (default: the bundled sentence)")
     parser.add_argument("--phones", type=Path, help="its phones, JSON rows [symbol, start, end]")
-    parser.add_argument("--face", type=Path, help="npz face instead of the default head")
+    parser.add_argument("--face", type=Path, help="npz or glTF face instead of the default head")
     parser.add_argument("--out", type=Path, required=True, help="folder for frames.csv, frames.jsonl, picture.png")
     options = parser.parse_args(arguments)
     audio = options.audio or HERE / "sentence.flac"
     try:
-        phones = read_phones(options.phones if options.audio else HERE / "sentence.phones.json")
-        samples, rate_hz = read_audio(audio)
+        phones = read_phones(options.phones or (None if options.audio else HERE / "sentence.phones.json"))
+        samples, rate_hz = read_sound(audio)
         engine = sdk.open(options.artefact)
         frames = sdk.predict(engine, samples, rate_hz)
         layout, fps = engine.manifest.layout, engine.manifest.frame_rate
         options.out.mkdir(parents=True, exist_ok=True)
-        for name, suffix in (("csv", "csv"), ("jsonl", "jsonl")):
-            protocol = load_plugin("sdk.protocols", name, "PROTOCOL")
-            lines = [protocol.header(layout, fps), *(protocol.encode(frame, layout) for frame in frames)]
-            (options.out / f"frames.{suffix}").write_bytes(b"".join(lines))
-        face = Face.from_npz(options.face) if options.face else Face.default()
+        written = write_frames(options.out, frames, fps)
+        face = Face.from_file(options.face) if options.face else Face.default()
         values = np.stack([frame.values for frame in frames])
         resampler = StreamingResampler(rate_hz)
         mono = np.concatenate([resampler.push(to_mono_float(samples)), resampler.finish()])
@@ -95,8 +93,15 @@ def main(arguments: list[str] | None = None) -> int:
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # reading has errors of its own; what is left is writing
+        print(f"error: cannot write into {options.out}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     print(f"artefact  {options.artefact}")
-    print(f"frames    {options.out / 'frames.csv'} and frames.jsonl: {len(frames)} at {float(fps):g} fps")
+    for line in written:
+        print(f"frames    {line}")
     print(f"picture   {options.out / 'picture.png'}")
     print(f"result    {summary(face.lip_gap_cm(values, layout), float(fps), phones)}")
     return 0

@@ -132,6 +132,12 @@ def moments(
     return sorted(chosen)
 
 
+def is_shut(gap_cm: np.ndarray, start: float, end: float, fps: float) -> bool:
+    """Whether the lips meet between two times in seconds, or within two frames of them (4.2.2)."""
+    first, stop = round(start * fps) - _SLACK_FRAMES, round(end * fps) + _SLACK_FRAMES + 1
+    return bool((gap_cm[max(first, 0) : max(stop, 1)] <= CLOSED_CM).any())
+
+
 def _peaks(gap_cm: np.ndarray) -> list[int]:
     """Local maxima, widest first."""
     padded = np.concatenate([[-np.inf], gap_cm, [-np.inf]])
@@ -204,8 +210,7 @@ def _draw_lips(
     axes.plot(times[shut], (upper + lower)[shut] / 2, ".", color=_HIT, ms=4, zorder=4)
     hits, top = 0, high + 0.09 * (high - low)
     for start, end in closures:
-        first, stop = round(start * fps) - _SLACK_FRAMES, round(end * fps) + _SLACK_FRAMES + 1
-        hit = bool(shut[max(first, 0) : max(stop, 1)].any())
+        hit = is_shut(gap, start, end, fps)
         hits += hit
         axes.plot(
             [(start + end) / 2], [top], "o" if hit else "X", color=_HIT if hit else _MISS, ms=7, clip_on=False, zorder=5

@@ -10,7 +10,7 @@ import pytest
 
 from distill.data import files
 from distill.data.augment import Augment, add_noise
-from distill.data.corpus import Utterance, read_shard, speaker_of, split_of, write_shard, write_shards
+from distill.data.corpus import Utterance, read_shard, speaker_of, split_of, unique_names, write_shard, write_shards
 from distill.data.labels import Phone
 from distill.data.windows import Stretches
 from distill.recipes.heterogeneous import load_shards
@@ -68,6 +68,22 @@ def test_building_again_rebuilds_only_what_is_damaged(tmp_path: Path) -> None:
     assert write_shards(made, tmp_path, "human") == paths
     read_shard(paths[0])
     assert [p.stat().st_mtime_ns for p in paths][1:] == before[1:]
+
+
+def test_a_shard_of_other_recordings_is_not_kept(tmp_path: Path) -> None:
+    """A first, smaller build under the same name must not stand in for the whole one."""
+    made = [utterance("a", "s1"), utterance("b", "s2")]
+    (path,) = write_shards(made[:1], tmp_path, "human")
+    assert write_shards(made, tmp_path, "human") == [path]
+    assert read_shard(path).names == ["a", "b"]
+
+
+def test_recordings_of_one_name_in_two_folders_are_told_apart() -> None:
+    paths = [Path("anna/1.wav"), Path("bob/1.wav"), Path("bob/2.wav")]
+    names = unique_names([*paths, paths[0]])
+    assert list(names) == paths
+    assert len(set(names.values())) == 3
+    assert names[paths[2]] == "2"
 
 
 def test_split_is_by_speaker(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_recordings_need_a_textgrid_of_their_name(tmp_path: Path) -> None:
         aligned_set(tmp_path)
 
 
-def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path) -> None:
+def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From an untrained checkpoint to a scored one, through the files that a studio would touch."""
     from distill.checkpoint import Checkpoint
     from distill.recipes.heterogeneous import initialise
@@ -88,6 +88,13 @@ def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path) -> None:
     assert Checkpoint.load(tmp_path / "s2.pt").scores == scores
     assert "human.pbm" in (tmp_path / "s2.md").read_text()
     assert "| human |" in table(scores)
+
+    student.fc3.bias.data += 0.1
+    Checkpoint(spec, student.state_dict()).save(tmp_path / "other.pt")
+    for scored in (arguments[0], "teacher"):
+        assert evaluate([scored, "--aligned", str(clips), "--into", str(tmp_path / "other.pt")]) == 2
+        assert "not built from these weights" in capsys.readouterr().err
+    assert Checkpoint.load(tmp_path / "other.pt").scores == {}
 
 
 def test_frames_are_the_players(tmp_path: Path) -> None:

@@ -86,6 +86,32 @@ def test_foreign_resume_file_is_refused(corpus: Path, tmp_path: Path) -> None:
         run(corpus, tmp_path / "s.pt")
 
 
+def test_a_resume_file_of_another_variant_is_refused(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """s1 and s5 have weights of the same shapes: only the spec inside tells whose run it is."""
+
+    def stop(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(heterogeneous, "_step", stop)
+    out = tmp_path / "s.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, out)
+    other = load_variant("s2", {"channels": 8, "future_ms": 64})
+    with pytest.raises(CheckpointError, match=r"s\.pt\.resume: cannot resume.*belongs to s2"):
+        train(other, PLAN, corpus, out, Augment(), {})
+    with pytest.raises(KeyboardInterrupt):  # its own run goes on
+        run(corpus, out)
+
+
+def test_an_out_that_cannot_be_written_is_told_before_the_training(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path, tmp_path / "file" / "s.pt"):
+        with pytest.raises(DataError, match="cannot write"):
+            run(corpus, out)
+
+
 def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"distill\.data\.corpus"):
         run(tmp_path, tmp_path / "s.pt")

@@ -61,6 +61,21 @@ def test_textgrid_gives_ipa_in_seconds(tmp_path: Path) -> None:
     assert open_vowel_spans(phones) == [(0.1, 0.3)]
 
 
+def test_textgrid_in_utf_16_as_praat_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "map.TextGrid"
+    path.write_text(TEXTGRID, encoding="utf-16")
+    assert [p.symbol for p in read_textgrid(path)] == ["m", "æ", "p", "sil"]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\x00\x81", TEXTGRID.replace("AE1", "QQ").encode()])
+def test_a_textgrid_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "map.TextGrid"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"map\.TextGrid"):
+        read_textgrid(path)
+
+
 def test_textgrid_without_the_tier_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "map.TextGrid"
     path.write_text(TEXTGRID.replace('"phones"', '"tones"'))

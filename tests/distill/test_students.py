@@ -7,7 +7,7 @@ import torch
 
 from distill.students.layers import ChannelNorm, TimeNorm, WideConv, decompose_norms
 from distill.students.spec import load_variant, variant_names
-from distill.students.window import COLUMN_SAMPLES, WindowStudent
+from distill.students.window import COLUMN_SAMPLES, LONGEST_SAMPLES, SHORTEST_SAMPLES, WindowStudent
 from sdk.errors import ConfigError, RigError
 
 
@@ -117,8 +117,30 @@ def test_unknown_variants_and_fields_are_named() -> None:
         load_variant("s2", {"chanels": 3})
     with pytest.raises(ConfigError, match="groups"):
         load_variant("s2", {"groups": 5})
-    with pytest.raises((RigError, ConfigError)):
+    with pytest.raises(RigError, match="nowhere"):
         _ = load_variant("s2", {"rig": "/nowhere.txt"}).layout
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"window_samples": SHORTEST_SAMPLES - 1, "future_ms": 64}, "one column"),
+        ({"window_samples": LONGEST_SAMPLES + 1}, "one column"),
+        ({"fc_width": 0}, "fc_width"),
+        ({"fps": [0, 1]}, "fps"),
+        ({"fps": [30]}, "fps"),
+        ({"ensemble": [0.5, 0.5]}, "ensemble"),
+    ],
+)
+def test_what_could_never_be_built_or_shipped_is_refused_before_training(changes: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_variant("s2", changes)
+
+
+@pytest.mark.parametrize("window_samples", [SHORTEST_SAMPLES, LONGEST_SAMPLES])
+def test_the_ends_of_the_window_range_give_one_frame(window_samples: int) -> None:
+    student = load_variant("s2", {"channels": 8, "window_samples": window_samples}).build().eval()
+    assert student(torch.zeros(1, 1, window_samples)).shape == (1, 52)
 
 
 @pytest.mark.parametrize("name", variant_names())

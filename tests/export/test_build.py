@@ -149,16 +149,17 @@ def test_an_interrupted_build_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "how", ["truncated", "foreign", "missing", "rig", "precision", "student", "empty", "file", "parent"]
+    "how",
+    ["truncated", "foreign", "missing", "rig", "rigless", "precision", "student", "empty", "budget", "file", "parent"],
 )
 def test_bad_input_is_explained_and_leaves_nothing(
-    shelf: Path, tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    shelf: Path, tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     checkpoint = source / "model.pt"
     arguments = ["--budget", "8MB", "--out", str(out), "--checkpoint", str(checkpoint)]
-    error, says = "CheckpointError", ""
+    error = "CheckpointError"
     if how == "truncated":
         checkpoint.write_bytes((shelf / "s2.pt").read_bytes()[:5000])
         says = "damaged, truncated"
@@ -167,6 +168,13 @@ def test_bad_input_is_explained_and_leaves_nothing(
         says = "foreign file"
     elif how == "missing":
         says = "No such file"
+    elif how == "empty":
+        checkpoint.write_bytes(b"")
+        says = "damaged, truncated"
+    elif how == "rigless":
+        (source / "rig.txt").write_text("# no channels\n")
+        arguments += ["--rig", str(source / "rig.txt")]
+        error, says = "RigError", "rig.txt: rig layout: it has no channels"
     elif how == "rig":
         make_checkpoint("s2", 8, None).save(checkpoint)
         (source / "rig.txt").write_text("jaw\nlips\n")
@@ -189,6 +197,8 @@ def test_bad_input_is_explained_and_leaves_nothing(
         out.write_text("in the way")
         arguments[3] = str(out / "below")
         error, says = "DataError", "cannot write there"
+    else:
+        raise AssertionError(how)
     before = sorted(path.name for path in tmp_path.iterdir())
     assert main(arguments) == 2
     said = capsys.readouterr().err

@@ -214,7 +214,10 @@ def test_empty_audio(make_engine: MakeEngine) -> None:
 
 
 def test_settings_that_cannot_be(make_engine: MakeEngine, make_manifest: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="out of range: give 1 to 240"):
+        FramePredictor(make_engine(), fps=500)
     for bad, error in [
+        ({"fps": [30]}, ConfigError),
         ({"rate_hz": 4000}, AudioError),
         ({"rate_hz": 192000}, AudioError),
         ({"fps": 0}, ConfigError),

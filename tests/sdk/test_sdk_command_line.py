@@ -83,6 +83,7 @@ def test_mistakes_end_with_2_and_a_sentence(
         (["animate", model, str(speech), "--out", out, "--fps", "x"], "no frame rate"),
         (["animate", model, str(speech), "--out", str(tmp_path / "out.xml")], "no 'xml' among the protocols"),
         (["animate", model, str(speech), "--out", str(tmp_path / "nowhere" / "out.csv")], "cannot write"),
+        (["animate", model, str(speech), "--out", str(text / "out.csv")], "cannot write"),
     ]:
         assert main(arguments) == 2, arguments
         captured = capsys.readouterr()
@@ -91,6 +92,18 @@ def test_mistakes_end_with_2_and_a_sentence(
         assert captured.err.count("\n") == 1
     assert before.read_text() == "what was here"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_predict_takes_a_sound_file_at_its_own_rate(sealed: dict[str, Path], speech: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    wanted = sdk.predict(sealed["torchscript"], soundfile.read(speech)[0], 44100)
+    got = sdk.predict(sealed["torchscript"], speech)
+    assert len(got) == len(wanted) == 45
+    np.testing.assert_allclose([f.values for f in got], [f.values for f in wanted], atol=1e-6)
+    for bad in (tmp_path / "none.wav", str(Path(__file__)), "headerless.raw"):
+        with pytest.raises(sdk.TinyfaceError, match="not readable as sound"):
+            sdk.predict(sealed["torchscript"], bad)
 
 
 def test_it_runs_as_a_module_without_a_traceback(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""Sound files at the door: what soundfile opens, or one sentence that says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdk.errors import AudioError, EngineUnavailable
+
+
+def open_sound(path: Path | str) -> Any:
+    """An open `soundfile.SoundFile`. Raises `AudioError` for what is no sound, `EngineUnavailable` without it."""
+    try:
+        import soundfile
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"reading sound files needs soundfile ({error}): pip install 'tinyface[play]'"
+        ) from error
+    try:
+        return soundfile.SoundFile(str(path))
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: headerless sound, `.raw`
+        raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
+
+
+def read_sound(path: Path | str) -> tuple[np.ndarray, int]:
+    """The whole file: float32 `(n, channels)`, and its rate in Hz. Raises what `open_sound` raises."""
+    with open_sound(path) as sound:
+        try:
+            return sound.read(dtype="float32", always_2d=True), int(sound.samplerate)
+        except (RuntimeError, OSError) as error:
+            raise AudioError(f"{path}: damaged ({error}); give a sound file that plays to its end") from error
