@@ -35,7 +35,14 @@ def test_the_demo_animates_its_sentence(demo: Path) -> None:
     """Both artefacts of the default student shut the lips on the bundled sentence, and leave files to look at."""
     for artefact in ("model.pte", "model.pt"):
         out = demo / artefact.replace(".", "_")
-        command = [sys.executable, "-m", "runtime_examples.animate", str(demo / "build/demo" / artefact), "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "runtime_examples.animate",
+            str(demo / "build/demo" / artefact),
+            "--out",
+            str(out),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         found = re.search(r"lips shut on (\d+) of (\d+)", done.stdout)

@@ -28,7 +28,7 @@ import numpy as np
 
 from distill.data import speech_shard
 from distill.data.files import atomic_open, find_audio, load_mono
-from distill.data.labels import Phone, to_json
+from distill.data.labels import Phone, read_textgrid, to_json
 from distill.data.track import RigTrack
 from distill.teachers.articulatory import animate
 from sdk.clock import SAMPLE_RATE_HZ
@@ -64,18 +64,19 @@ def split_of(speaker: str) -> str:
 def human_utterances(
     folders: Iterable[Path], labels: Path, workers: int = 1, limit: int | None = None
 ) -> Iterator[Utterance]:
-    """Recordings below `folders` (the first `limit` of each), labelled by recognition; label files are kept in
-    `labels`. Unusable ones are named on standard error."""
+    """Recordings below `folders` (the first `limit` of each), with the phones of the TextGrid beside them or, where
+    there is none, by recognition; label files are kept in `labels`. Unusable ones are named on standard error."""
     from distill.data.aligned import label_files, read_labels
 
     names = unique_names([path for folder in folders for path in find_audio(folder)[:limit]])
     paths = list(names)
-    _, failures = label_files(paths, lambda path: labels / f"{names[path]}.phones.json", workers)
+    unlabelled = [path for path in paths if not path.with_suffix(".TextGrid").exists()]
+    _, failures = label_files(unlabelled, lambda path: labels / f"{names[path]}.phones.json", workers)
     for failure in failures:
         print(f"not labelled, left out: {failure}", file=sys.stderr)
     for path in paths:
-        file = labels / f"{names[path]}.phones.json"
-        phones = read_labels(file) if file.exists() else []
+        grid, file = path.with_suffix(".TextGrid"), labels / f"{names[path]}.phones.json"
+        phones = read_textgrid(grid) if grid.exists() else read_labels(file) if file.exists() else []
         if any(phone.symbol != "sil" for phone in phones):
             audio = (np.clip(load_mono(path), -1, 1) * 32767).astype(np.int16)
             yield Utterance(names[path], speaker_of(path), audio, phones)

@@ -133,20 +133,23 @@ def forward(student: WindowStudent, batch: Batch, shared: bool) -> Tensor:
 
 @dataclass
 class Run:
-    """A training run's whole state: what a resume file holds, with the spec that it belongs to."""
+    """A training run's whole state: what a resume file holds, with the spec and plan that it belongs to."""
 
     spec: StudentSpec
+    plan: Plan
     student: WindowStudent
     average: dict[str, Tensor]
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
+    whole: bool = True  # not in the middle of a step
 
     def save(self, path: Path) -> None:
         with atomic_open(path) as stream:
             torch.save(
                 {
                     "spec": asdict(self.spec),
+                    "plan": asdict(self.plan),
                     "student": self.student.state_dict(),
                     "average": self.average,
                     "optimiser": self.optimiser.state_dict(),
@@ -163,6 +166,8 @@ class Run:
             # s1 and s5 have the same weights' shapes, so only the spec tells them apart; older files do not carry it
             if saved.get("spec", asdict(self.spec)) != asdict(self.spec):
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
+            if saved.get("plan", asdict(self.plan)) != asdict(self.plan):
+                raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
             self.student.load_state_dict(saved["student"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
@@ -199,7 +204,7 @@ def train(
     else:
         raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same variant")
     optimiser = torch.optim.AdamW(student.parameters(), lr=plan.learning_rate, weight_decay=1e-3)
-    run = Run(spec, student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)
+    run = Run(spec, plan, student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)
     resume_file = out.with_name(out.name + ".resume")
     if resume_file.exists():
         run.resume(resume_file)
@@ -218,7 +223,8 @@ def train(
                 run.save(resume_file)
                 saved = time.monotonic()
     except KeyboardInterrupt:
-        run.save(resume_file)
+        if run.whole:  # else the last save stands: half a step would not resume to the same weights
+            run.save(resume_file)
         raise
     provenance = {
         "recipe": "heterogeneous", "teacher": "articulatory", "plan": asdict(plan),
@@ -248,12 +254,13 @@ def _step(run: Run, data: Stretches, objective: Objective, plan: Plan, step: int
     run.optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(run.student.parameters(), 1.0)
+    run.whole = False
     run.optimiser.step()
     with torch.no_grad():
         decay = min(plan.ema, (step + 1) / (step + 10))
         for name, value in run.student.state_dict().items():
             run.average[name].lerp_(value, 1 - decay)
-    run.step = step + 1
+    run.step, run.whole = step + 1, True
     return float(loss.detach())
 
 

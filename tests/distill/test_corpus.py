@@ -10,7 +10,16 @@ import pytest
 
 from distill.data import files
 from distill.data.augment import Augment, add_noise
-from distill.data.corpus import Utterance, read_shard, speaker_of, split_of, unique_names, write_shard, write_shards
+from distill.data.corpus import (
+    Utterance,
+    human_utterances,
+    read_shard,
+    speaker_of,
+    split_of,
+    unique_names,
+    write_shard,
+    write_shards,
+)
 from distill.data.labels import Phone
 from distill.data.windows import Stretches
 from distill.recipes.heterogeneous import load_shards
@@ -165,3 +174,14 @@ def test_bad_sound_files_are_refused(tmp_path: Path) -> None:
     for name, words in (("text", "not readable"), ("empty", "no samples"), ("nan", "NaN"), ("absent", "not readable")):
         with pytest.raises(AudioError, match=words):
             files.load_mono(tmp_path / f"{name}.wav")
+
+
+def test_a_textgrid_beside_the_recording_is_taken_instead_of_recognition(tmp_path: Path) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    interval = 'intervals [1]:\nxmin = 0.2\nxmax = 0.4\ntext = "B"\n'
+    (tmp_path / "a.TextGrid").write_text(f'item [1]:\nname = "phones"\nintervals: size = 1\n{interval}')
+    (found,) = human_utterances([tmp_path], tmp_path / "labels")
+    assert found.phones == [Phone("b", 0.2, 0.4)]
+    assert not (tmp_path / "labels").exists()
