@@ -1,0 +1,111 @@
+"""Builds the native library with nothing but the `executorch` pip wheel, cmake and a C++17 compiler.
+
+python -m runtime_examples.native.build --out build/native [--install PREFIX]
+python -m runtime_examples.native.build --out build/native-asan --sanitize address --check model.pte
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sdk.errors import EngineUnavailable, TinyfaceError
+
+HERE = Path(__file__).resolve().parent
+SANITIZERS = ("address", "thread")
+
+
+class BuildFailed(TinyfaceError):
+    """cmake or the compiler stopped; the message ends in what they said."""
+
+
+def wheel_root() -> Path:
+    """The installed `executorch` package, without importing it. Raises `EngineUnavailable` if there is none."""
+    spec = importlib.util.find_spec("executorch")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        if (Path(folder) / "share/cmake/executorch-config.cmake").is_file():
+            return Path(folder)
+    raise EngineUnavailable("the native library is built from the executorch wheel: pip install 'tinyface[play]'")
+
+
+def missing_tools() -> str:
+    """Why nothing can be built here, or "" if all is there: cmake, and a C++ compiler (`CXX`, or c++, g++, clang++)."""
+    compilers = [os.environ["CXX"]] if "CXX" in os.environ else ["c++", "g++", "clang++"]
+    if not shutil.which("cmake"):
+        return "cmake is not installed: apt install cmake, or pip install cmake"
+    if not any(shutil.which(name) for name in compilers):
+        return f"no C++ compiler ({', '.join(compilers)}): apt install g++"
+    return ""
+
+
+def build(
+    out: Path,
+    *,
+    sanitize: str = "",
+    tests: bool = False,
+    check: Path | None = None,
+    install: Path | None = None,
+    jobs: int = 2,
+) -> Path:
+    """Configure and build into `out`; returns the folder of the shared libraries. A second call does what is new.
+
+    sanitize: instrument our own code with `address` (and undefined behaviour) or `thread`. tests: also the programs
+    that the tests run. check: run these with that artefact. install: put header, libraries and CMake config there.
+    Raises `EngineUnavailable` without the wheel or the tools, `BuildFailed` with the end of the tools' output.
+    """
+    reason = missing_tools()
+    if reason:
+        raise EngineUnavailable(reason)
+    out = out.resolve()
+    flags = {
+        "CMAKE_PREFIX_PATH": str(wheel_root()),
+        "CMAKE_BUILD_TYPE": "Release",
+        "FRAME_STREAM_SANITIZE": sanitize,
+        "FRAME_STREAM_TESTS": "ON" if tests or check else "OFF",
+        "FRAME_STREAM_ARTIFACT": str(check.resolve()) if check else "",
+    }
+    _run(["cmake", "-S", str(HERE), "-B", str(out), *(f"-D{name}={value}" for name, value in flags.items())])
+    _run(["cmake", "--build", str(out), "--parallel", str(jobs)])
+    if check:
+        _run(["ctest", "--output-on-failure"], out / "tests")
+    if install:
+        _run(["cmake", "--install", str(out), "--prefix", str(install.resolve())])
+    return out / "lib"
+
+
+def _run(command: list[str], folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise BuildFailed(f"`{' '.join(command)}` failed:\n{done.stdout[-4000:]}")
+
+
+def main() -> int:
+    """Build as the command line says; 77 where tools are missing, which test drivers read as skipped."""
+    parser = argparse.ArgumentParser(prog="python -m runtime_examples.native.build", description="Build frame_stream.")
+    parser.add_argument("--out", type=Path, default=Path("build/native"), help="build folder")
+    parser.add_argument("--install", type=Path, help="install header, libraries and CMake config there")
+    parser.add_argument("--tests", action="store_true", help="also build the programs that the tests run")
+    parser.add_argument("--check", type=Path, metavar="MODEL", help="build them and run them with this artefact")
+    parser.add_argument("--sanitize", choices=SANITIZERS, default="", help="instrument our own code")
+    parser.add_argument("--jobs", type=int, default=2, help="compilers at a time")
+    options = parser.parse_args()
+    try:
+        folder = build(**vars(options))
+    except EngineUnavailable as error:
+        print(f"skipped: {error}", file=sys.stderr)
+        return 77
+    except BuildFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for library in sorted(folder.glob("lib*")):
+        print(f"{library.stat().st_size:>10,}  {library}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+/* frame_stream.h: speech audio in, face-rig frames out, from one artefact, in C99.
+ *
+ *     fp_model_open("model.pte", &model, &error);
+ *     fp_stream_create(model, &config, &stream, &error);
+ *     loop:   fp_stream_push_f32(stream, samples, count, &taken, &error);      audio thread: no lock, no heap
+ *             while (fp_stream_pull(stream, &frame, values, channels, &error) == FP_OK) use(values);
+ *     end:    fp_stream_finish(stream, &error), pull until FP_END
+ *
+ * One fp_model holds the program and its weights once; any number of fp_stream voices share it. Frames equal those of
+ * the Python package `sdk` for the same artefact and audio, whatever the chunking.
+ *
+ * The rules of every function
+ *   status    FP_OK is 0; positive is news (FP_AGAIN, FP_END), negative is failure. A failure changes nothing: the
+ *             objects stay as they were, outputs are untouched except that handles are set to NULL.
+ *   error     last parameter, may be NULL. On failure it receives what, why and what to do, in English, NUL-ended;
+ *             otherwise it is left alone. It belongs to the caller.
+ *   structs   that may grow begin with struct_size: set it to sizeof of the struct before every call, zero the rest.
+ *   threads   any function may be called from any thread; what must not overlap is said under "Thread:".
+ *   nothing   prints, exits, throws across this header, starts a thread or reads the environment.
+ */
+#ifndef FRAME_STREAM_H
+#define FRAME_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define FP_API
+#elif defined(FP_BUILDING_LIBRARY)
+#define FP_API __attribute__((visibility("default")))
+#else
+#define FP_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when something here changes its meaning or goes away; additions leave it alone. */
+#define FP_ABI_VERSION 1u
+
+/* The ABI of the loaded library. Refuse to go on unless it equals FP_ABI_VERSION.
+ * Thread: any. Allocates: never. */
+FP_API uint32_t fp_abi_version(void);
+
+typedef int32_t fp_status;
+enum {
+  FP_OK = 0,
+  FP_AGAIN = 1,           /* pull: no frame is due yet. push: the buffer is full, pull frames, then push the rest */
+  FP_END = 2,             /* pull: the take is finished and every frame was given */
+  FP_BAD_ARGUMENT = -1,   /* NULL, an index or a size out of range */
+  FP_BAD_STRUCT = -2,     /* struct_size is none that this library knows */
+  FP_BAD_RATE = -3,       /* a sample rate, frame rate or ensemble weights out of range */
+  FP_BAD_AUDIO = -4,      /* NaN, infinity, or floats far beyond -1..1 */
+  FP_FINISHED = -5,       /* push after finish without a reset between */
+  FP_NO_FILE = -6,        /* the file cannot be read */
+  FP_BAD_FILE = -7,       /* foreign, truncated, altered or oversized: the seal does not hold */
+  FP_BAD_MANIFEST = -8,   /* the seal holds, but the manifest inside is incomplete or contradictory */
+  FP_UNSUPPORTED = -9,    /* a whole artefact of a kind, or for a runtime, that this library does not play */
+  FP_BAD_PROGRAM = -10,   /* the program cannot be loaded, or does not fit its manifest */
+  FP_RUN_FAILED = -11,    /* the program failed while running, or gave NaN */
+  FP_OUT_OF_MEMORY = -12,
+  FP_INTERNAL = -13       /* a defect of this library */
+};
+
+/* A short English name of a status, "unknown status" for others. The text is static.
+ * Thread: any. Allocates: never. */
+FP_API const char* fp_status_string(fp_status status);
+
+typedef struct fp_error {
+  char message[512]; /* UTF-8, NUL-ended, cut to fit */
+} fp_error;
+
+/* ------------------------------------------------------------------------------------------------ model */
+
+/* A loaded artefact: program, weights, rig. Immutable; shared by its streams. */
+typedef struct fp_model fp_model;
+
+/* What an artefact says about itself. Strings belong to the model and live until fp_model_close. */
+typedef struct fp_model_info {
+  uint32_t struct_size;
+  uint32_t channels;           /* values in every frame */
+  uint32_t sample_rate_hz;     /* of the model itself: 16000. Streams take any rate */
+  uint32_t window_samples;     /* what the student looks at, at 16 kHz */
+  uint32_t future_samples;     /* of these, after the frame's own sample */
+  uint32_t fps_numerator;      /* native frame rate */
+  uint32_t fps_denominator;
+  uint32_t ensemble;           /* 1 if the artefact asks for the real-time ensemble, else 0 */
+  float ensemble_weights[3];   /* zeros without ensemble */
+  uint32_t reserved;           /* 0 */
+  uint64_t parameters;
+  uint64_t artifact_bytes;
+  const char* student;         /* variant, "s2" */
+  const char* precision;       /* "fp32", "int8" */
+  const char* backend;         /* kernels inside, "xnnpack" */
+  const char* sha256;          /* of the seal, 64 hex digits */
+} fp_model_info;
+
+/* Open the artefact at `path` (UTF-8). Checks size, seal (SHA-256 over every byte), manifest and program, and runs the
+ * program once. The file stays mapped until the last user of the model is gone: replace it by renaming, not in place.
+ * Owner: the caller, of *model, until fp_model_close. Thread: any. Allocates: yes. */
+FP_API fp_status fp_model_open(const char* path, fp_model** model, fp_error* error);
+
+/* The same from memory. The bytes are copied: the caller may free `data` on return.
+ * Owner: the caller, of *model. Thread: any. Allocates: yes. */
+FP_API fp_status fp_model_open_memory(const void* data, size_t size_bytes, fp_model** model, fp_error* error);
+
+/* Give the handle back; NULL is fine. Streams made from it keep what they need and go on working.
+ * Thread: any, once. Frees. */
+FP_API void fp_model_close(fp_model* model);
+
+/* Fill `info`. Thread: any. Allocates: never. */
+FP_API fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, fp_error* error);
+
+/* The name of a channel, in the order of the values; NULL for an index out of range. Lives until fp_model_close.
+ * Thread: any. Allocates: never. */
+FP_API const char* fp_model_channel_name(const fp_model* model, uint32_t channel);
+
+/* The range of a channel and its value at rest; each pointer may be NULL. Thread: any. Allocates: never. */
+FP_API fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float* minimum, float* maximum,
+                                        float* neutral, fp_error* error);
+
+/* ----------------------------------------------------------------------------------------------- stream */
+
+/* One voice. Push and finish from one thread, pull from one thread; these two may differ and never wait for one
+ * another. Two streams of one model pulled on two threads wait for each other: open the model once for each thread
+ * that shall run at the same time. */
+typedef struct fp_stream fp_stream;
+
+enum {
+  FP_ENSEMBLE_AS_MODEL = 0, /* as the artefact says */
+  FP_ENSEMBLE_OFF = 1,
+  FP_ENSEMBLE_ON = 2        /* smoother; twice the work, one frame at twice the rate later (16.7 ms at 30 fps) */
+};
+
+/* How a voice is heard and played. Zero means "the artefact's own" or what the line says; only the rate must be set. */
+typedef struct fp_stream_config {
+  uint32_t struct_size;
+  uint32_t sample_rate_hz;   /* of the audio that is pushed: 8000 to 96000 */
+  uint32_t audio_channels;   /* interleaved, averaged: 1 to 8. 0: mono */
+  uint32_t fps_numerator;    /* frames a second, 1 to 240 (120 with ensemble), both numbers at most 1000000. 0 and 0: */
+  uint32_t fps_denominator;  /* the artefact's own */
+  uint32_t ensemble;         /* FP_ENSEMBLE_... */
+  float ensemble_weights[3]; /* three within 0..1 that sum to 1. Zeros: the artefact's own, or one third each */
+  uint32_t buffer_samples;   /* what may be pushed ahead of pull, a channel, at most 60 s. 0: half a second */
+} fp_stream_config;
+
+/* A voice at the start of a take. All memory that it will ever use is allocated here.
+ * Owner: the caller, of *stream, until fp_stream_destroy. Thread: any. Allocates: yes. */
+FP_API fp_status fp_stream_create(const fp_model* model, const fp_stream_config* config, fp_stream** stream,
+                                  fp_error* error);
+
+/* Give the handle back; NULL is fine. Thread: no other call on this stream may run. Frees. */
+FP_API void fp_stream_destroy(fp_stream* stream);
+
+/* Take audio in: `count` samples of each audio channel (interleaved), float within -1..1 or int16.
+ * FP_OK: all were taken. FP_AGAIN: the buffer is full; *taken says how many were, push the rest after pulling.
+ * FP_BAD_AUDIO: of those that would fit, some are not finite or reach beyond 100; none was taken.
+ * `taken` receives how many were taken and must not be NULL; `samples` may be NULL when `count` is 0.
+ * Owner: the caller keeps `samples`. Thread: the pushing one. Allocates: never. Locks: never. */
+FP_API fp_status fp_stream_push_f32(fp_stream* stream, const float* samples, size_t count, size_t* taken,
+                                    fp_error* error);
+FP_API fp_status fp_stream_push_i16(fp_stream* stream, const int16_t* samples, size_t count, size_t* taken,
+                                    fp_error* error);
+
+/* Where a frame belongs. */
+typedef struct fp_frame {
+  uint32_t struct_size;
+  uint32_t reserved;   /* 0 */
+  int64_t index;       /* 0, 1, 2, ... */
+  int64_t sample;      /* absolute, at 16 kHz: index * 16000 * denominator / numerator, rounded down */
+} fp_frame;
+
+/* The next frame, if one is due: its place in `frame`, its values in `values`, in channel order.
+ * `channels` must be the model's. FP_OK: a frame was written. FP_AGAIN: push more. FP_END: there are no more.
+ * FP_RUN_FAILED: the program failed; nothing was written.
+ * Runs the student once for a frame, with ensemble twice (three times for the first frame).
+ * Owner: the caller, of both. Thread: the pulling one. Allocates: never (but a C library may set up a thread's own
+ * storage at its first pull). Locks: the model, against other streams of the same model. */
+FP_API fp_status fp_stream_pull(fp_stream* stream, fp_frame* frame, float* values, uint32_t channels, fp_error* error);
+
+/* No more audio in this take: silence follows, and the last frames fall due. There is a frame k wherever its sample
+ * holds audio. A second call changes nothing.
+ * Thread: the pushing one. Allocates: never. Locks: never. */
+FP_API fp_status fp_stream_finish(fp_stream* stream, fp_error* error);
+
+/* Forget everything: the next sample pushed is sample 0 of a new take. Curves stay as set.
+ * Thread: no other call on this stream may run. Allocates: never. */
+FP_API fp_status fp_stream_reset(fp_stream* stream, fp_error* error);
+
+/* What a take does to one channel: value = limit(gain * v + offset, minimum, maximum), where v is the frame's value
+ * within the channel's own range. */
+typedef struct fp_curve {
+  uint32_t struct_size;
+  float gain;
+  float offset;
+  float minimum;
+  float maximum;
+} fp_curve;
+
+/* Shape one channel of one voice; `curve` NULL restores gain 1, offset 0, the channel's own range.
+ * Owner: `curve` is copied. Thread: the pulling one. Allocates: never. */
+FP_API fp_status fp_stream_set_curve(fp_stream* stream, uint32_t channel, const fp_curve* curve, fp_error* error);
+
+/* Where the delay of a frame comes from, at worst, inference aside. */
+typedef struct fp_latency {
+  uint32_t struct_size;
+  uint32_t future_samples;     /* at 16 kHz: the future that the student looks at */
+  uint32_t ensemble_samples;   /* at 16 kHz: the next prediction that the ensemble waits for */
+  uint32_t resampler_samples;  /* at the stream's rate: what band-limiting must see ahead */
+  uint32_t block_samples;      /* at the stream's rate: chunks seldom end just where a frame falls due */
+  uint32_t total_samples;      /* at 16 kHz: all of it, rounded up */
+} fp_latency;
+
+/* The latency when `chunk_samples` (at the stream's rate) are pushed at a time; 1 if each is pushed as it comes.
+ * May take a while for odd frame rates: ask once. Thread: any. Allocates: never. */
+FP_API fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chunk_samples, fp_latency* latency,
+                                           fp_error* error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,168 @@
+// frame_stream.hpp: the C header for C++17, with owners that clean up and failures that throw.
+//
+//     frame_stream::Model model("model.pte");
+//     frame_stream::Stream voice(model, 48000);
+//     voice.push(samples, count, [&](const frame_stream::Frame& frame) { face.set(frame.values); });
+//     voice.finish([&](const frame_stream::Frame& frame) { ... });
+//
+// Everything here is inline, so the library underneath keeps its C ABI. Threads and heap: as frame_stream.h says; the
+// callbacks run inside the call, on the caller's thread.
+#ifndef FRAME_STREAM_HPP
+#define FRAME_STREAM_HPP
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "frame_stream.h"
+
+namespace frame_stream {
+
+// A failed call: its status, and what, why and what to do.
+class Error : public std::runtime_error {
+ public:
+  Error(fp_status status, const char* message) : std::runtime_error(message), status_(status) {}
+  fp_status status() const noexcept { return status_; }
+
+ private:
+  fp_status status_;
+};
+
+namespace detail {
+// The status if it is no failure; throws Error otherwise.
+template <class Call>
+fp_status check(Call&& call) {
+  fp_error error;
+  error.message[0] = '\0';
+  const fp_status status = call(&error);
+  if (status < 0) throw Error(status, error.message[0] ? error.message : fp_status_string(status));
+  return status;
+}
+}  // namespace detail
+
+// A loaded artefact. Copies share it.
+class Model {
+ public:
+  explicit Model(const std::string& path) {
+    open([&](fp_model** out, fp_error* error) { return fp_model_open(path.c_str(), out, error); });
+  }
+  Model(const void* data, std::size_t size_bytes) {
+    open([&](fp_model** out, fp_error* error) { return fp_model_open_memory(data, size_bytes, out, error); });
+  }
+
+  fp_model_info info() const {
+    fp_model_info info{};
+    info.struct_size = sizeof info;
+    detail::check([&](fp_error* error) { return fp_model_get_info(handle(), &info, error); });
+    return info;
+  }
+  std::vector<std::string> channel_names() const {
+    std::vector<std::string> names;
+    while (const char* name = fp_model_channel_name(handle(), static_cast<std::uint32_t>(names.size())))
+      names.emplace_back(name);
+    return names;
+  }
+  fp_model* handle() const noexcept { return handle_.get(); }
+
+ private:
+  template <class Open>
+  void open(Open&& call) {
+    if (fp_abi_version() != FP_ABI_VERSION) throw Error(FP_UNSUPPORTED, "libframe_stream has another ABI version");
+    fp_model* raw = nullptr;
+    detail::check([&](fp_error* error) { return call(&raw, error); });
+    handle_.reset(raw, fp_model_close);
+  }
+  std::shared_ptr<fp_model> handle_;
+};
+
+// One animation frame. `values` is overwritten by the next frame.
+struct Frame {
+  std::int64_t index;
+  std::int64_t sample;
+  const std::vector<float>& values;
+};
+
+// One voice.
+class Stream {
+ public:
+  Stream(const Model& model, std::uint32_t rate_hz, std::uint32_t ensemble = FP_ENSEMBLE_AS_MODEL)
+      : Stream(model, config_for(rate_hz, ensemble)) {}
+  Stream(const Model& model, const fp_stream_config& config) : values_(model.info().channels) {
+    fp_stream* raw = nullptr;
+    detail::check([&](fp_error* error) { return fp_stream_create(model.handle(), &config, &raw, error); });
+    handle_.reset(raw);
+    channels_ = config.audio_channels ? config.audio_channels : 1;
+  }
+
+  // Take `count` samples of each audio channel in and give every frame that falls due to `use(frame)`.
+  template <class Use>
+  void push(const float* samples, std::size_t count, Use&& use) {
+    push_all(fp_stream_push_f32, samples, count, use);
+  }
+  template <class Use>
+  void push(const std::int16_t* samples, std::size_t count, Use&& use) {
+    push_all(fp_stream_push_i16, samples, count, use);
+  }
+
+  // End the take and give the last frames to `use(frame)`.
+  template <class Use>
+  void finish(Use&& use) {
+    detail::check([&](fp_error* error) { return fp_stream_finish(handle(), error); });
+    drain(use);
+  }
+
+  void reset() {
+    detail::check([&](fp_error* error) { return fp_stream_reset(handle(), error); });
+  }
+
+  fp_latency latency(std::uint32_t chunk_samples = 1) const {
+    fp_latency latency{};
+    latency.struct_size = sizeof latency;
+    detail::check([&](fp_error* e) { return fp_stream_latency_samples(handle(), chunk_samples, &latency, e); });
+    return latency;
+  }
+
+  fp_stream* handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(fp_stream* stream) const noexcept { fp_stream_destroy(stream); }
+  };
+
+  static fp_stream_config config_for(std::uint32_t rate_hz, std::uint32_t ensemble) {
+    fp_stream_config config{};
+    config.struct_size = sizeof config;
+    config.sample_rate_hz = rate_hz;
+    config.ensemble = ensemble;
+    return config;
+  }
+
+  template <class Call, class Sample, class Use>
+  void push_all(Call&& call, const Sample* samples, std::size_t count, Use&& use) {
+    while (count) {
+      std::size_t taken = 0;
+      detail::check([&](fp_error* error) { return call(handle(), samples, count, &taken, error); });
+      samples += taken * channels_;
+      count -= taken;
+      drain(use);
+    }
+  }
+
+  template <class Use>
+  void drain(Use&& use) {
+    fp_frame frame{};
+    frame.struct_size = sizeof frame;
+    const auto pull = [&](fp_error* error) {
+      return fp_stream_pull(handle(), &frame, values_.data(), static_cast<std::uint32_t>(values_.size()), error);
+    };
+    while (detail::check(pull) == FP_OK) use(Frame{frame.index, frame.sample, values_});
+  }
+
+  std::unique_ptr<fp_stream, Destroy> handle_;
+  std::vector<float> values_;
+  std::size_t channels_ = 1;
+};
+
+}  // namespace frame_stream
+#endif

@@ -1,0 +1,140 @@
+#include "manifest.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "failure.h"
+#include "json.h"
+
+namespace fp {
+namespace {
+
+using Kind = Json::Kind;
+
+constexpr double kMostWhole = 9007199254740992.0;  // 2^53: beyond it a double skips whole numbers
+constexpr std::size_t kMostChannels = 4096;
+constexpr double kLongestWindow = 960000;  // a minute
+
+struct Field {
+  const char* name;
+  Kind kind;
+};
+constexpr Field kFields[] = {
+    {"schema", Kind::Number},         {"student", Kind::Text},          {"kind", Kind::Text},
+    {"runtime", Kind::Text},          {"backend", Kind::Text},          {"precision", Kind::Text},
+    {"sample_rate_hz", Kind::Number}, {"window_samples", Kind::Number}, {"future_samples", Kind::Number},
+    {"fps", Kind::List},              {"ensemble", Kind::List},         {"history", Kind::Text},
+    {"names", Kind::List},            {"minimum", Kind::List},          {"maximum", Kind::List},
+    {"neutral", Kind::List},          {"parameters", Kind::Number},     {"weights_sha256", Kind::Text},
+    {"tools", Kind::Object},          {"training", Kind::Object},       {"scores", Kind::Object}};
+
+class Checker {
+ public:
+  explicit Checker(const Json& root) : root_(root) {
+    if (root.kind != Kind::Object) say("it is not a JSON object");
+    for (const Field& field : kFields) {
+      const Json* value = root.find(field.name);
+      if (!value) say(std::string(field.name) + " is missing");
+      else if (value->kind != field.kind) say(std::string(field.name) + " is of another type");
+    }
+    for (const std::string& key : root.keys)
+      if (std::none_of(std::begin(kFields), std::end(kFields), [&](const Field& f) { return key == f.name; }))
+        say(key + " is unknown");
+    finish();  // below every field is there and of its type
+  }
+
+  void say(const std::string& problem) { problems_ += (problems_.empty() ? "" : "; ") + problem; }
+  void finish() const {
+    if (!problems_.empty())
+      throw Failure(FP_BAD_MANIFEST, "manifest: " + problems_ + ". Export the artefact again");
+  }
+
+  const std::string& text(const char* name) const { return root_.find(name)->text; }
+  const std::vector<Json>& list(const char* name) const { return root_.find(name)->list; }
+
+  // A whole number within [low, high], or low after a complaint.
+  double whole(const Json& value, const char* name, double low, double high) {
+    if (value.kind == Kind::Number && value.whole && value.number >= low && value.number <= high) return value.number;
+    say(std::string(name) + " is no whole number within its range");
+    return low;
+  }
+  double whole(const char* name, double low, double high) { return whole(*root_.find(name), name, low, high); }
+
+  std::vector<double> numbers(const char* name) {
+    std::vector<double> out;
+    for (const Json& value : list(name)) {
+      if (value.kind != Kind::Number || !std::isfinite(value.number)) say(std::string(name) + " holds no number");
+      out.push_back(value.number);
+    }
+    return out;
+  }
+
+ private:
+  const Json& root_;
+  std::string problems_;
+};
+
+void read_rig(Checker& check, Manifest& out) {
+  for (const Json& name : check.list("names")) {
+    if (name.kind != Kind::Text || name.text.find('\0') != std::string::npos) check.say("names holds no text");
+    out.names.push_back(name.text);
+  }
+  const std::size_t count = out.names.size();
+  if (!count || count > kMostChannels) check.say("the rig has " + std::to_string(count) + " channels");
+  std::vector<std::string> sorted = out.names;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end()) check.say("channel " + *twice + " is named twice");
+  const std::vector<double> low = check.numbers("minimum"), high = check.numbers("maximum"),
+                            rest = check.numbers("neutral");
+  if (low.size() != count || high.size() != count || rest.size() != count) {
+    check.say("minimum, maximum and neutral do not have a value for each channel");
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    if (!(low[i] <= rest[i] && rest[i] <= high[i])) check.say(out.names[i] + ": needs minimum <= neutral <= maximum");
+  const auto narrow = [](const std::vector<double>& from) { return std::vector<float>(from.begin(), from.end()); };
+  out.minimum = narrow(low), out.maximum = narrow(high), out.neutral = narrow(rest);
+}
+
+void read_clock(Checker& check, Manifest& out) {
+  if (check.whole("sample_rate_hz", 0, kMostWhole) != 16000) check.say("sample_rate_hz is not 16000");
+  out.window_samples = static_cast<std::uint32_t>(check.whole("window_samples", 1, kLongestWindow));
+  out.future_samples = static_cast<std::uint32_t>(check.whole("future_samples", 0, kLongestWindow));
+  if (out.future_samples > out.window_samples) check.say("future_samples is not within window_samples");
+  const std::vector<Json>& fps = check.list("fps");
+  if (fps.size() != 2) {
+    check.say("fps is not [numerator, denominator]");
+  } else {
+    out.fps_numerator = static_cast<std::uint32_t>(check.whole(fps[0], "fps", 1, 1e6));
+    out.fps_denominator = static_cast<std::uint32_t>(check.whole(fps[1], "fps", 1, 1e6));
+    const double rate = double(out.fps_numerator) / out.fps_denominator;
+    if (rate < 1 || rate > 240) check.say("fps is not within 1 to 240");
+  }
+  out.ensemble = check.numbers("ensemble");
+  double sum = 0;
+  bool inside = true;
+  for (const double weight : out.ensemble) sum += weight, inside = inside && weight >= 0 && weight <= 1;
+  if (!out.ensemble.empty() && (out.ensemble.size() != 3 || !inside || std::fabs(sum - 1) > 1e-6))
+    check.say("ensemble is not three weights that sum to 1");
+}
+
+}  // namespace
+
+Manifest parse_manifest(std::string_view json) {
+  const Json root = parse_json(json);
+  Checker check(root);
+  Manifest out;
+  if (check.whole("schema", 0, kMostWhole) != 1) check.say("schema is not 1, the one that this version reads");
+  out.student = check.text("student"), out.kind = check.text("kind"), out.runtime = check.text("runtime");
+  out.backend = check.text("backend"), out.precision = check.text("precision");
+  if (out.kind != "window" && out.kind != "stream") check.say("kind is neither window nor stream");
+  if (check.text("history") != "zeros") check.say("history is not zeros");
+  out.parameters = static_cast<std::uint64_t>(check.whole("parameters", 0, kMostWhole));
+  read_clock(check, out);
+  read_rig(check, out);
+  check.finish();
+  return out;
+}
+
+}  // namespace fp

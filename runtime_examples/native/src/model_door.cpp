@@ -1,0 +1,94 @@
+// The C functions that begin with fp_model_, and the two that need no object.
+#include "door.h"
+#include "handles.h"
+
+using namespace fp;
+
+namespace {
+
+constexpr std::size_t kInfoV1 = offsetof(fp_model_info, sha256) + sizeof(char*);
+
+}  // namespace
+
+uint32_t fp_abi_version(void) { return FP_ABI_VERSION; }
+
+const char* fp_status_string(fp_status status) {
+  switch (status) {
+    case FP_OK: return "ok";
+    case FP_AGAIN: return "again";
+    case FP_END: return "end of the take";
+    case FP_BAD_ARGUMENT: return "bad argument";
+    case FP_BAD_STRUCT: return "bad struct_size";
+    case FP_BAD_RATE: return "rate out of range";
+    case FP_BAD_AUDIO: return "unusable audio";
+    case FP_FINISHED: return "the take is finished";
+    case FP_NO_FILE: return "the file cannot be read";
+    case FP_BAD_FILE: return "not a whole artefact";
+    case FP_BAD_MANIFEST: return "bad manifest";
+    case FP_UNSUPPORTED: return "unsupported artefact";
+    case FP_BAD_PROGRAM: return "bad program";
+    case FP_RUN_FAILED: return "the program failed to run";
+    case FP_OUT_OF_MEMORY: return "out of memory";
+    case FP_INTERNAL: return "internal error";
+    default: return "unknown status";
+  }
+}
+
+fp_status fp_model_open(const char* path, fp_model** model, fp_error* error) {
+  if (!model) return null(error, "model");
+  *model = nullptr;
+  if (!path) return null(error, "path");
+  return guarded(error, [&] { *model = new fp_model{std::make_shared<Model>(std::string(path))}; });
+}
+
+fp_status fp_model_open_memory(const void* data, size_t size_bytes, fp_model** model, fp_error* error) {
+  if (!model) return null(error, "model");
+  *model = nullptr;
+  if (!data) return null(error, "data");
+  return guarded(error, [&] { *model = new fp_model{std::make_shared<Model>(data, size_bytes)}; });
+}
+
+void fp_model_close(fp_model* model) { delete model; }
+
+fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, fp_error* error) {
+  if (!model) return null(error, "model");
+  if (!info) return null(error, "info");
+  if (const fp_status status = check_struct(info, kInfoV1, error)) return status;
+  const Model& m = *model->model;
+  const Manifest& manifest = m.manifest();
+  fp_model_info out{};
+  out.channels = manifest.channels();
+  out.sample_rate_hz = static_cast<uint32_t>(kSampleRateHz);
+  out.window_samples = manifest.window_samples;
+  out.future_samples = manifest.future_samples;
+  out.fps_numerator = manifest.fps_numerator;
+  out.fps_denominator = manifest.fps_denominator;
+  out.ensemble = manifest.ensemble.empty() ? 0 : 1;
+  for (std::size_t i = 0; i < manifest.ensemble.size(); ++i)
+    out.ensemble_weights[i] = static_cast<float>(manifest.ensemble[i]);
+  out.parameters = manifest.parameters;
+  out.artifact_bytes = m.artifact_bytes();
+  out.student = manifest.student.c_str();
+  out.precision = manifest.precision.c_str();
+  out.backend = manifest.backend.c_str();
+  out.sha256 = m.sha256().c_str();
+  write_struct(info, out);
+  return FP_OK;
+}
+
+const char* fp_model_channel_name(const fp_model* model, uint32_t channel) {
+  if (!model || channel >= model->model->manifest().channels()) return nullptr;
+  return model->model->manifest().names[channel].c_str();
+}
+
+fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float* minimum, float* maximum,
+                                 float* neutral, fp_error* error) {
+  if (!model) return null(error, "model");
+  const Manifest& manifest = model->model->manifest();
+  if (channel >= manifest.channels())
+    return fail(error, FP_BAD_ARGUMENT, "channel %u: this rig has %u", channel, manifest.channels());
+  if (minimum) *minimum = manifest.minimum[channel];
+  if (maximum) *maximum = manifest.maximum[channel];
+  if (neutral) *neutral = manifest.neutral[channel];
+  return FP_OK;
+}

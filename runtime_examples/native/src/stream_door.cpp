@@ -1,0 +1,170 @@
+// The C functions that begin with fp_stream_.
+#include <cmath>
+
+#include "door.h"
+#include "handles.h"
+#include "latency.h"
+
+using namespace fp;
+
+namespace {
+
+constexpr std::size_t kConfigV1 = offsetof(fp_stream_config, buffer_samples) + sizeof(uint32_t);
+constexpr std::size_t kFrameV1 = offsetof(fp_frame, sample) + sizeof(int64_t);
+constexpr std::size_t kCurveV1 = offsetof(fp_curve, maximum) + sizeof(float);
+constexpr std::size_t kLatencyV1 = offsetof(fp_latency, total_samples) + sizeof(uint32_t);
+
+constexpr std::int64_t kMostAudioChannels = 8, kLargestFraction = 1000000, kLongestBufferS = 60;
+constexpr std::int64_t kLongestChunkSamples = std::int64_t{1} << 30;
+
+FrameClock clock_of(const fp_stream_config& config, const Manifest& manifest) {
+  std::int64_t n = config.fps_numerator, m = config.fps_denominator;
+  if (!n && !m) n = manifest.fps_numerator, m = manifest.fps_denominator;
+  const bool sane = n >= 1 && m >= 1 && n <= kLargestFraction && m <= kLargestFraction;
+  if (!sane || n < m || n > 240 * m)
+    throw Failure(FP_BAD_RATE, "frame rate " + std::to_string(n) + "/" + std::to_string(m) +
+                                   " is out of range: give 1 to 240 frames a second as a fraction, or 0/0");
+  return {n, m};
+}
+
+std::array<double, 3> weights_of(const fp_stream_config& config, const Manifest& manifest) {
+  const float* const given = config.ensemble_weights;
+  if (given[0] == 0 && given[1] == 0 && given[2] == 0) {
+    const auto& own = manifest.ensemble;
+    return own.empty() ? std::array<double, 3>{1.0 / 3, 1.0 / 3, 1.0 / 3} : std::array<double, 3>{own[0], own[1], own[2]};
+  }
+  double sum = 0;
+  bool inside = true;
+  for (int i = 0; i < 3; ++i) sum += given[i], inside = inside && given[i] >= 0 && given[i] <= 1;
+  if (!inside || !(std::fabs(sum - 1) <= 1e-6))
+    throw Failure(FP_BAD_RATE, "ensemble weights: give three within 0..1 that sum to 1, or zeros");
+  return {given[0], given[1], given[2]};
+}
+
+StreamSettings settings_of(const fp_stream_config& config, const Manifest& manifest) {
+  const std::int64_t rate = config.sample_rate_hz;
+  if (rate < kLowestRateHz || rate > kHighestRateHz)
+    throw Failure(FP_BAD_RATE, "sample rate " + std::to_string(rate) + " Hz is out of range: give 8000 to 96000 Hz");
+  if (config.audio_channels > kMostAudioChannels)
+    throw Failure(FP_BAD_ARGUMENT, std::to_string(config.audio_channels) + " audio channels: give 1 to 8");
+  if (config.ensemble > FP_ENSEMBLE_ON)
+    throw Failure(FP_BAD_ARGUMENT, "ensemble is none of FP_ENSEMBLE_AS_MODEL, FP_ENSEMBLE_OFF, FP_ENSEMBLE_ON");
+  if (config.buffer_samples > rate * kLongestBufferS)
+    throw Failure(FP_BAD_ARGUMENT, "a buffer of " + std::to_string(config.buffer_samples) + " samples exceeds 60 s");
+  const FrameClock clock = clock_of(config, manifest);
+  const bool ensemble =
+      config.ensemble == FP_ENSEMBLE_AS_MODEL ? !manifest.ensemble.empty() : config.ensemble == FP_ENSEMBLE_ON;
+  if (ensemble && clock.numerator() > 120 * clock.denominator())
+    throw Failure(FP_BAD_RATE, "the ensemble predicts at twice the frame rate: give at most 120, or FP_ENSEMBLE_OFF");
+  const std::array<double, 3> none{};
+  return {clock, ensemble ? weights_of(config, manifest) : none, ensemble,
+          config.audio_channels ? config.audio_channels : 1,
+          static_cast<std::size_t>(config.buffer_samples ? config.buffer_samples : rate / 2)};
+}
+
+template <class Sample>
+fp_status push(fp_stream* stream, const Sample* samples, size_t count, size_t* taken, fp_error* error) noexcept {
+  if (!stream) return null(error, "stream");
+  if (!taken) return null(error, "taken");
+  if (!samples && count) return null(error, "samples");
+  const fp_status status = stream->stream.push(samples, count, taken);
+  if (status == FP_FINISHED)
+    return fail(error, status, "the take is finished; call fp_stream_reset before pushing new audio");
+  if (status == FP_BAD_AUDIO)
+    return fail(error, status, "samples hold NaN, infinity or values far beyond -1..1: divide integers by full scale");
+  return status;
+}
+
+}  // namespace
+
+fp_status fp_stream_create(const fp_model* model, const fp_stream_config* config, fp_stream** stream, fp_error* error) {
+  if (!stream) return null(error, "stream");
+  *stream = nullptr;
+  if (!model) return null(error, "model");
+  if (!config) return null(error, "config");
+  fp_stream_config known;
+  if (const fp_status status = read_struct(config, &known, kConfigV1, error)) return status;
+  return guarded(error, [&] {
+    const std::shared_ptr<Model>& m = model->model;
+    const StreamSettings settings = settings_of(known, m->manifest());
+    *stream = new fp_stream{m, {m->manifest(), m->engine(), m->bank(known.sample_rate_hz), settings}};
+  });
+}
+
+void fp_stream_destroy(fp_stream* stream) { delete stream; }
+
+fp_status fp_stream_push_f32(fp_stream* stream, const float* samples, size_t count, size_t* taken, fp_error* error) {
+  return push(stream, samples, count, taken, error);
+}
+
+fp_status fp_stream_push_i16(fp_stream* stream, const int16_t* samples, size_t count, size_t* taken, fp_error* error) {
+  return push(stream, samples, count, taken, error);
+}
+
+fp_status fp_stream_pull(fp_stream* stream, fp_frame* frame, float* values, uint32_t channels, fp_error* error) {
+  if (!stream) return null(error, "stream");
+  if (!frame) return null(error, "frame");
+  if (!values) return null(error, "values");
+  Stream& voice = stream->stream;
+  if (channels != voice.manifest().channels())
+    return fail(error, FP_BAD_ARGUMENT, "channels is %u, this rig has %u", channels, voice.manifest().channels());
+  if (const fp_status status = check_struct(frame, kFrameV1, error)) return status;
+  fp_frame out{};
+  const char* reason = "";
+  const fp_status status = voice.pull(&out.index, values, &reason);
+  if (status < 0) return fail(error, status, "%s", reason);
+  if (status != FP_OK) return status;
+  out.sample = voice.settings().clock.sample(out.index);
+  write_struct(frame, out);
+  return FP_OK;
+}
+
+fp_status fp_stream_finish(fp_stream* stream, fp_error* error) {
+  if (!stream) return null(error, "stream");
+  stream->stream.finish();
+  return FP_OK;
+}
+
+fp_status fp_stream_reset(fp_stream* stream, fp_error* error) {
+  if (!stream) return null(error, "stream");
+  stream->stream.reset();
+  return FP_OK;
+}
+
+fp_status fp_stream_set_curve(fp_stream* stream, uint32_t channel, const fp_curve* curve, fp_error* error) {
+  if (!stream) return null(error, "stream");
+  const std::uint32_t count = stream->stream.manifest().channels();
+  if (channel >= count) return fail(error, FP_BAD_ARGUMENT, "channel %u: this rig has %u", channel, count);
+  if (!curve) {
+    stream->stream.restore_curve(channel);
+    return FP_OK;
+  }
+  fp_curve known;
+  if (const fp_status status = read_struct(curve, &known, kCurveV1, error)) return status;
+  const bool finite = std::isfinite(known.gain) && std::isfinite(known.offset) && std::isfinite(known.minimum) &&
+                      std::isfinite(known.maximum);
+  if (!finite || known.minimum > known.maximum)
+    return fail(error, FP_BAD_ARGUMENT, "a curve needs finite numbers and minimum <= maximum");
+  stream->stream.set_curve(channel, {known.gain, known.offset, known.minimum, known.maximum});
+  return FP_OK;
+}
+
+fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chunk_samples, fp_latency* latency,
+                                    fp_error* error) {
+  if (!stream) return null(error, "stream");
+  if (!latency) return null(error, "latency");
+  if (chunk_samples < 1 || chunk_samples > kLongestChunkSamples)
+    return fail(error, FP_BAD_ARGUMENT, "chunks of %u samples never arrive: give 1 or more", chunk_samples);
+  if (const fp_status status = check_struct(latency, kLatencyV1, error)) return status;
+  const Stream& voice = stream->stream;
+  const Latency found = latency_of(voice.settings().clock, voice.manifest().future_samples, voice.settings().ensemble,
+                                   voice.rate_hz(), chunk_samples);
+  fp_latency out{};
+  out.future_samples = static_cast<uint32_t>(found.future);
+  out.ensemble_samples = static_cast<uint32_t>(found.ensemble);
+  out.resampler_samples = static_cast<uint32_t>(found.resampler);
+  out.block_samples = static_cast<uint32_t>(found.block);
+  out.total_samples = static_cast<uint32_t>(found.total);
+  write_struct(latency, out);
+  return FP_OK;
+}

@@ -1,0 +1,106 @@
+// no_alloc model.pte minutes rate_hz ensemble(0|1): push and pull with an allocator that aborts; prints the frames made.
+// no_alloc --self-test: shows that the allocator does abort.
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <unistd.h>
+
+#include "tool.h"
+
+static volatile bool armed = false;  // process-wide: an allocation on any thread counts
+
+static void watch(const char* who) {
+  if (!armed) return;
+  armed = false;
+  const ssize_t ignored = ::write(2, who, std::strlen(who));
+  (void)ignored;
+  std::abort();
+}
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void __libc_free(void*);
+
+void* malloc(std::size_t size) {
+  watch("malloc\n");
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) {
+  watch("calloc\n");
+  return __libc_calloc(count, size);
+}
+void* realloc(void* old, std::size_t size) {
+  watch("realloc\n");
+  return __libc_realloc(old, size);
+}
+void free(void* old) {
+  if (old) watch("free\n");
+  __libc_free(old);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+  watch("memalign\n");
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
+int posix_memalign(void** out, std::size_t alignment, std::size_t size) {
+  *out = memalign(alignment, size);
+  return *out ? 0 : ENOMEM;
+}
+}
+
+static void play(fp_stream* stream, std::uint32_t channels, std::size_t samples, const std::vector<std::int16_t>& audio,
+                 std::vector<float>& values, long* frames) {
+  fp_frame frame{};
+  float floats[480];
+  for (std::size_t at = 0, turn = 0; at < samples; ++turn) {
+    const std::size_t count = std::min<std::size_t>(1 + turn * 37 % 480, samples - at);
+    const std::int16_t* const from = audio.data() + at % (audio.size() - 480);
+    std::size_t taken = 0;
+    if (turn % 2) {
+      tool::must("push", [&](fp_error* e) { return fp_stream_push_i16(stream, from, count, &taken, e); });
+    } else {
+      for (std::size_t i = 0; i < count; ++i) floats[i] = from[i] / 32768.0f;
+      tool::must("push", [&](fp_error* e) { return fp_stream_push_f32(stream, floats, count, &taken, e); });
+    }
+    at += taken;
+    while (tool::pull(stream, values, frame) == FP_OK) ++*frames;
+  }
+  fp_stream_finish(stream, nullptr);
+  while (tool::pull(stream, values, frame) == FP_OK) ++*frames;
+  fp_stream_reset(stream, nullptr);
+  fp_stream_set_curve(stream, channels - 1, nullptr, nullptr);
+}
+
+int main(int count, char** words) {
+  if (count == 2 && !std::strcmp(words[1], "--self-test")) {
+    armed = true;
+    return std::malloc(1) == nullptr;  // aborts
+  }
+  tool::expect(count == 5, "usage: no_alloc model.pte minutes rate_hz ensemble");
+  fp_model* const model = tool::open(words[1]);
+  const auto rate = static_cast<std::uint32_t>(std::atoi(words[3]));
+  const auto samples = static_cast<std::size_t>(std::atof(words[2]) * 60 * rate);
+  fp_stream* const stream = tool::create(model, rate, std::atoi(words[4]) ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF);
+  const std::uint32_t channels = tool::channels(model);
+  std::vector<float> values(channels);
+  const auto audio = tool::noise_from(0, 10 * rate);
+  long frames = 0;
+  // once on this thread, and a little on one that never pulled before
+  armed = true;
+  play(stream, channels, samples, audio, values, &frames);
+  armed = false;
+  std::thread other([&] {
+    armed = true;
+    play(stream, channels, std::min<std::size_t>(samples, rate), audio, values, &frames);
+    armed = false;
+  });
+  other.join();
+  std::printf("%ld\n", frames);
+  fp_stream_destroy(stream);
+  fp_model_close(model);
+}

@@ -1,0 +1,63 @@
+// threads model.pte: what the header allows at the same time, done at the same time, gives the frames of one thread.
+#include <thread>
+
+#include "tool.h"
+
+namespace {
+
+constexpr std::size_t kSamples = 3 * 48000, kChunk = 480;
+
+// One thread pushes, another pulls.
+std::vector<float> apart(fp_stream* stream, std::uint32_t channels) {
+  std::thread pusher([stream] {
+    for (std::size_t at = 0; at < kSamples;) {
+      const auto audio = tool::noise_from(at, std::min(kChunk, kSamples - at));
+      std::size_t taken = 0;
+      tool::must("push", [&](fp_error* e) { return fp_stream_push_i16(stream, audio.data(), audio.size(), &taken, e); });
+      at += taken;
+      if (!taken) std::this_thread::yield();
+    }
+    fp_stream_finish(stream, nullptr);
+  });
+  std::vector<float> all, values(channels);
+  fp_frame frame{};
+  for (fp_status status; (status = tool::pull(stream, values, frame)) != FP_END;) {
+    if (status == FP_OK) all.insert(all.end(), values.begin(), values.end());
+    else std::this_thread::yield();
+  }
+  pusher.join();
+  return all;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  tool::expect(count == 2, "usage: threads model.pte");
+  fp_model* const model = tool::open(words[1]);
+  const std::uint32_t channels = tool::channels(model);
+  fp_stream* const alone = tool::create(model, 48000);
+  const std::vector<float> wanted = tool::animate(alone, channels, kSamples, 7777);
+  tool::expect(wanted.size() == 90 * channels, "three seconds are 90 frames");
+
+  fp_stream_reset(alone, nullptr);
+  tool::expect(apart(alone, channels) == wanted, "push and pull on two threads");
+
+  std::vector<float> given[4];
+  std::thread workers[4];
+  for (int i = 0; i < 4; ++i)
+    workers[i] = std::thread([&, i] {
+      // 0 and 1 share a model; 2 and 3 open their own, at the same time
+      fp_model* const own = i < 2 ? model : tool::open(words[1]);
+      fp_stream* const voice = tool::create(own, 48000);
+      given[i] = tool::animate(voice, channels, kSamples, 1000 + 100 * static_cast<std::size_t>(i));
+      if (own != model) fp_model_close(own);  // before its stream, which may outlive the handle
+      fp_stream_reset(voice, nullptr);
+      tool::expect(tool::animate(voice, channels, kSamples, kChunk) == wanted, "a stream outlives the model's handle");
+      fp_stream_destroy(voice);
+    });
+  for (std::thread& worker : workers) worker.join();
+  for (const auto& values : given) tool::expect(values == wanted, "four voices on four threads");
+  fp_stream_destroy(alone);
+  fp_model_close(model);
+  std::puts("ok");
+}

@@ -1,0 +1,117 @@
+"""The native library, built once, and small artefacts for it: they need no checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from native_door import Door
+
+from runtime_examples.native.build import build, missing_tools
+from sdk.artifact import seal
+from sdk.errors import EngineUnavailable
+from sdk.manifest import Manifest
+from sdk.window import WindowSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY_WINDOW = 1000
+
+
+@pytest.fixture(scope="session")
+def built_native() -> Path:
+    """The build folder: `lib/` and `bin/`. Kept in build/, so that a second run of the tests compiles nothing."""
+    reason = missing_tools()
+    if reason:
+        pytest.skip(reason)
+    out = ROOT / "build" / "native-tests"
+    try:
+        build(out, tests=True, install=out / "installed")
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    return out
+
+
+@pytest.fixture(scope="session")
+def door(built_native: Path) -> Door:
+    return Door(next((built_native / "lib").glob("libframe_stream.*")))
+
+
+@pytest.fixture(scope="session")
+def make_facts() -> Callable[..., Manifest]:
+    """A valid manifest, some facts changed. Ranges are wide, so that a limit hides no difference."""
+
+    def make(**changes: Any) -> Manifest:
+        names = changes.pop("names", ["jawOpen", "mouthClose", "tongueOut"])
+        facts: dict[str, Any] = {
+            "schema": 1, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
+            "precision": "fp32", "sample_rate_hz": 16000, "window_samples": TINY_WINDOW, "future_samples": 400,
+            "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names, "minimum": [-1.0] * len(names),
+            "maximum": [1.0] * len(names), "neutral": [0.0] * len(names), "parameters": 27, "weights_sha256": "0" * 64,
+            "tools": {"torch": "2"}, "training": {"nested": [{"ü": 1.5e-3}, None, True, "\n\"😀\\"]}, "scores": {},
+        }  # fmt: skip
+        return Manifest(**{**facts, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_program() -> bytes:
+    """A linear map of the window: 27 kB, a few microseconds a run, and every sample of the window counts."""
+    torch = pytest.importorskip("torch", reason="torch builds the programs under test")
+    pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
+    from export.lower import export_program, lower
+
+    torch.manual_seed(3)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(TINY_WINDOW, 3), torch.nn.Tanh()).eval()
+    torch.nn.init.normal_(net[1].weight, std=0.05)
+    return lower(export_program(net, TINY_WINDOW)).program
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_program: bytes, make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tiny") / "model.pte"
+    path.write_bytes(seal(tiny_program, make_facts()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained s2 of 16 channels, with weights that keep the variance: it answers to what it hears."""
+    torch = pytest.importorskip("torch", reason="torch builds the programs under test")
+    pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
+    from distill.students.spec import load_variant
+    from export.deploy import DeployedStudent
+    from export.lower import export_program, lower
+
+    spec = load_variant("s2", {"channels": 16, "fc_width": 24})
+    student = spec.build().eval()
+    torch.manual_seed(0)
+    for layer in student.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.normal_(layer.weight, std=(1.7 / layer.weight[0].numel()) ** 0.5)
+            torch.nn.init.normal_(layer.bias, std=0.1)
+    window: WindowSpec = spec.window
+    program = lower(export_program(DeployedStudent(student), window.length_samples)).program
+    names = list(spec.layout.names)
+    manifest = make_facts(names=names, window_samples=window.length_samples, future_samples=window.future_samples)
+    path = tmp_path_factory.mktemp("small") / "model.pte"
+    path.write_bytes(seal(program, dataclasses.replace(manifest, ensemble=[0.25, 0.5, 0.25])))
+    return path
+
+
+@pytest.fixture(scope="session")
+def speech_like() -> Callable[[int, float], np.ndarray]:
+    """`seconds` of a gliding, pulsing voice at `rate_hz`, float32 within -0.6..0.6."""
+
+    def make(rate_hz: int, seconds: float) -> np.ndarray:
+        t = np.arange(int(rate_hz * seconds)) / rate_hz
+        noise = np.random.default_rng(5).standard_normal(len(t))
+        buzz = sum(np.sin(2 * np.pi * k * (110 * t + 12 * np.sin(3 * t))) / k for k in range(1, 12))
+        voice = buzz * (0.5 + 0.5 * np.sin(2 * np.pi * 3.7 * t)) + 0.2 * noise * (np.sin(2 * np.pi * 2.3 * t) > 0.5)
+        return (0.6 * voice / np.abs(voice).max()).astype(np.float32)
+
+    return make

@@ -1,0 +1,160 @@
+"""Programs that use the library: plain C, C++, threads, hours of audio, an allocator that aborts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import wave
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import native_door as nd
+import numpy as np
+import pytest
+from native_door import TOLERANCE, largest_difference, noise, run
+
+import sdk
+
+NATIVE = Path(__file__).resolve().parents[2] / "runtime_examples" / "native"
+Speech = Callable[[int, float], np.ndarray]
+
+
+def test_the_header_is_c99(built_native: Path, tmp_path: Path) -> None:
+    source = tmp_path / "h.c"
+    source.write_text('#include "frame_stream.h"\nint main(void) { return (int)fp_abi_version() - FP_ABI_VERSION; }\n')
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if not compiler:
+        pytest.skip("no C compiler")
+    flags = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I", str(NATIVE / "include")]
+    subprocess.run([compiler, *flags, "-fsyntax-only", source], check=True)
+
+
+@pytest.fixture
+def wav(tmp_path: Path, speech_like: Speech) -> Path:
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        file.writeframes((speech_like(22050, 1.0) * 32767).astype("<i2").tobytes())
+    return path
+
+
+def wav_frames(artifact: Path, wav: Path) -> list[sdk.Frame]:
+    with wave.open(str(wav)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return sdk.predict(artifact, samples, file.getframerate())
+
+
+def test_a_plain_c_program_animates_a_wav(built_native: Path, small: Path, wav: Path) -> None:
+    header, *lines = run(built_native, "plain", small, wav).splitlines()
+    assert header.split(",")[2:] == sdk.open_artifact(small).manifest.names
+    rows = [line.split(",") for line in lines]
+    frames = [(int(row[0]), int(row[1]), np.array(row[2:], np.float32)) for row in rows]
+    assert largest_difference(frames, wav_frames(small, wav)) <= TOLERANCE
+
+
+def test_cpp_wav_prints_json_lines(built_native: Path, small: Path, wav: Path, tmp_path: Path) -> None:
+    ready, header, *lines = run(built_native, "cpp_wav", small, wav, "--chunk-ms", 7).splitlines()
+    assert ready == "READY"
+    assert json.loads(header)["channels"]["jawOpen"] == [-1, 1]
+    frames = [json.loads(line) for line in lines]
+    given = [(f["index"], f["sample"], np.array(list(f["values"].values()), np.float32)) for f in frames]
+    assert largest_difference(given, wav_frames(small, wav)) <= TOLERANCE
+    broken = tmp_path / "broken.wav"
+    for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40]):
+        broken.write_bytes(content)
+        done = subprocess.run(
+            [built_native / "bin/cpp_wav", small, broken], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "broken.wav: it " in done.stderr
+
+
+def test_threads_give_the_frames_of_one(built_native: Path, small: Path) -> None:
+    assert run(built_native, "threads", small) == "ok\n"
+
+
+@pytest.mark.parametrize(("rate_hz", "ensemble"), [(16000, 0), (44100, 1), (48000, 0)])
+def test_nothing_is_allocated_in_the_loop(rate_hz: int, ensemble: int, built_native: Path, small: Path) -> None:
+    probe = [built_native / "bin" / "no_alloc"]
+    alarm = subprocess.run([*probe, "--self-test"], capture_output=True, check=False)
+    assert alarm.returncode == -signal.SIGABRT, "the allocator does abort"
+    assert run(built_native, "no_alloc", small, 0.05, rate_hz, ensemble) == f"{90 + 30}\n"
+
+
+def test_opening_and_closing_leaks_nothing(built_native: Path, small: Path) -> None:
+    """200 rounds; glibc's cache of freed blocks counts as in use and fills slowly, so it is switched off."""
+    said = run(built_native, "open_close", small, 200, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
+    early, late = map(int, said.split())
+    assert late == early, "180 rounds later the heap holds what it held"
+
+
+@pytest.mark.parametrize(("rate_hz", "fps", "hours"), [(16000, Fraction(24000, 1001), 10), (44100, Fraction(1), 1)])
+def test_a_long_take_does_not_drift(rate_hz: int, fps: Fraction, hours: int, built_native: Path, tiny: Path) -> None:
+    """The last frames of hours of noise are those of the audio around their exact samples."""
+    samples = rate_hz * 3600 * hours
+    said = run(built_native, "long_take", tiny, rate_hz, fps.numerator, fps.denominator, 3600 * hours).splitlines()
+    clock = sdk.FrameClock(fps)
+    engine = sdk.open(tiny)
+    window = engine.manifest.window
+    assert int(said[0]) == clock.frames_before(16000 * 3600 * hours)
+    for line in said[1:]:
+        index, sample, *values = line.split()
+        assert int(sample) == clock.sample(int(index))
+        first = int(sample) - window.past_samples
+        if rate_hz == 16000:
+            count = min(window.length_samples, samples - first)
+            audio = np.zeros(window.length_samples, np.float32)
+            audio[:count] = noise(first, count) / np.float32(32768)
+        else:
+            start = (first - 2000) // 16000 * rate_hz  # a whole second, so both clocks meet there
+            around = sdk.StreamingResampler(rate_hz).push(noise(start, 3 * rate_hz))
+            offset = first - start // rate_hz * 16000
+            audio = around[offset : offset + window.length_samples]
+        np.testing.assert_allclose(np.array(values, np.float32), engine.run(audio), atol=TOLERANCE)
+
+
+def test_another_project_finds_the_installed_library(built_native: Path, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.19)\nproject(game CXX)\nfind_package(frame_stream 1 REQUIRED)\n"
+        "add_executable(game game.cpp)\ntarget_compile_features(game PRIVATE cxx_std_17)\n"
+        "target_link_libraries(game PRIVATE frame_stream::frame_stream)\n"
+        "foreach(library ${FRAME_STREAM_LIBRARIES})\n  if(NOT EXISTS ${library})\n"
+        '    message(FATAL_ERROR "missing ${library}")\n  endif()\nendforeach()\n'
+    )
+    (tmp_path / "game.cpp").write_text(
+        '#include <cstdio>\n#include "frame_stream.hpp"\nint main(int, char** words) {\n'
+        "  const frame_stream::Model model(words[1]);\n  frame_stream::Stream voice(model, 48000);\n"
+        "  std::vector<float> audio(48000, 0.1f);\n  int frames = 0;\n"
+        "  const auto count = [&](const frame_stream::Frame& frame) { frames += frame.index == frames; };\n"
+        "  voice.push(audio.data(), audio.size(), count);\n  voice.finish(count);\n"
+        '  try { frame_stream::Model("/nonexistent"); } catch (const frame_stream::Error& error) {\n'
+        '    std::printf("%d %d\\n", frames, error.status());\n  }\n}\n'
+    )
+    build = tmp_path / "build"
+    prefix = built_native / "installed"
+    subprocess.run(
+        ["cmake", "-S", tmp_path, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}"], check=True, capture_output=True
+    )
+    subprocess.run(["cmake", "--build", build], check=True, capture_output=True)
+    done = subprocess.run([build / "game", tiny], capture_output=True, text=True, check=True)
+    assert done.stdout == f"30 {nd.NO_FILE}\n"
+
+
+def test_only_the_header_is_exported(built_native: Path) -> None:
+    reader = shutil.which("nm")
+    if not reader:
+        pytest.skip("nm is not installed")
+    library = next((built_native / "lib").glob("libframe_stream.*"))
+    listed = subprocess.run(
+        [reader, "-D", "--defined-only", library], capture_output=True, text=True, check=True
+    ).stdout
+    exported = {line.split()[-1].split("@")[0] for line in listed.splitlines()}
+    declared = set(re.findall(r"\b(fp_\w+)\(", (NATIVE / "include/frame_stream.h").read_text("utf-8")))
+    assert exported == declared
+    assert b"site-packages" not in library.read_bytes(), "no path of the builder stays inside"
