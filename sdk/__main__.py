@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +23,7 @@ from sdk.plugins import load_plugin, plugin_names
 from sdk.predictor import FramePredictor
 from sdk.protocols.base import FrameProtocol
 from sdk.sound import open_sound
+from sdk.whole import whole_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,7 +91,7 @@ def _animate(artefact: Path, audio: Path, out: Path, fps: str | None, no_ensembl
         rate = int(sound.samplerate)
         predictor = FramePredictor(engine, rate_hz=rate, fps=fps, ensemble=False if no_ensemble else None)
         layout, count, heard = predictor.layout, 0, 0
-        with _whole_file(out) as stream:
+        with whole_file(out) as stream:
             stream.write(protocol.header(layout, predictor.clock.fps))
             for block in _progress(_blocks(sound, audio), -(-sound.frames // rate)):
                 heard += len(block)
@@ -122,23 +121,6 @@ def _progress(blocks: Iterable[np.ndarray], total: int) -> Iterable[np.ndarray]:
         return blocks
     bar: Iterable[np.ndarray] = tqdm(blocks, total=total, unit="s", desc="animating", disable=None, delay=1)
     return bar
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under `path` only when the block ends well. Raises `TinyfaceError` if it cannot be."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise TinyfaceError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
-    finally:
-        with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
-            temporary.unlink()
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from distill.data.labels import SILENCE, Phone, from_arpabet, from_json, to_json
+from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, EngineUnavailable
 
-RATE_HZ = 16000
 _SILENT_RMS = 1e-4  # -80 dB of full scale
 
 
@@ -81,7 +81,7 @@ class Aligner:
             if not heard:
                 continue
             start, end = heard[0].start, heard[-1].end
-            piece = samples[int(start * RATE_HZ) : int(end * RATE_HZ)]
+            piece = samples[int(start * SAMPLE_RATE_HZ) : int(end * SAMPLE_RATE_HZ)]
             silent = not len(piece) or float(np.sqrt(np.mean(piece**2))) < _SILENT_RMS
             phones += [Phone(SILENCE, start, end)] if silent else heard
         return phones
@@ -92,7 +92,7 @@ def label_file(path: Path, out: Path, aligner: Aligner | None = None) -> Path:
     from distill.data.files import atomic_write_text, load_mono
 
     if not out.exists():
-        phones = (aligner or Aligner()).label(load_mono(path, RATE_HZ))
+        phones = (aligner or Aligner()).label(load_mono(path, SAMPLE_RATE_HZ))
         atomic_write_text(out, to_json(phones))
     return out
 
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
     try:
-        phones = Aligner().label(load_mono(options.audio, RATE_HZ), options.text)
+        phones = Aligner().label(load_mono(options.audio, SAMPLE_RATE_HZ), options.text)
         atomic_write_text(options.out, to_json(phones))
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)

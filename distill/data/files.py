@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from sdk.errors import AudioError, DataError
 from sdk.sound import read_sound
+from sdk.whole import whole_file
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 
@@ -38,23 +38,16 @@ def load_mono(path: Path | str, rate_hz: int = 16000) -> np.ndarray:
 
 @contextmanager
 def atomic_open(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that appears under `path` only when the block ends well (temp file, fsync, rename).
+    """A binary file that appears under `path` only when the block ends well; its folder is made (`sdk/whole.py`).
 
     Raises `DataError` when the disk is full or not writable; what stood under `path` before is then untouched.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
-    finally:
-        with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
-            temporary.unlink()
+    with whole_file(path, DataError) as stream:
+        yield stream
 
 
 def check_writable(path: Path) -> None:

@@ -75,6 +75,13 @@ class Plan:
         )
 
 
+# fields of a plan that the command line offers, and their types
+PLAN_OPTIONS = {
+    "steps": int, "exact_steps": int, "alpha_lip": float, "alpha_acc": float, "shut_weight": float, "seed": int,
+    "learning_rate": float,
+}  # fmt: skip
+
+
 def load_shards(corpus: Path, split: str) -> list[Shard]:
     """All shards of a split below `corpus/shards`; damaged ones are named and left out. `DataError` if none is left."""
     shards = []
@@ -274,21 +281,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the model card")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-    for name, kind in (
-        ("steps", int),
-        ("exact-steps", int),
-        ("alpha-lip", float),
-        ("alpha-acc", float),
-        ("shut-weight", float),
-        ("seed", int),
-        ("learning-rate", float),
-    ):
-        parser.add_argument(f"--{name}", type=kind)
+    for name, kind in PLAN_OPTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    names = ("steps", "exact_steps", "alpha_lip", "alpha_acc", "shut_weight", "seed", "learning_rate")
-    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    changes = {name: getattr(options, name) for name in PLAN_OPTIONS if getattr(options, name) is not None}
     command = f"python -m distill.recipes.heterogeneous {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
     note = {"date": time.strftime("%Y-%m-%d"), "command": command, "data": "; ".join(options.data or ["not stated"])}
     try:

@@ -19,6 +19,7 @@ import numpy as np
 from distill.data.labels import SILENCE, Phone
 from distill.data.track import RigTrack
 from distill.teachers.phonetics import CHANNELS, targets
+from sdk.clock import SAMPLE_RATE_HZ
 from sdk.rig import RigLayout
 
 GRID_HZ = 120
@@ -52,9 +53,9 @@ class ArticulatoryTeacher:
 
     def label(self, waveform: np.ndarray) -> RigTrack:
         """16 kHz mono float32 `(n,)` -> track at 60 fps. Raises `EngineUnavailable` without pocketsphinx."""
-        from distill.data.aligned import RATE_HZ, Aligner
+        from distill.data.aligned import Aligner
 
-        return animate(Aligner().label(waveform), len(waveform) / RATE_HZ, self.fps)
+        return animate(Aligner().label(waveform), len(waveform) / SAMPLE_RATE_HZ, self.fps)
 
 
 TEACHER = ArticulatoryTeacher
