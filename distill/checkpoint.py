@@ -20,9 +20,7 @@ import torch
 from torch import Tensor
 
 from distill.data.files import atomic_open
-from distill.students.spec import StudentSpec
-from distill.students.window import WindowStudent
-from sdk import strict
+from distill.students.spec import Student, StudentSpec, WindowStudentSpec, load_spec
 from sdk.errors import CheckpointError, ConfigError, RigError
 from sdk.rig import RigLayout
 
@@ -55,11 +53,11 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
-        return sum(value.numel() for value in self.state.values())
+        return sum(value.numel() for value in self.spec.build(self.layout).parameters())
 
-    def student(self) -> WindowStudent:
+    def student(self) -> Student:
         """The student in eval mode with these weights. Raises `CheckpointError` if they do not fit the spec."""
-        student = _empty(self.spec, self.layout)
+        student = self.spec.build(self.layout)
         try:
             student.load_state_dict(self.state)
         except RuntimeError as error:
@@ -89,7 +87,7 @@ class Checkpoint:
         raw = _read(Path(path))
         try:
             layout = RigLayout(**{key: tuple(value) for key, value in raw["rig"].items()})
-            spec = strict.load(StudentSpec, raw["spec"], where=f"{path}: spec")
+            spec = load_spec(raw["spec"], where=f"{path}: spec")
             checkpoint = cls(spec, raw["state"], raw["training"], raw["scores"], layout)
             checkpoint.student()
         except (RigError, ConfigError, CheckpointError, AttributeError, TypeError) as error:
@@ -135,9 +133,11 @@ def model_card(checkpoint: Checkpoint) -> str:
     """A Markdown page about a checkpoint: what it is, how it was trained, how well it does."""
     spec = checkpoint.spec
     about = (
-        f"A {spec.family} student: {spec.window_samples} samples of 16 kHz speech in, {len(checkpoint.layout)} rig "
-        f"channels out, {spec.fps[0] / spec.fps[1]:g} frames a second, {spec.future_ms} ms of future context."
+        f"A {spec.family} student: {spec.input_samples} samples of 16 kHz speech a call in, {len(checkpoint.layout)} "
+        f"rig channels out, {spec.fps[0] / spec.fps[1]:g} frames a second, {spec.future_ms} ms of future context"
+        + (", and up to 20 ms more for frames between hops." if spec.family == "stream" else ".")
     )
+    groups = spec.groups if isinstance(spec, WindowStudentSpec) else spec.context[1]
     lines = [
         f"# {spec.name}",
         "",
@@ -147,7 +147,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         "|---|---|",
         f"| parameters | {checkpoint.parameters:,} |",
         f"| channels C | {spec.channels} |",
-        f"| groups of the wide convolution | {spec.groups} |",
+        f"| groups of the wide convolution | {groups} |",
         f"| weights SHA-256 | `{checkpoint.weights_sha256}` |",
         "",
     ]
@@ -168,10 +168,6 @@ def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             rows.append(f"| {prefix}{key} | {shown} |".replace("\n", " "))
     return rows
-
-
-def _empty(spec: StudentSpec, layout: RigLayout) -> WindowStudent:
-    return WindowStudent(spec.channels, len(layout), spec.groups, spec.fc_width, spec.window_samples)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -104,12 +104,11 @@ def _first_that_fits(
     for candidate in fitting:
         say(f"[3/6] quantise: {candidate.name} stays at {precision}")
         say(f"[4/6] lower: {candidate.name} to one XNNPACK delegate")
-        lowered = lower(candidate.exported)
+        lowered = lower(candidate.methods)
         pte = folder / "model.pte"
         write(pte, seal(lowered.program, manifest(candidate, "executorch", "xnnpack", precision)))
         say("[5/6] measure: the file, in a fresh process")
-        window_samples = candidate.student.window_samples
-        measured = measure(pte, window_samples)
+        measured = measure(pte)
         rows = candidate.rows.with_plan(lowered.arenas_bytes)
         needed = counted(rows, measured)
         say(f"      counted {show_bytes(needed)} of {show_bytes(budget_bytes)}, {measured.median_us:.0f} us a frame")
@@ -120,7 +119,7 @@ def _first_that_fits(
             continue
         pt = folder / "model.pt"
         write(pt, seal(torchscript(candidate.student), manifest(candidate, "torchscript", "cpu", precision)))
-        measured_pt = measure(pt, window_samples)
+        measured_pt = measure(pt)
         say("[6/6] verify: both files against the checkpoint, in a fresh process")
         errors = verify([pte, pt], candidate.student)
         report = choice_report(candidate, planned, budget_bytes, precision, rejected)

@@ -11,9 +11,10 @@ from typing import Any
 from torch.export import ExportedProgram
 
 from distill.checkpoint import Checkpoint
-from distill.students.window import WindowStudent
+from distill.students.spec import Student
 from export.budget import show_bytes
-from export.deploy import DeployedStudent
+from export.deploy import deploy
+from export.deploy_stream import CROWD_VOICES, DeployedStream
 from export.lower import export_program
 from export.memory import MemoryRows, memory_rows
 from sdk.errors import BudgetExceeded, CheckpointError
@@ -28,8 +29,8 @@ class Candidate:
 
     path: Path
     checkpoint: Checkpoint
-    student: WindowStudent
-    exported: ExportedProgram
+    student: Student
+    methods: dict[str, ExportedProgram]
     rows: MemoryRows
     quality: float
 
@@ -74,8 +75,12 @@ def load_candidates(
 def plan(path: Path, checkpoint: Checkpoint) -> Candidate:
     """Trace one checkpoint and compute its memory rows; about a second."""
     student = checkpoint.student()
-    exported = export_program(DeployedStudent(student), student.window_samples)
-    return Candidate(path, checkpoint, student, exported, memory_rows(exported, student), quality(checkpoint.scores))
+    deployed = deploy(student)
+    methods = {"forward": export_program(deployed, deployed.inputs(1))}
+    if isinstance(deployed, DeployedStream):
+        methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
+    rows = memory_rows(methods["forward"], student)
+    return Candidate(path, checkpoint, student, methods, rows, quality(checkpoint.scores))
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -21,7 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill.students.layers import decompose_norms
+from distill.students.stream import StreamStudent
 from distill.students.window import WindowStudent
+from export.deploy_stream import DeployedStream
+
+
+def deploy(student: WindowStudent | StreamStudent) -> DeployedStudent | DeployedStream:
+    """The deployment layout of a student of either family."""
+    return DeployedStream(student) if isinstance(student, StreamStudent) else DeployedStudent(student)
 
 
 class DeployedStudent(nn.Module):
@@ -45,6 +52,10 @@ class DeployedStudent(nn.Module):
         for layer in student.strided:
             x = functional.gelu(layer(x))
         return torch.tanh(student.features(student.linear(student.linear_norm(x)))[2])
+
+    def inputs(self, voices: int = 1) -> tuple[Tensor, ...]:
+        """Example inputs: a window of silence. Window programs run one voice a call."""
+        return (torch.zeros(voices, 1, self.student.window_samples),)
 
     def _first(self, window: Tensor) -> Tensor:
         """First convolution and its norm: (1, 1, window) -> (1, C, 1, columns)."""

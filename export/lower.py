@@ -23,15 +23,15 @@ _GLUE = {"executorch_call_delegate", "getitem"}
 
 @dataclass(frozen=True)
 class Lowered:
-    """A `.pte` program and what its own memory plan says. arenas_bytes: planned outside the delegate."""
+    """A `.pte` program and what its own memory plan says. arenas_bytes: planned outside `forward`'s delegate."""
 
     program: bytes
     arenas_bytes: int
     delegates: int
 
 
-def export_program(deployed: nn.Module, window_samples: int) -> ExportedProgram:
-    """The traced graph of `deployed` at (1, 1, window_samples), with everything constant computed away.
+def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> ExportedProgram:
+    """The traced graph of `deployed` at the shapes of `inputs`, with everything constant computed away.
 
     Raises `EngineUnavailable` without ExecuTorch.
     """
@@ -41,33 +41,37 @@ def export_program(deployed: nn.Module, window_samples: int) -> ExportedProgram:
         except ImportError as error:
             raise EngineUnavailable(f"export needs ExecuTorch: pip install 'tinyface[export]' ({error})") from error
         # the deployed norms average by a convolution with constant weights: only known ones delegate
-        return constant_prop_pass(torch.export.export(deployed, (torch.zeros(1, 1, window_samples),), strict=False))
+        return constant_prop_pass(torch.export.export(deployed.eval(), inputs, strict=False))
 
 
-def lower(exported: ExportedProgram) -> Lowered:
-    """One-delegate XNNPACK program. The caller owns the input's memory, so it is not planned a second time.
+def lower(methods: dict[str, ExportedProgram]) -> Lowered:
+    """An XNNPACK program of `methods` (`forward` and perhaps `crowd`), each one delegate and nothing else.
 
-    Raises `VerificationError` if anything is left outside the delegate.
+    Equal weights are stored once. The caller owns the inputs' memory, so it is not planned a second time. Raises
+    `VerificationError` if anything is left outside the delegates.
     """
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes import MemoryPlanningPass
 
-        edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
-        nodes = edge.exported_program().graph_module.graph.nodes
-        calls = [getattr(node.target, "__name__", str(node.target)) for node in nodes if node.op == "call_function"]
+        edge = to_edge_transform_and_lower(methods, partitioner=[XnnpackPartitioner()])
+        graphs = [edge.exported_program(name).graph_module.graph for name in methods]
+        nodes = [node for graph in graphs for node in graph.nodes if node.op == "call_function"]
+        calls = [getattr(node.target, "__name__", str(node.target)) for node in nodes]
         planning = MemoryPlanningPass(alloc_graph_input=False)
         finished = edge.to_executorch(ExecutorchBackendConfig(memory_planning_pass=planning))
-    plan = finished.executorch_program.execution_plan[0]
-    outside = sorted({name for name in calls if name not in _GLUE} | {operator.name for operator in plan.operators})
-    if len(plan.delegates) != 1 or outside:
+    plans = {plan.name: plan for plan in finished.executorch_program.execution_plan}
+    left = {operator.name for plan in plans.values() for operator in plan.operators}
+    outside = sorted({name for name in calls if name not in _GLUE} | left)
+    delegates = [len(plan.delegates) for plan in plans.values()]
+    if set(delegates) != {1} or outside:
         raise VerificationError(
-            f"the student does not lower whole: {len(plan.delegates)} delegates, "
+            f"the student does not lower whole: {delegates} delegates, "
             f"outside them: {', '.join(outside) or 'none'}. "
             "Write the layer that these come from in operators that XNNPACK takes (see distill/students/layers.py)"
         )
-    return Lowered(bytes(finished.buffer), sum(plan.non_const_buffer_sizes), len(plan.delegates))
+    return Lowered(bytes(finished.buffer), sum(plans["forward"].non_const_buffer_sizes), len(delegates))
 
 
 @contextlib.contextmanager

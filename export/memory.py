@@ -22,7 +22,8 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
-from distill.students.window import WindowStudent
+from distill.students.spec import Student
+from distill.students.stream import HOP_SAMPLES, StreamStudent
 
 FLOAT_BYTES = 4
 POINTER_BYTES = 8
@@ -67,29 +68,37 @@ class MemoryRows:
         return vars(self) | {name: getattr(self, name) for name in sums}
 
 
-def memory_rows(exported: ExportedProgram, student: WindowStudent) -> MemoryRows:
+def memory_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
     """Rows of a student whose deployment layout was traced as `exported`; nothing is lowered for it."""
     nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
     convolutions = [node for node in nodes if "conv" in _name(node)]
     live, tables = _live_peak(exported.graph), sum(_table_bytes(node) for node in convolutions)
-    result = next(iter(exported.graph.find_nodes(op="output"))).args[0][0]
+    results = next(iter(exported.graph.find_nodes(op="output"))).args[0]
     return MemoryRows(
         parameters_bytes=sum(p.numel() for p in student.parameters()) * FLOAT_BYTES,
         packed_weights_bytes=sum(_packed_bytes(node) for node in convolutions),
         operators_bytes=sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES,
-        planned_arenas_bytes=_bytes(result),
+        planned_arenas_bytes=sum(_bytes(result) for result in results),
         workspace_bytes=live + tables,
-        stream_state_bytes=student.window_samples * FLOAT_BYTES,
+        stream_state_bytes=_voice_bytes(student),
         paper_bytes=paper_bytes(student),
     )
 
 
-def paper_bytes(student: WindowStudent) -> int:
+def paper_bytes(student: Student) -> int:
     """The paper's "parameters and all intermediate steps" at float32: every layer's output counted once."""
-    exported = torch.export.export(student.eval(), (torch.zeros(1, 1, student.window_samples),), strict=False)
+    inputs = (torch.zeros(1, 1, HOP_SAMPLES if isinstance(student, StreamStudent) else student.window_samples),)
+    exported = torch.export.export(student.eval(), inputs, strict=False)
     nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
     outputs = sum(_bytes(node) for node in nodes if not _is_view(node) and "pad" not in _name(node))
     return outputs + sum(p.numel() for p in student.parameters()) * FLOAT_BYTES
+
+
+def _voice_bytes(student: Student) -> int:
+    """What each voice keeps: the last window of samples, or a hop that is not full yet and the state."""
+    if isinstance(student, StreamStudent):
+        return (HOP_SAMPLES + sum(tensor.numel() for tensor in student.initial_state())) * FLOAT_BYTES
+    return student.window_samples * FLOAT_BYTES
 
 
 def error_percent(computed: int, measured: int | None) -> float | None:
@@ -99,7 +108,7 @@ def error_percent(computed: int, measured: int | None) -> float | None:
 
 def _live_peak(graph: fx.Graph) -> int:
     """Most bytes of layer outputs alive at once, in graph order; element-wise steps reuse their input's memory."""
-    inputs = {node for node in graph.nodes if node.op == "placeholder" and _name(node) != "window"}
+    inputs = {node for node in graph.nodes if node.op == "placeholder" and _name(node) not in ("window", "hop")}
     root: dict[fx.Node, fx.Node] = {}  # the node that owns a value's memory
     order = [node for node in graph.nodes if node.op == "call_function"]
     for node in order:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
+from distill.students.stream import StreamStudent
 from export.choose import Candidate
+from export.deploy_stream import CROWD_VOICES
 from export.lower import Lowered
 from export.memory import MemoryRows, error_percent
 from profiles.harness import Measured
@@ -31,8 +33,10 @@ def manifest(candidate: Candidate, runtime: str, backend: str, precision: str) -
         backend=backend,
         precision=precision,
         sample_rate_hz=SAMPLE_RATE_HZ,
-        window_samples=checkpoint.spec.window.length_samples,
-        future_samples=checkpoint.spec.window.future_samples,
+        window_samples=checkpoint.spec.input_samples,
+        future_samples=checkpoint.spec.future_samples,
+        state=_state_shapes(candidate),
+        crowd_voices=CROWD_VOICES if _state_shapes(candidate) else 0,
         fps=list(checkpoint.spec.fps),
         ensemble=list(checkpoint.spec.ensemble),
         history="zeros",
@@ -46,6 +50,13 @@ def manifest(candidate: Candidate, runtime: str, backend: str, precision: str) -
         training=checkpoint.training,
         scores=checkpoint.scores,
     )
+
+
+def _state_shapes(candidate: Candidate) -> list[list[int]]:
+    """Of one voice; none for a window student."""
+    if not isinstance(candidate.student, StreamStudent):
+        return []
+    return [list(tensor.shape[1:]) for tensor in candidate.student.initial_state()]
 
 
 def _versions() -> dict[str, str]:

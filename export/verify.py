@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from distill.students.window import WindowStudent
+from distill.students.spec import Student
+from distill.students.stream import HOP_SAMPLES, StreamStudent
 from profiles.harness import run_fresh
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ArtifactError, AudioError, VerificationError
@@ -48,7 +49,17 @@ def golden_speech(seconds: float = 4.0) -> np.ndarray:
 
 
 def golden_windows(window_samples: int) -> np.ndarray:
-    """Windows to compare on, float32 `(N, window_samples)`: of golden speech, and of the example sentence if there."""
+    """Windows to compare on, float32 `(N, window_samples)`: of all golden stretches."""
+    windows = []
+    for audio in golden_stretches():
+        padded = np.pad(audio, (0, max(0, window_samples - len(audio))))
+        starts = np.linspace(0, len(padded) - window_samples, _WINDOWS_EACH).astype(int)
+        windows += [padded[start : start + window_samples] for start in starts]
+    return np.stack(windows).astype(np.float32)
+
+
+def golden_stretches() -> list[np.ndarray]:
+    """Golden speech, and the example sentence if it is there."""
     stretches = [golden_speech()]
     if SENTENCE.exists():
         from distill.data.files import load_mono
@@ -56,22 +67,23 @@ def golden_windows(window_samples: int) -> np.ndarray:
         # golden speech alone is enough to verify; a broken example is for its own test to say
         with contextlib.suppress(AudioError, ImportError):
             stretches.append(load_mono(SENTENCE))
-    windows = []
-    for audio in stretches:
-        padded = np.pad(audio, (0, max(0, window_samples - len(audio))))
-        starts = np.linspace(0, len(padded) - window_samples, _WINDOWS_EACH).astype(int)
-        windows += [padded[start : start + window_samples] for start in starts]
-    return np.stack(windows).astype(np.float32)
+    return stretches
 
 
-def verify(paths: Sequence[Path], student: WindowStudent, tolerance: float = TOLERANCE) -> dict[str, float]:
+def verify(paths: Sequence[Path], student: Student, tolerance: float = TOLERANCE) -> dict[str, float]:
     """Largest absolute difference from eager, by file name. Raises `VerificationError` above `tolerance`.
 
     paths: sealed artefacts; all are opened by the sdk in one fresh process.
     """
-    windows = golden_windows(student.window_samples)
+    if isinstance(student, StreamStudent):
+        speech = golden_stretches()[-1]
+        windows = speech[: len(speech) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
+        whole = torch.from_numpy(windows).reshape(1, 1, -1)  # the one-pass twin judges the steps
+    else:
+        windows = golden_windows(student.window_samples)
+        whole = torch.from_numpy(windows)[:, None]
     with torch.inference_mode():
-        expected = student.eval()(torch.from_numpy(windows)[:, None]).numpy()
+        expected = student.eval()(whole).reshape(len(windows), -1).numpy()
     if expected.std(axis=0).max() < 1e-6:
         raise VerificationError(
             "the student gives the same frame for every window of speech: there is nothing to compare. "

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from sdk.artifact import open_artifact as open_artifact
     from sdk.audio import StreamingResampler as StreamingResampler
     from sdk.clock import FrameClock as FrameClock
+    from sdk.crowd import Crowd as Crowd
     from sdk.engines import open_engine as open
     from sdk.engines.base import Engine as Engine
+    from sdk.engines.base import StreamEngine as StreamEngine
+    from sdk.engines.base import WindowEngine as WindowEngine
     from sdk.engines.eager import EagerEngine as EagerEngine
+    from sdk.engines.eager import EagerStreamEngine as EagerStreamEngine
     from sdk.ensemble import RealtimeEnsemble as RealtimeEnsemble
     from sdk.errors import TinyfaceError as TinyfaceError
     from sdk.face import Face as Face
@@ -39,7 +43,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "Artifact": "sdk.artifact", "open_artifact": "sdk.artifact", "StreamingResampler": "sdk.audio",
     "FrameClock": "sdk.clock", "open": "sdk.engines:open_engine", "Engine": "sdk.engines.base",
-    "EagerEngine": "sdk.engines.eager", "RealtimeEnsemble": "sdk.ensemble", "TinyfaceError": "sdk.errors",
+    "EagerEngine": "sdk.engines.eager", "EagerStreamEngine": "sdk.engines.eager", "Crowd": "sdk.crowd",
+    "StreamEngine": "sdk.engines.base", "WindowEngine": "sdk.engines.base",
+    "RealtimeEnsemble": "sdk.ensemble", "TinyfaceError": "sdk.errors",
     "Face": "sdk.face",
     "Latency": "sdk.latency", "Manifest": "sdk.manifest", "FramePredictor": "sdk.predictor",
     "predict": "sdk.predictor", "read_csv": "sdk.protocols.csv", "Frame": "sdk.rig", "RigLayout": "sdk.rig",
@@ -47,9 +53,10 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
-    "Artifact", "EagerEngine", "Engine", "Face", "Frame", "FrameClock", "FramePredictor", "Latency", "Manifest",
-    "RealtimeEnsemble", "RigLayout", "StreamState", "StreamingResampler", "TinyfaceError", "WindowSpec", "__version__",
-    "advance", "open", "open_artifact", "predict", "read_csv",
+    "Artifact", "Crowd", "EagerEngine", "EagerStreamEngine", "Engine", "Face", "Frame", "FrameClock", "FramePredictor",
+    "Latency", "Manifest", "RealtimeEnsemble", "RigLayout", "StreamEngine", "StreamState", "StreamingResampler",
+    "TinyfaceError", "WindowEngine", "WindowSpec", "__version__", "advance", "open", "open_artifact", "predict",
+    "read_csv",
 ]  # fmt: skip
 
 

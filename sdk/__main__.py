@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -62,8 +63,11 @@ def _info(path: Path, as_json: bool) -> None:
         print(json.dumps(json.loads(manifest.to_json()), indent=2, ensure_ascii=False))
         return
     clock = FrameClock(manifest.frame_rate)
-    latency = Latency.of(clock, manifest.window, ensemble=bool(manifest.ensemble))
-    past_ms = manifest.window.past_samples * 1000 / manifest.sample_rate_hz
+    latency = Latency.of(clock, manifest.timing, ensemble=bool(manifest.ensemble))
+    sees = f"{manifest.window_samples} samples, {manifest.timing.future_ms:g} ms of future"
+    if manifest.kind == "stream":
+        floats = sum(math.prod(shape) for shape in manifest.state)
+        sees = f"hops of {sees}, state of {4 * floats:,} bytes a voice, crowds of {manifest.crowd_voices or 1}"
     rows: list[tuple[str, Any]] = [
         ("artefact", path),
         ("student", f"{manifest.student} ({manifest.kind}), {manifest.parameters:,} parameters, {manifest.precision}"),
@@ -71,7 +75,7 @@ def _info(path: Path, as_json: bool) -> None:
         ("file", f"{path.stat().st_size:,} bytes, of which program {artifact.program_bytes:,}"),
         ("sha256", artifact.sha256),
         ("weights", manifest.weights_sha256),
-        ("window", f"{manifest.window_samples} samples: {past_ms:g} ms past, {manifest.window.future_ms:g} ms future"),
+        ("sees", sees),
         ("frames", f"{float(manifest.frame_rate):g} a second"),
         ("ensemble", ", ".join(f"{weight:.4g}" for weight in manifest.ensemble) or "none"),
         ("latency", f"{latency.total_ms:.1f} ms at 16 kHz, plus the caller's chunk and the inference"),

@@ -57,3 +57,7 @@ class CheckpointError(TinyfaceError):
 
 class VerificationError(TinyfaceError):
     """An exported artefact that does not do what the checkpoint does."""
+
+
+class ProfileError(TinyfaceError):
+    """A profile that cannot be made, read or compared."""

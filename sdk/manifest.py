@@ -14,10 +14,11 @@ from typing import Any
 
 from sdk import strict
 from sdk.errors import ConfigError, ManifestError, RigError
+from sdk.hops import HopSpec
 from sdk.rig import RigLayout
 from sdk.window import WindowSpec
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ class Manifest:
 
     student: variant name (`s5`). kind: `window` (the paper's family) or `stream`. runtime: the engine that runs it
     (`executorch`, `torchscript`). backend: the kernels inside (`xnnpack`, `portable`, `cpu`). precision: `fp32`, ...
-    sample_rate_hz, window_samples, future_samples: the input. fps: native frame rate `[numerator, denominator]`.
+    sample_rate_hz: of the input. window_samples: what the program takes a call, a window or a hop. future_samples: of
+    it (a stream's may exceed its hop). state: shape of each state tensor of one voice, `[]` for a window student;
+    crowd_voices: voices that the program's method `crowd` runs in one call, 0 without it. fps: native frame rate
+    `[numerator, denominator]`.
     ensemble: weights of eq. 8 `[a1, a2, a3]`, or `[]` for none. history: what stands before sample 0 (`zeros`).
     names, minimum, maximum, neutral: the rig. parameters: count. weights_sha256: of the checkpoint's weights.
     tools: versions that made the file. training: provenance. scores: measured quality of the checkpoint.
@@ -41,6 +45,8 @@ class Manifest:
     sample_rate_hz: int
     window_samples: int
     future_samples: int
+    state: list[list[int]]
+    crowd_voices: int
     fps: list[int]
     ensemble: list[float]
     history: str
@@ -73,8 +79,7 @@ class Manifest:
             RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
         except RigError as error:
             problems.append(str(error))
-        if self.window_samples < 1 or not 0 <= self.future_samples <= self.window_samples:
-            problems.append(f"future_samples {self.future_samples} is not within window_samples {self.window_samples}")
+        problems += self._timing_problems()
         if problems:
             raise ManifestError("manifest: " + "; ".join(problems))
 
@@ -82,9 +87,30 @@ class Manifest:
     def layout(self) -> RigLayout:
         return RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
 
+    def _timing_problems(self) -> list[str]:
+        longest = self.window_samples if self.kind == "window" else self.sample_rate_hz
+        if self.window_samples < 1 or not 0 <= self.future_samples <= longest:
+            return [f"future_samples {self.future_samples} is not within 0 to {longest}, or there is no input at all"]
+        if self.kind == "window" and (self.state or self.crowd_voices):
+            return ["a window student has neither state nor crowd"]
+        if self.kind == "stream" and (not self.state or any(not row or min(row) < 1 for row in self.state)):
+            return [f"state {self.state} is not the shapes of a stream's state"]
+        return [f"crowd_voices {self.crowd_voices} is below 0"] if self.crowd_voices < 0 else []
+
     @property
     def window(self) -> WindowSpec:
+        """Of a window student."""
         return WindowSpec(self.window_samples, self.future_samples)
+
+    @property
+    def hop(self) -> HopSpec:
+        """Of a stream student."""
+        return HopSpec(self.window_samples, self.future_samples)
+
+    @property
+    def timing(self) -> WindowSpec | HopSpec:
+        """What a frame waits for: the window around it, or the hops up to it."""
+        return self.hop if self.kind == "stream" else self.window
 
     @property
     def frame_rate(self) -> Fraction:

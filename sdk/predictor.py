@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from sdk.errors import ArtifactError, AudioError, ConfigError
 from sdk.latency import Latency
 from sdk.rig import Frame
 from sdk.sound import read_sound
-from sdk.stream import StreamState, advance
+from sdk.voices import Prediction, StreamVoice, open_voice
 
+_FINISHED = "the take is finished; call reset() before pushing new audio"
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ * 60  # of one push worked on at once; bounds memory for whole files
+
+Memory = tuple[ResamplerState, Any, tuple[np.ndarray, ...]]
 
 
 class FramePredictor:
@@ -40,13 +44,9 @@ class FramePredictor:
         ensemble: bool | Sequence[float] | None = None,
     ) -> None:
         manifest = engine.manifest
-        if manifest.kind != "window":
-            raise ArtifactError(
-                f"{manifest.student!r} is a {manifest.kind} student; this version plays window students"
-            )
         self.engine = engine
         self.layout = manifest.layout
-        self.window = manifest.window
+        self.timing = manifest.timing
         self.clock = FrameClock.at(manifest.frame_rate if fps is None else fps)
         self._resampler = StreamingResampler(rate_hz)
         weights = _ensemble_weights(ensemble, manifest.ensemble)
@@ -71,7 +71,7 @@ class FramePredictor:
         """The latency when `chunk_samples` at `rate_hz` are pushed at a time."""
         return Latency.of(
             self.clock,
-            self.window,
+            self.timing,
             ensemble=self._ensemble is not None,
             rate_hz=self.rate_hz,
             chunk_samples=chunk_samples,
@@ -84,7 +84,7 @@ class FramePredictor:
         if self._ensemble:
             self._ensemble.reset()
         first = self._ensemble.first_frame if self._ensemble else 0
-        self._stream = StreamState.initial(self._ticks, self.window, first)
+        self.voice = open_voice(self.engine, self._ticks, first)
         self._finished = False
 
     def push(self, samples: object) -> list[Frame]:
@@ -94,16 +94,16 @@ class FramePredictor:
         raises, the predictor stays as it was before the call.
         """
         if self._finished:
-            raise AudioError("the take is finished; call reset() before pushing new audio")
+            raise AudioError(_FINISHED)
         mono = to_mono_float(samples)
-        before = self._snapshot()
+        before = self.snapshot()
         try:
             frames: list[Frame] = []
             for start in range(0, len(mono), _BLOCK_SAMPLES):
                 frames += self._predict(self._resampler.push_mono(mono[start : start + _BLOCK_SAMPLES]))
             return frames
         except BaseException:
-            self._restore(before)
+            self.restore(before)
             raise
 
     def finish(self) -> list[Frame]:
@@ -113,39 +113,52 @@ class FramePredictor:
         """
         if self._finished:
             return []
-        before = self._snapshot()
+        before = self.snapshot()
         try:
             frames = self._predict(self._resampler.finish())
-            count = self.clock.frames_before(self._stream.received)
+            count = self.clock.frames_before(self.voice.received)
             if count:
                 last = 2 * count - 1 if self._ensemble else count - 1
-                due = self._ticks.sample(last) + max(self.window.future_samples, 1)
-                missing = due - self._stream.received
+                missing = self.timing.needed_samples(self._ticks.sample(last)) - self.voice.received
                 frames += self._predict(np.zeros(max(0, missing), dtype=np.float32))
+                frames = [frame for frame in frames if frame.index < count]  # a hop may reach beyond the audio
         except BaseException:
-            self._restore(before)
+            self.restore(before)
             raise
         self._finished = True
         return frames
 
     def _predict(self, samples: np.ndarray) -> list[Frame]:
-        self._stream, steps = advance(self._stream, samples, self._ticks, self.window)
+        return self.frames(self.voice.push(samples))
+
+    def hear(self, samples: object) -> None:
+        """Take `samples` in without running anything, for a `Crowd`, which runs what is due. Raises as `push`."""
+        if self._finished:
+            raise AudioError(_FINISHED)
+        if not isinstance(self.voice, StreamVoice):
+            raise ArtifactError(f"{self.engine.manifest.student!r} is no stream student: it cannot run with a crowd")
+        self.voice.hear(self._resampler.push(samples))
+
+    def frames(self, predictions: list[Prediction]) -> list[Frame]:
+        """Predictions of the ticks, smoothed if asked for, as frames of the clock."""
         frames = []
-        for step in steps:
-            values: np.ndarray | None = self.engine.run(step.window)
-            index = step.frame
-            if self._ensemble and values is not None:
-                values = self._ensemble.push(values)
-                index = (step.frame - 1) // 2
+        for tick, predicted in predictions:
+            values: np.ndarray | None = predicted
+            index = tick
+            if self._ensemble:
+                values = self._ensemble.push(predicted)
+                index = (tick - 1) // 2
             if values is not None:
                 frames.append(Frame(index, self.clock.sample(index), self.layout.clamp(values), self.layout))
         return frames
 
-    def _snapshot(self) -> tuple[ResamplerState, StreamState, tuple[np.ndarray, ...]]:
-        return self._resampler.state, self._stream, self._ensemble.state if self._ensemble else ()
+    def snapshot(self) -> Memory:
+        """All that this voice remembers, a value for `restore`."""
+        return self._resampler.state, self.voice.memory, self._ensemble.state if self._ensemble else ()
 
-    def _restore(self, before: tuple[ResamplerState, StreamState, tuple[np.ndarray, ...]]) -> None:
-        self._resampler.state, self._stream, smoothing = before
+    def restore(self, before: Memory) -> None:
+        """Go back to what `snapshot` gave."""
+        self._resampler.state, self.voice.memory, smoothing = before
         if self._ensemble:
             self._ensemble.state = smoothing
 

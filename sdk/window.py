@@ -32,5 +32,14 @@ class WindowSpec:
         return self.length_samples - self.future_samples
 
     @property
+    def grid_samples(self) -> int:
+        """A window may begin at any sample."""
+        return 1
+
+    def needed_samples(self, sample: int) -> int:
+        """How many samples must have been received before a frame at `sample` is due; it waits for its own sample."""
+        return sample + max(self.future_samples, 1)
+
+    @property
     def future_ms(self) -> float:
         return self.future_samples * 1000.0 / SAMPLE_RATE_HZ

@@ -21,8 +21,9 @@ from torch.nn import functional
 
 import sdk
 from distill.checkpoint import Checkpoint
-from distill.recipes.heterogeneous import initialise
+from distill.recipes.run import initialise
 from distill.students.spec import load_variant
+from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
 from export.build import build
 from sdk.audio import StreamingResampler
@@ -51,6 +52,7 @@ def compare(
 def training(variant: str) -> None:
     """A training step's forward and backward, per window: separate windows against one shared pass."""
     student = load_variant(variant).build().train()
+    assert isinstance(student, WindowStudent)
     initialise(student, 0)
     count, rows = 32, 2
     audio = torch.randn(rows, 1, 8192 + COLUMN_SAMPLES * (count - 1))
@@ -79,7 +81,8 @@ def inference(variant: str) -> None:
     """One frame of the artefacts against eager torch."""
     path = Path(__file__).resolve().parents[1] / "checkpoints" / f"{variant}.pt"
     checkpoint = Checkpoint.load(path)
-    student: WindowStudent = checkpoint.student()
+    student = checkpoint.student()
+    assert isinstance(student, WindowStudent)
     window = np.random.default_rng(0).normal(0, 0.1, 8192).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         build(64_000_000, Path(folder) / "out", checkpoint=path)
@@ -91,10 +94,73 @@ def inference(variant: str) -> None:
                     student(torch.from_numpy(window).reshape(1, 1, -1))
 
         def frames(engine: sdk.Engine) -> Callable[[], object]:
+            assert isinstance(engine, sdk.WindowEngine)
             return lambda: [engine.run(window) for _ in range(20)]
 
         compare(f"{variant}, a frame: eager / .pt", "eager", "pt ", (eager, frames(pt)), 20)
         compare(f"{variant}, a frame: eager / .pte", "eager", "pte", (eager, frames(pte)), 20)
+
+
+def families(window_variant: str, stream_variant: str) -> None:
+    """Forward and backward of training, per second of speech: 30 labels a second by windows, 50 by a stream.
+
+    The windows share their trunk, as in training; both hear 16 s.
+    """
+    window, stream = load_variant(window_variant).build().train(), load_variant(stream_variant).build().train()
+    assert isinstance(window, WindowStudent)
+    initialise(window, 0)
+    initialise(stream, 0)
+    seconds_, frames = 16, 32
+    # a stretch of 32 windows, each a column further, holds 0.64 s of labels
+    stretches = torch.randn(
+        round(seconds_ / (frames * COLUMN_SAMPLES / 16000)), 1, 8192 + COLUMN_SAMPLES * (frames - 1)
+    )
+    speech = torch.randn(1, 1, seconds_ * 16000)
+
+    def windows() -> None:
+        torch.tanh(window.sequence(stretches)[2]).square().sum().backward()
+
+    def whole() -> None:
+        stream(speech).square().sum().backward()
+
+    compare(
+        f"train, per second of speech: {window_variant} / {stream_variant}",
+        "windows",
+        "stream",
+        (windows, whole),
+        seconds_,
+    )
+
+
+def hops(variant: str) -> None:
+    """One hop of a stream artefact: eager against the `.pte`, and sixteen voices one by one against a crowd."""
+    path = Path(__file__).resolve().parents[1] / "checkpoints" / f"{variant}.pt"
+    student = Checkpoint.load(path).student()
+    assert isinstance(student, StreamStudent)
+    hop = np.random.default_rng(0).normal(0, 0.1, (16, HOP_SAMPLES)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        build(64_000_000, Path(folder) / "out", checkpoint=path)
+        engine = sdk.open(Path(folder) / "out" / "model.pte")
+        assert isinstance(engine, sdk.StreamEngine)
+
+        def eager() -> None:
+            with torch.inference_mode():
+                state = student.initial_state()
+                for _ in range(20):
+                    _, state = student.step(torch.from_numpy(hop[:1, None]), state)
+
+        def one() -> None:
+            state = engine.start(1)
+            for _ in range(20):
+                _, state = engine.step(hop[:1], state)
+
+        def one_by_one() -> None:
+            for voice in range(16):
+                engine.step(hop[voice : voice + 1], engine.start(1))
+
+        compare(f"{variant}, a hop: eager / .pte", "eager", "pte", (eager, one), 20)
+        together = lambda: engine.step(hop, engine.start(16))  # noqa: E731
+        compare(f"{variant}, a hop of a voice: alone / crowd", "alone", "crowd", (one_by_one, together), 16)
 
 
 def resampling() -> None:
@@ -117,6 +183,10 @@ def main() -> None:
     for variant in ("s2", "s5"):
         inference(variant)
         training(variant)
+    for stream in ("s6", "s7", "s8"):
+        hops(stream)
+    families("s5", "s6")
+    families("s2", "s7")
 
 
 if __name__ == "__main__":

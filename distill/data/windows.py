@@ -14,6 +14,7 @@ from scipy.signal import resample_poly
 
 from distill.data.augment import Augment
 from distill.data.corpus import LABEL_HZ, Shard
+from distill.data.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
 from sdk.window import WindowSpec
@@ -30,21 +31,14 @@ class Batch:
     starts: np.ndarray
 
 
-class Stretches:
-    """Draws batches from shards held in memory. `mix` weighs sources by the shard name's second word (`human`).
+class UtterancePicker:
+    """Draws utterances of shards held in memory, as likely as they are long. `mix` weighs sources by the shard name's
+    second word (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
 
-    `names`: the rig channels wanted, in order; all of the labels' by default. Raises `DataError` without shards, or
-    if their labels lack a channel.
+    Raises `DataError` without shards, or if their labels lack a channel.
     """
 
-    def __init__(
-        self,
-        shards: Sequence[Shard],
-        window: WindowSpec,
-        mix: dict[str, float],
-        augment: Augment | None,
-        names: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, shards: Sequence[Shard], mix: dict[str, float], names: Sequence[str] | None = None) -> None:
         if not shards:
             raise DataError("no shards to train on; build them with `python -m distill.data.corpus`")
         for shard in shards:
@@ -55,8 +49,6 @@ class Stretches:
                     "with a teacher of this rig, or train a variant of the labels' rig"
                 )
         self.shards = shards
-        self.window = window
-        self.augment = augment
         self.channels = list(names or shards[0].channels)
         source = [shard.path.stem.split("-")[1] for shard in shards]
         seconds = {
@@ -72,6 +64,32 @@ class Stretches:
         self.cumulative = np.cumsum(weights / weights.sum())
         self.seconds = sum(seconds.values())
 
+    def draw(self, random: np.random.Generator) -> tuple[np.ndarray, RigTrack]:
+        """One utterance: audio `(n,)` int16 and its labels."""
+        pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.index) - 1)
+        number, i = self.index[pick]
+        return self.shards[number].utterance(i)
+
+
+class Stretches:
+    """Draws batches of windows from shards held in memory; `mix` and `names` as `UtterancePicker`."""
+
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        window: WindowSpec,
+        mix: dict[str, float],
+        augment: Augment | None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.picker = UtterancePicker(shards, mix, names)
+        self.window = window
+        self.augment = augment
+
+    @property
+    def seconds(self) -> float:
+        return self.picker.seconds
+
     def batch(self, random: np.random.Generator, size: int, frames: int, step_samples: float) -> Batch:
         """`size` stretches of `frames` frames each."""
         starts = (np.arange(frames) * step_samples).astype(np.int64)
@@ -80,9 +98,7 @@ class Stretches:
         return Batch(np.stack([a for a, _ in drawn])[:, None], np.stack([r for _, r in drawn]), starts)
 
     def _stretch(self, random: np.random.Generator, length: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.index) - 1)
-        number, i = self.index[pick]
-        audio, track = self.shards[number].utterance(i)
+        audio, track = self.picker.draw(random)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
         needed = -(-length * down // up)
         # begin anywhere, also before the utterance: history is silence at the start of a stream
@@ -96,7 +112,7 @@ class Stretches:
             piece = resample_poly(piece, up, down).astype(np.float32)
         piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
         times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
-        rig = track.layout.select(track.at(times), self.channels)
+        rig = track.layout.select(track.at(times), self.picker.channels)
         rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = 0.0
         if self.augment:
             piece = self.augment(piece, random)

@@ -1,13 +1,15 @@
-"""What a student is, in one value: the fields of `variants/*.yaml`."""
+"""What a student is, in one value: the fields of `variants/*.yaml`, one dataclass for each family."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from distill.students.stream import ACTIVATIONS, HOP_SAMPLES, StreamStudent
 from distill.students.window import LONGEST_SAMPLES, SHORTEST_SAMPLES, WindowStudent
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
@@ -16,11 +18,12 @@ from sdk.strict import load, load_yaml, overlay
 from sdk.window import WindowSpec
 
 VARIANTS = Path(__file__).parent.parent / "variants"
+LONGEST_FUTURE_MS = 256  # of a stream student: a delay of its labels
 
 
 @dataclass(frozen=True)
-class StudentSpec:
-    """A student's shape. name: variant. family: `window`. channels: C of Table 1. future_ms: d of section 3.1.2.
+class WindowStudentSpec:
+    """A window student's shape. name: variant. family: `window`. channels: C of Table 1. future_ms: d of 3.1.2.
 
     window_samples: input length. groups: of the 64-wide convolution. fc_width: hidden FC width.
     rig: `arkit`, or the path of a layout file. fps: frames a second `[numerator, denominator]`.
@@ -39,48 +42,155 @@ class StudentSpec:
     ensemble: list[float]
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = _common_problems(self)
         if self.family != "window":
-            problems.append(f"family {self.family!r} is unknown; known: window")
+            problems.append(f"family {self.family!r} is not window")
         if self.channels < 1 or self.groups < 1 or self.channels % self.groups:
             problems.append(f"channels {self.channels} cannot be split into {self.groups} groups")
-        if not 0 <= self.future_ms * SAMPLE_RATE_HZ // 1000 <= self.window_samples:
+        if not 0 <= self.future_samples <= self.window_samples:
             problems.append(f"future_ms {self.future_ms} does not fit a window of {self.window_samples} samples")
         if not SHORTEST_SAMPLES <= self.window_samples <= LONGEST_SAMPLES:
             problems.append(
                 f"window_samples {self.window_samples} does not leave one column behind the tail: "
                 f"give {SHORTEST_SAMPLES} to {LONGEST_SAMPLES}"
             )
-        if self.fc_width < 1:
-            problems.append(f"fc_width {self.fc_width} is below 1")
-        if len(self.fps) != 2 or min(self.fps) < 1 or not 1 <= Fraction(*self.fps) <= 240:
-            problems.append(f"fps {self.fps} is not [numerator, denominator] of 1 to 240 frames a second")
-        if self.ensemble and (len(self.ensemble) != 3 or min(self.ensemble) < 0 or abs(sum(self.ensemble) - 1) > 1e-6):
-            problems.append(f"ensemble {self.ensemble} is not three weights from 0 that sum to 1")
-        if problems:
-            raise ConfigError(f"student {self.name!r}: " + "; ".join(problems))
+        _refuse(self.name, problems)
+
+    @property
+    def input_samples(self) -> int:
+        """What the program takes a call: the window."""
+        return self.window_samples
+
+    @property
+    def future_samples(self) -> int:
+        return self.future_ms * SAMPLE_RATE_HZ // 1000
 
     @property
     def window(self) -> WindowSpec:
-        return WindowSpec(self.window_samples, self.future_ms * SAMPLE_RATE_HZ // 1000)
+        return WindowSpec(self.window_samples, self.future_samples)
 
     @property
     def layout(self) -> RigLayout:
-        return RigLayout.arkit() if self.rig == "arkit" else RigLayout.from_file(self.rig)
+        return _layout(self.rig)
 
-    def build(self) -> WindowStudent:
-        """A fresh student of this shape, with torch's random initialisation."""
-        return WindowStudent(self.channels, len(self.layout), self.groups, self.fc_width, self.window_samples)
+    def build(self, layout: RigLayout | None = None) -> WindowStudent:
+        """A fresh student of this shape for `layout` (its own rig by default), with torch's random initialisation."""
+        rig_channels = len(layout or self.layout)
+        return WindowStudent(self.channels, rig_channels, self.groups, self.fc_width, self.window_samples)
+
+
+@dataclass(frozen=True)
+class StreamStudentSpec:
+    """A stream student's shape. name: variant. family: `stream`. channels: C of the layers behind the front.
+
+    front: `[channels, kernel, stride]` of each strided convolution, strides multiplying to 320 (a 20 ms hop).
+    future_ms: from the instant that values describe to the end of the hop they come with; frames between hops wait up
+    to 20 ms more. context: `[taps, groups]` of the wide convolution over columns. dilations: of the residual blocks.
+    separable: depthwise convolutions. activation: `gelu` or `relu`. The rest as `WindowStudentSpec`.
+    """
+
+    name: str
+    family: str
+    channels: int
+    front: list[list[int]]
+    future_ms: int
+    context: list[int]
+    dilations: list[int]
+    separable: bool
+    activation: str
+    fc_width: int
+    rig: str
+    fps: list[int]
+    ensemble: list[float]
+
+    def __post_init__(self) -> None:
+        problems = _common_problems(self)
+        if self.family != "stream":
+            problems.append(f"family {self.family!r} is not stream")
+        if not self.front or any(len(row) != 3 or min(row) < 1 or row[1] < row[2] for row in self.front):
+            problems.append(f"front {self.front} is not rows of [channels, kernel, stride], kernel >= stride")
+        elif math.prod(row[2] for row in self.front) != HOP_SAMPLES:
+            problems.append(f"strides of the front {self.front} do not multiply to {HOP_SAMPLES}")
+        if len(self.context) != 2 or min(self.context) < 1 or self.channels % max(self.context[-1], 1):
+            problems.append(f"context {self.context} is not [taps, groups] with groups that divide {self.channels}")
+        if self.dilations and min(self.dilations) < 1:
+            problems.append(f"dilations {self.dilations} are below 1")
+        if self.activation not in ACTIVATIONS:
+            problems.append(f"activation {self.activation!r} is unknown; known: {', '.join(ACTIVATIONS)}")
+        if not 0 <= self.future_ms <= LONGEST_FUTURE_MS:
+            problems.append(f"future_ms {self.future_ms} is not within 0 to {LONGEST_FUTURE_MS}")
+        _refuse(self.name, problems)
+
+    @property
+    def input_samples(self) -> int:
+        """What the program takes a call: a hop."""
+        return HOP_SAMPLES
+
+    @property
+    def future_samples(self) -> int:
+        return self.future_ms * SAMPLE_RATE_HZ // 1000
+
+    @property
+    def layout(self) -> RigLayout:
+        return _layout(self.rig)
+
+    def build(self, layout: RigLayout | None = None) -> StreamStudent:
+        """A fresh student of this shape for `layout` (its own rig by default), with torch's random initialisation."""
+        taps, groups = self.context
+        return StreamStudent(
+            self.channels, len(layout or self.layout), self.front, (taps, groups), self.dilations,
+            self.fc_width, self.separable, self.activation,
+        )  # fmt: skip
+
+
+StudentSpec: TypeAlias = WindowStudentSpec | StreamStudentSpec
+Student: TypeAlias = WindowStudent | StreamStudent
+FAMILIES: dict[str, type[WindowStudentSpec] | type[StreamStudentSpec]] = {
+    "window": WindowStudentSpec,
+    "stream": StreamStudentSpec,
+}
+_BASES = {"window": "base", "stream": "base_stream"}
+
+
+def load_spec(settings: Mapping[str, Any], where: str) -> StudentSpec:
+    """The spec that `settings` describe, by its `family`. Raises `ConfigError` naming `where`."""
+    family = settings.get("family")
+    if family not in FAMILIES:
+        raise ConfigError(f"{where}: family {family!r} is unknown; known: {', '.join(FAMILIES)}")
+    return load(FAMILIES[family], dict(settings), where=where)
 
 
 def variant_names() -> list[str]:
-    """Names of all variants in the folder, without `base`."""
-    return sorted(path.stem for path in VARIANTS.glob("*.yaml") if path.stem != "base")
+    """Names of all variants in the folder, without the bases."""
+    return sorted(path.stem for path in VARIANTS.glob("*.yaml") if path.stem not in _BASES.values())
 
 
 def load_variant(name: str, changes: Mapping[str, Any] | None = None) -> StudentSpec:
-    """`variants/base.yaml` overlaid with `variants/<name>.yaml` and then with `changes`. Raises `ConfigError`."""
+    """The base of its family overlaid with `variants/<name>.yaml` and then with `changes`. Raises `ConfigError`."""
     if name not in variant_names():
         raise ConfigError(f"no student variant {name!r}; there are: {', '.join(variant_names())}")
-    settings = overlay(load_yaml(VARIANTS / "base.yaml"), load_yaml(VARIANTS / f"{name}.yaml"))
-    return load(StudentSpec, overlay(settings, dict(changes or {})), where=f"variants/{name}.yaml")
+    own = load_yaml(VARIANTS / f"{name}.yaml")
+    base = load_yaml(VARIANTS / f"{_BASES.get(str(own.get('family', 'window')), 'base')}.yaml")
+    return load_spec(overlay(overlay(base, own), dict(changes or {})), where=f"variants/{name}.yaml")
+
+
+def _common_problems(spec: Any) -> list[str]:
+    problems = []
+    if spec.channels < 1:
+        problems.append(f"channels {spec.channels} is below 1")
+    if spec.fc_width < 1:
+        problems.append(f"fc_width {spec.fc_width} is below 1")
+    if len(spec.fps) != 2 or min(spec.fps) < 1 or not 1 <= Fraction(*spec.fps) <= 240:
+        problems.append(f"fps {spec.fps} is not [numerator, denominator] of 1 to 240 frames a second")
+    if spec.ensemble and (len(spec.ensemble) != 3 or min(spec.ensemble) < 0 or abs(sum(spec.ensemble) - 1) > 1e-6):
+        problems.append(f"ensemble {spec.ensemble} is not three weights from 0 that sum to 1")
+    return problems
+
+
+def _refuse(name: str, problems: list[str]) -> None:
+    if problems:
+        raise ConfigError(f"student {name!r}: " + "; ".join(problems))
+
+
+def _layout(rig: str) -> RigLayout:
+    return RigLayout.arkit() if rig == "arkit" else RigLayout.from_file(rig)

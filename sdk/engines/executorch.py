@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from sdk.artifact import Artifact
-from sdk.engines.base import Engine, check_values, check_window
+from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
 from sdk.manifest import Manifest
 
 _FLOAT = 6  # ExecuTorch's ScalarType
+_Shapes = list[tuple[int, ...]]
 
 
 class ExecutorchEngine:
-    """One loaded program. A lock lets voices on several threads share it."""
+    """One loaded window program. A lock lets voices on several threads share it."""
 
     def __init__(self, manifest: Manifest, method: Any, program: Any) -> None:
         self._manifest = manifest
@@ -30,16 +31,66 @@ class ExecutorchEngine:
         return self._manifest
 
     def run(self, window: np.ndarray) -> np.ndarray:
-        """See `Engine.run`."""
-        import torch
+        """See `WindowEngine.run`."""
+        (values,) = _call(self._method, [check_window(self._manifest, window).reshape(1, 1, -1)], self._lock)
+        return check_values(self._manifest, values)
 
-        tensor = torch.tensor(check_window(self._manifest, window)).reshape(1, 1, -1)
-        try:
-            with self._lock:
-                (values,) = self._method([tensor])
-        except (RuntimeError, ValueError) as error:
-            raise ArtifactError(f"the ExecuTorch program failed to run: {error}") from error
-        return check_values(self._manifest, values.numpy())
+
+class ExecutorchStreamEngine:
+    """One loaded stream program: its method `forward` for one voice, and `crowd` for many in one call.
+
+    `crowd` is loaded when it is first needed: it has its own copy of the weights. A few voices run one by one, many in
+    calls of `crowd_voices` with empty places, whichever is less work.
+    """
+
+    def __init__(self, manifest: Manifest, method: Any, program: Any) -> None:
+        self._manifest = manifest
+        self._single = method
+        self._program = program
+        self._crowd: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    def start(self, voices: int) -> EngineState:
+        """See `StreamEngine.start`."""
+        return zero_state(self._manifest, voices)
+
+    def step(self, hops: np.ndarray, state: EngineState) -> tuple[np.ndarray, EngineState]:
+        """See `StreamEngine.step`."""
+        hops = check_hops(self._manifest, hops, state)
+        size = self._manifest.crowd_voices
+        made: list[list[np.ndarray]] = []
+        at = 0
+        while at < len(hops):
+            left = len(hops) - at
+            count = min(left, size) if size and left * _CROWD_PAYS >= size else 1
+            made.append(self._run(hops[at : at + count], [array[at : at + count] for array in state]))
+            at += count
+        values, *after = made[0] if len(made) == 1 else (np.concatenate(column) for column in zip(*made, strict=True))
+        return check_voices(self._manifest, values, len(hops)), tuple(after)
+
+    def _run(self, hops: np.ndarray, state: list[np.ndarray]) -> list[np.ndarray]:
+        """One call, with empty places filled up: values and state of the voices given."""
+        voices, size = len(hops), 1
+        method = self._single
+        if voices > 1:
+            method, size = self._crowd_method(), self._manifest.crowd_voices
+        inputs = [hops[:, None], *state]
+        if size > voices:
+            inputs = [np.concatenate([a, np.zeros((size - voices, *a.shape[1:]), a.dtype)]) for a in inputs]
+        return [output[:voices] for output in _call(method, inputs, self._lock)]
+
+    def _crowd_method(self) -> Any:
+        with self._lock:
+            if self._crowd is None:
+                self._crowd = self._program.load_method("crowd")
+        return self._crowd
+
+
+_CROWD_PAYS = 4  # a call for 16 voices costs about as much as 4 calls for one
 
 
 def open_engine(artifact: Artifact) -> Engine:
@@ -49,30 +100,53 @@ def open_engine(artifact: Artifact) -> Engine:
     # asking first makes this happen once.
     if runtime._threadpool_get_thread_count() != 1:
         runtime._unsafe_reset_threadpool(1)
+    manifest = artifact.manifest
+    stream = manifest.kind == "stream"
     try:
         program = runtime._load_program(str(artifact.path))  # mapped: no second copy of the file in memory
         method = program.load_method("forward")
-        meta = method.method_meta()
+        _check_shapes(artifact, method.method_meta(), 1)
+        if stream and manifest.crowd_voices:
+            _check_shapes(artifact, program.method_meta("crowd"), manifest.crowd_voices)
     except RuntimeError as error:
         raise ArtifactError(
             f"{artifact.path}: ExecuTorch cannot load it ({error}); it may come from another version or need a backend "
             "that is not in this wheel. Export it again with the installed executorch"
         ) from error
-    _check_shapes(artifact, meta)
-    return ExecutorchEngine(artifact.manifest, method, program)
+    return (ExecutorchStreamEngine if stream else ExecutorchEngine)(manifest, method, program)
 
 
-def _check_shapes(artifact: Artifact, meta: Any) -> None:
-    wanted = ((1, 1, artifact.manifest.window_samples), _FLOAT), ((1, len(artifact.manifest.names)), _FLOAT)
-    found: Any = f"{meta.num_inputs()} inputs and {meta.num_outputs()} outputs"
-    if meta.num_inputs() == meta.num_outputs() == 1:
-        ends = meta.input_tensor_meta(0), meta.output_tensor_meta(0)
-        found = tuple((tuple(end.sizes()), int(end.dtype())) for end in ends)
+def _call(method: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[np.ndarray]:
+    """Run `method` on float32 arrays. Raises `ArtifactError` if it fails."""
+    import torch
+
+    tensors = [torch.tensor(array) for array in inputs]  # copies: the caller's arrays may be read-only
+    try:
+        with lock:
+            outputs = method(tensors)
+    except (RuntimeError, ValueError) as error:
+        raise ArtifactError(f"the ExecuTorch program failed to run: {error}") from error
+    return [output.numpy() for output in outputs]
+
+
+def _check_shapes(artifact: Artifact, meta: Any, voices: int) -> None:
+    manifest = artifact.manifest
+    state: _Shapes = [(voices, *shape) for shape in manifest.state]
+    wanted = ([(voices, 1, manifest.window_samples), *state], [(voices, len(manifest.names)), *state])
+    found = (
+        [_shape(meta.input_tensor_meta(i)) for i in range(meta.num_inputs())],
+        [_shape(meta.output_tensor_meta(i)) for i in range(meta.num_outputs())],
+    )
     if found != wanted:
         raise ArtifactError(
             f"{artifact.path}: the program takes and gives {found}, its manifest says {wanted} "
-            f"(shape, {_FLOAT} is float32): they do not belong together; export it again"
+            "(shapes of float32): they do not belong together; export it again"
         )
+
+
+def _shape(meta: Any) -> tuple[int, ...]:
+    """The shape of a float32 end; one that is not float32 has no shape that fits."""
+    return tuple(meta.sizes()) if int(meta.dtype()) == _FLOAT else (-1,)
 
 
 def _runtime() -> Any:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from sdk.artifact import Artifact
-from sdk.engines.base import Engine, check_values, check_window
+from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
 from sdk.manifest import Manifest
 
 
 class TorchscriptEngine:
-    """One loaded module. A lock lets voices on several threads share it."""
+    """One loaded window module. A lock lets voices on several threads share it."""
 
     def __init__(self, manifest: Manifest, module: Any) -> None:
         self._manifest = manifest
@@ -29,20 +29,35 @@ class TorchscriptEngine:
         return self._manifest
 
     def run(self, window: np.ndarray) -> np.ndarray:
-        """See `Engine.run`."""
-        import torch
+        """See `WindowEngine.run`."""
+        (values,) = _call(self._module, [check_window(self._manifest, window).reshape(1, 1, -1)], self._lock)
+        return check_values(self._manifest, values)
 
-        tensor = torch.tensor(check_window(self._manifest, window)).reshape(1, 1, -1)
-        try:
-            with self._lock, torch.inference_mode(), _one_thread(torch):
-                values = self._module(tensor)
-        except RuntimeError as error:
-            raise ArtifactError(f"the TorchScript program failed to run: {error}") from error
-        if not isinstance(values, torch.Tensor):
-            raise ArtifactError(
-                f"the TorchScript program gave {type(values).__name__}, not one tensor; export it again"
-            )
-        return check_values(self._manifest, values.numpy())
+
+class TorchscriptStreamEngine:
+    """One loaded stream module, which takes any number of voices. A lock lets several threads share it."""
+
+    def __init__(self, manifest: Manifest, module: Any) -> None:
+        self._manifest = manifest
+        self._module = module
+        self._lock = threading.Lock()
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    def start(self, voices: int) -> EngineState:
+        """See `StreamEngine.start`."""
+        return zero_state(self._manifest, voices)
+
+    def step(self, hops: np.ndarray, state: EngineState) -> tuple[np.ndarray, EngineState]:
+        """See `StreamEngine.step`."""
+        hops = check_hops(self._manifest, hops, state)
+        values, *after = _call(self._module, [hops[:, None], *state], self._lock)
+        found = [array.shape for array in after]
+        if found != [array.shape for array in state]:
+            raise ArtifactError(f"the TorchScript program gave a state {found} that it does not take; export it again")
+        return check_voices(self._manifest, values, len(hops)), tuple(after)
 
 
 def open_engine(artifact: Artifact) -> Engine:
@@ -63,9 +78,32 @@ def open_engine(artifact: Artifact) -> Engine:
             module = load(str(artifact.path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"{artifact.path}: TorchScript cannot load it ({error}); export it again") from error
+    silence = np.zeros(artifact.manifest.window_samples, dtype=np.float32)
+    if artifact.manifest.kind == "stream":
+        stream = TorchscriptStreamEngine(artifact.manifest, module)
+        stream.step(silence[None], stream.start(1))
+        return stream
     engine = TorchscriptEngine(artifact.manifest, module)
-    engine.run(np.zeros(artifact.manifest.window_samples, dtype=np.float32))
+    engine.run(silence)
     return engine
+
+
+def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[np.ndarray]:
+    """Run `module` on float32 arrays. Raises `ArtifactError` if it fails or gives anything but tensors."""
+    import torch
+
+    tensors = [torch.tensor(array) for array in inputs]  # copies: the caller's arrays may be read-only
+    try:
+        with lock, torch.inference_mode(), _one_thread(torch):
+            outputs = module(*tensors)
+    except RuntimeError as error:
+        raise ArtifactError(f"the TorchScript program failed to run: {error}") from error
+    several = outputs if isinstance(outputs, (tuple, list)) else [outputs]
+    if not all(isinstance(output, torch.Tensor) for output in several) or len(several) != len(inputs):
+        raise ArtifactError(
+            f"the TorchScript program gave {type(outputs).__name__}, not {len(inputs)} tensors; export it again"
+        )
+    return [output.numpy() for output in several]
 
 
 @contextmanager

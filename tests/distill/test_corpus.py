@@ -134,7 +134,7 @@ def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment 
         augment.strength = 0.0
     batch = data.batch(np.random.default_rng(5), 32, 40, 320)
     assert batch.audio.shape == (32, 1, 39 * 320 + 8192)
-    jaw = batch.rig[..., data.channels.index("jawOpen")]
+    jaw = batch.rig[..., data.picker.channels.index("jawOpen")]
     loud, quiet = [], []
     for row in range(32):
         audio = batch.audio[row, 0]

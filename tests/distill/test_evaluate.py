@@ -105,7 +105,7 @@ def test_frames_are_the_players(tmp_path: Path) -> None:
     names = list(RigLayout.arkit().names)
     zeros, ones = [0.0] * 52, [1.0] * 52
     manifest = Manifest(
-        1, "fake", "window", "eager", "numpy", "fp32", 16000, 8192, 1024, [30, 1], [], "zeros",
+        2, "fake", "window", "eager", "numpy", "fp32", 16000, 8192, 1024, [], 0, [30, 1], [], "zeros",
         names, zeros, ones, zeros, 0, "0", {}, {}, {},
     )  # fmt: skip
     engine = EagerEngine(manifest, lambda window: np.full(52, window[7168], np.float32))

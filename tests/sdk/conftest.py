@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from sdk.artifact import seal
-from sdk.engines.eager import EagerEngine
+from sdk.engines.base import EngineState
+from sdk.engines.eager import EagerEngine, EagerStreamEngine
 from sdk.manifest import Manifest
 
 WINDOW_SAMPLES = 1000
@@ -24,9 +25,10 @@ def facts(**changes: Any) -> dict[str, Any]:
     """The fields of a valid manifest, with some changed."""
     names = list(changes.pop("names", CHANNELS))
     valid: dict[str, Any] = {
-        "schema": 1, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
+        "schema": 2, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
         "precision": "fp32", "sample_rate_hz": 16000, "window_samples": WINDOW_SAMPLES, "future_samples": 400,
-        "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names, "minimum": [0.0] * len(names),
+        "state": [], "crowd_voices": 0, "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names,
+        "minimum": [0.0] * len(names),
         "maximum": [1.0] * len(names), "neutral": [0.0] * len(names), "parameters": 27, "weights_sha256": "0" * 64,
         "tools": {"torch": "2"}, "training": {"corpus": "none"}, "scores": {"mse": 0.5},
     }  # fmt: skip
@@ -47,6 +49,40 @@ def make_engine() -> Callable[..., EagerEngine]:
         shape = (len(manifest.names), manifest.window_samples)
         matrix = np.random.default_rng(7).standard_normal(shape).astype(np.float32) / np.float32(30)
         return EagerEngine(manifest, lambda window: 1 / (1 + np.exp(-(matrix * window).sum(axis=1))))
+
+    return make
+
+
+HOP_SAMPLES = 320
+
+
+def stream_facts(**changes: Any) -> dict[str, Any]:
+    """The fields of a valid manifest of a stream student, with some changed."""
+    valid = {"kind": "stream", "window_samples": HOP_SAMPLES, "future_samples": 704, "state": [[1, 1, 1], [4, 1, 2]]}
+    return facts(**{**valid, **changes})
+
+
+@pytest.fixture
+def make_stream_engine() -> Callable[..., EagerStreamEngine]:
+    """An engine that remembers: values are a fixed random map of the hop and of a leaky sum of all before it."""
+
+    def make(**changes: Any) -> EagerStreamEngine:
+        manifest = Manifest(**stream_facts(**changes))
+        random = np.random.default_rng(7)
+        hop_map, sum_map, out_map = (
+            random.standard_normal(shape).astype(np.float32) / np.float32(18)
+            for shape in ((len(manifest.names), HOP_SAMPLES), (8, HOP_SAMPLES), (len(manifest.names), 8))
+        )
+
+        def step(hops: np.ndarray, state: EngineState) -> tuple[np.ndarray, EngineState]:
+            heard, sums = state[0] + 1, state[1].reshape(-1, 8)
+            # row by row, so that a voice's values do not depend on how many run beside it
+            rows = [(hop_map * h).sum(1) + 9 * (out_map * s).sum(1) for h, s in zip(hops, sums, strict=True)]
+            after = np.stack([0.8 * s + (sum_map * h).sum(1) for h, s in zip(hops, sums, strict=True)])
+            values = 1 / (1 + np.exp(-np.stack(rows)))
+            return values, (heard, after.reshape(-1, 4, 1, 2).astype(np.float32))
+
+        return EagerStreamEngine(manifest, step)
 
     return make
 

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import stream_facts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdk.clock import FrameClock
 from sdk.engines.eager import EagerEngine
 from sdk.errors import ArtifactError, AudioError, ConfigError, RigError, TinyfaceError
+from sdk.manifest import Manifest
 from sdk.predictor import FramePredictor, predict
 from sdk.rig import Frame
+from sdk.stream import StreamState
 
 MakeEngine = Callable[..., EagerEngine]
 RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000)
@@ -228,8 +231,8 @@ def test_settings_that_cannot_be(make_engine: MakeEngine, make_manifest: Callabl
     ]:
         with pytest.raises(error):
             FramePredictor(make_engine(), **bad)  # type: ignore[arg-type]
-    with pytest.raises(ArtifactError, match="stream"):
-        FramePredictor(make_engine(kind="stream"))
+    with pytest.raises(ArtifactError, match="only runs windows"):
+        FramePredictor(EagerEngine(Manifest(**stream_facts()), lambda window: window))
     with pytest.raises(TinyfaceError):
         predict("no such file.pte", _noise(100))
 
@@ -247,7 +250,7 @@ def test_ten_hours_in(make_engine: MakeEngine) -> None:
     hours = 10
     first = int(hours * 3600 * predictor.clock.fps)
     received = predictor.clock.sample(first) - 300
-    predictor._stream = type(predictor._stream)(np.zeros(900, np.float32), received, first)
+    predictor.voice.memory = StreamState(np.zeros(900, np.float32), received, first)
     frames = predictor.push(_noise(16000))
     assert frames[0].index == first
     for frame in frames:

@@ -1,0 +1,64 @@
+"""How long a student trains, on what mix, and what its losses weigh."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how hard. `alpha_*` weigh eq. 4 and our lip losses; inside them `shut_weight` the closures, which
+    grows to `shut_final` over the second half (pulled too early, lips shut on everything); `mix_human` weighs human
+    against espeak speech; `ema`: decay of the average of the weights.
+
+    Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
+    students: `steps` of `rows` rows of `row_hops` hops of 20 ms.
+    """
+
+    steps: int = 6000
+    exact_steps: int = 400
+    batch: int = 16
+    frames: int = 32
+    exact_batch: int = 16
+    exact_frames: int = 6
+    rows: int = 4
+    row_hops: int = 800
+    learning_rate: float = 1.5e-3
+    exact_learning_rate: float = 2e-4
+    alpha_rec: float = 0.1
+    alpha_vel: float = 0.9
+    alpha_lip: float = 1.0
+    alpha_acc: float = 0.5
+    shut_weight: float = 8.0
+    shut_final: float = 24.0
+    mix_human: float = 0.65
+    ema: float = 0.998
+    seed: int = 1
+
+    @property
+    def mix(self) -> dict[str, float]:
+        return {"human": self.mix_human, "espeak": 1 - self.mix_human}
+
+    def shut(self, done: float) -> float:
+        """Weight of closures when `done` of the run, 0 to 1, lies behind."""
+        return self.shut_weight + (self.shut_final - self.shut_weight) * max(0.0, 2 * done - 1)
+
+    def rate(self, step: int) -> float:
+        """Learning rate: warm-up, then cosine, within each stage."""
+        first, count, peak = (0, self.steps, self.learning_rate)
+        if step >= self.steps:
+            first, count, peak = (self.steps, self.exact_steps, self.exact_learning_rate)
+        done = (step - first) / max(count, 1)
+        return (
+            peak
+            * min(1.0, (step - first + 1) / min(200, max(count // 10, 1)))
+            * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
+        )
+
+
+# fields of a plan that the command line offers, and their types
+PLAN_OPTIONS = {
+    "steps": int, "exact_steps": int, "rows": int, "row_hops": int, "alpha_lip": float, "alpha_acc": float,
+    "shut_weight": float, "shut_final": float, "mix_human": float, "seed": int, "learning_rate": float,
+}  # fmt: skip

@@ -1,0 +1,216 @@
+"""A logged search over stream students: what quality costs as channels, look-ahead, depth and front shrink (6.5).
+
+    python -m distill.recipes.sweep --points distill/recipes/sweep.yaml --corpus build/corpus --log docs/sweep.jsonl \\
+        --synthetic build/espeak-heldout --aligned ../shared/data/speech/ljspeech --plot docs/sweep.png
+
+Every point is a change to a variant, trained from scratch for the same steps on the same batches, and scored in one
+pass over speech that it has never heard. A point that stands in the log with the same settings is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from distill.data.augment import Augment
+from distill.data.files import atomic_write_text
+from distill.recipes.evaluate import FPS, Item, Tracker, aligned_set, conditions, score, synthetic_set
+from distill.recipes.feeds import StreamFeed
+from distill.recipes.heterogeneous import load_shards
+from distill.recipes.plan import Plan
+from distill.recipes.run import Run, initialise
+from distill.students.spec import StreamStudentSpec, load_variant
+from distill.students.stream import HOP_SAMPLES, StreamStudent
+from sdk import strict
+from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.errors import ConfigError, TinyfaceError
+from sdk.face import Face
+from sdk.hops import BetweenState, HopSpec, between
+
+
+@dataclass(frozen=True)
+class Point:
+    """One student to try: the `variant` it begins with and the `changes` to it; `line` names its curve in the plot."""
+
+    name: str
+    line: str
+    variant: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep file holds. steps, learning_rate: of training, for every point."""
+
+    steps: int
+    learning_rate: float
+    points: list[dict[str, Any]]
+
+
+def macs_per_second(student: StreamStudent) -> float:
+    """Multiply-adds that one second of speech costs, counted on the operators of one hop."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        student.step(torch.zeros(1, 1, HOP_SAMPLES), student.initial_state())
+    return counter.get_total_flops() / 2 * SAMPLE_RATE_HZ / HOP_SAMPLES
+
+
+def stream_tracker(student: StreamStudent, spec: StreamStudentSpec) -> Tracker:
+    """Frames of a student in one pass, at 30 fps between its hops, as a player would give them."""
+    clock, hops = FrameClock.at(FPS), HopSpec(HOP_SAMPLES, spec.future_samples)
+
+    def track(item: Item, reference: np.ndarray) -> np.ndarray:
+        count = hops.hops_until(clock.sample(len(reference) - 1))
+        audio = np.zeros(count * HOP_SAMPLES, dtype=np.float32)
+        audio[: len(item.audio)] = item.audio[: len(audio)]
+        with torch.inference_mode():
+            values = student(torch.from_numpy(audio).reshape(1, 1, -1))[0].numpy()
+        state, frames = BetweenState(0, None, 0), []
+        for row in values:
+            state, due = between(state, row, clock, hops)
+            frames += [frame for _, frame in due]
+        return np.stack([spec.layout.clamp(frame) for frame in frames[: len(reference)]])
+
+    return track
+
+
+def try_point(
+    point: Point, plan: Plan, corpus: Path, augment: Augment, sets: Mapping[str, list[Item]], work: Path
+) -> dict[str, Any]:
+    """Train and score one point; a log row. Its run can be killed and resumed like any other."""
+    spec = load_variant(point.variant, {**point.changes, "name": point.name})
+    if not isinstance(spec, StreamStudentSpec):
+        raise ConfigError(f"{point.name}: {point.variant} is no stream student; this sweep compares streams")
+    feed = StreamFeed(spec, plan, load_shards(corpus, "train"), augment)
+    student = spec.build().train()
+    initialise(student, plan.seed)
+    run = Run.begin(spec, dataclasses.asdict(plan), student)
+    resume = work / f"{point.name}.sweep.resume"
+    if resume.exists():
+        run.resume(resume)
+    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume)
+    student.load_state_dict(run.average)
+    student.eval()
+    tracker = stream_tracker(student, spec)
+    scores = {key: score(items, spec.layout, Face.default(), tracker) for key, _, items in conditions(dict(sets))}
+    resume.unlink(missing_ok=True)
+    return {
+        "point": dataclasses.asdict(point),
+        "plan": dataclasses.asdict(plan),
+        "parameters": sum(p.numel() for p in student.parameters()),
+        "macs_per_second": macs_per_second(student),
+        "future_ms": spec.future_ms,
+        "train_minutes": round(run.seconds / 60, 2),
+        "date": time.strftime("%Y-%m-%d"),
+        "scores": scores,
+    }
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Rows of a log, none if there is no file."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def quality(row: Mapping[str, Any], figure: str = "recall_at_2pct") -> float:
+    """Mean of a figure over human and synthetic speech, in quiet and in noise."""
+    return float(np.mean([scores[figure] for scores in row["scores"].values()]))
+
+
+def pareto(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows that no cheaper row equals in quality, cheapest first."""
+    front: list[Mapping[str, Any]] = []
+    for row in sorted(rows, key=lambda r: (r["macs_per_second"], -quality(r))):
+        if not front or quality(row) > quality(front[-1]):
+            front.append(row)
+    return front
+
+
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Quality against cost, one colour a line, with the Pareto front; and quality against look-ahead."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 5), width_ratios=(2, 1))
+    for line in dict.fromkeys(row["point"]["line"] for row in rows):
+        own = [row for row in rows if row["point"]["line"] == line]
+        if line == "look-ahead":
+            base = {row["point"]["name"].rsplit("-", 1)[0] for row in own}  # the point that they vary lies on it too
+            own += [row for row in rows if row["point"]["name"] in base]
+            own.sort(key=lambda row: row["future_ms"])
+            right.plot([r["future_ms"] for r in own], [100 * quality(r) for r in own], "o-", color="tab:blue")
+            continue
+        costs, heights = [r["macs_per_second"] / 1e6 for r in own], [100 * quality(r) for r in own]
+        left.plot(costs, heights, "o", label=line)
+        for row, x, y in zip(own, costs, heights, strict=True):
+            left.annotate(row["point"]["name"], (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    front = pareto([row for row in rows if row["point"]["line"] != "look-ahead"])
+    costs, heights = [r["macs_per_second"] / 1e6 for r in front], [100 * quality(r) for r in front]
+    left.plot(costs, heights, "-", color="0.7", zorder=0)
+    left.set(xscale="log", xlabel="multiply-adds for a second of speech, millions", ylabel="closures found, %")
+    left.set_title("Recall at 2 % false closure, mean of four test sets")
+    right.set(xlabel="look-ahead, ms (frames wait up to 20 ms more)", title="The same student, d varied")
+    left.legend(frameon=False)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.sweep", description=__doc__.split("\n")[0])
+    parser.add_argument("--points", type=Path, required=True, help="YAML: steps, and points to try")
+    parser.add_argument("--corpus", type=Path, help="folder made by distill.data.corpus; not needed to draw only")
+    parser.add_argument("--log", type=Path, required=True, help="JSON lines, one a point; rows that are there are kept")
+    parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
+    parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
+    parser.add_argument("--noise", type=Path)
+    parser.add_argument("--rooms", type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        sweep = strict.load(Sweep, strict.load_yaml(options.points), where=str(options.points))
+        points = [strict.load(Point, point, where=f"{options.points}: {point.get('name')}") for point in sweep.points]
+        plan = Plan(steps=sweep.steps, exact_steps=0, learning_rate=sweep.learning_rate)
+        rows = read_log(options.log)
+        done = [(row["point"], row["plan"]["steps"]) for row in rows]
+        todo = [point for point in points if (dataclasses.asdict(point), sweep.steps) not in done]
+        if todo and options.corpus:
+            sets: dict[str, list[Item]] = {}
+            if options.synthetic:
+                sets["espeak"] = synthetic_set(options.synthetic)
+            if options.aligned:
+                sets["human"] = aligned_set(options.aligned)
+            augment = Augment.from_folders(options.noise, options.rooms)
+            for point in todo:
+                rows.append(try_point(point, plan, options.corpus, augment, sets, options.log.parent))
+                atomic_write_text(options.log, "".join(json.dumps(row) + "\n" for row in rows))
+        if options.plot and rows:
+            draw(rows, options.plot)
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from what is in the log", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""Many voices of one stream engine, advanced together: hops that are due at once run in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.engines.base import StreamEngine
+from sdk.errors import ArtifactError, AudioError, ConfigError
+from sdk.predictor import FramePredictor
+from sdk.rig import Frame
+from sdk.voices import StreamVoice
+
+
+class Crowd:
+    """`voices` voices that share `engine`; each gives the frames that its own `FramePredictor` would give.
+
+    Raises `ArtifactError` for a window student, which has nothing to share; the rest as `FramePredictor`.
+    """
+
+    def __init__(
+        self,
+        engine: StreamEngine,
+        voices: int,
+        *,
+        rate_hz: int = SAMPLE_RATE_HZ,
+        fps: Fraction | float | str | None = None,
+        ensemble: bool | Sequence[float] | None = None,
+    ) -> None:
+        if voices < 1:
+            raise ConfigError(f"a crowd of {voices} voices: give 1 or more")
+        if not isinstance(engine, StreamEngine):
+            raise ArtifactError(
+                f"{engine.manifest.student!r} is a {engine.manifest.kind} student: give a stream student"
+            )
+        self.engine = engine
+        self.voices = [FramePredictor(engine, rate_hz=rate_hz, fps=fps, ensemble=ensemble) for _ in range(voices)]
+
+    def push(self, chunks: Sequence[object]) -> list[list[Frame]]:
+        """One chunk for each voice, `None` where there is nothing new; the frames that became due, voice by voice.
+
+        Chunks may differ in length. Raises `AudioError` and `ArtifactError` as `FramePredictor.push`; whatever it
+        raises, every voice stays as it was before the call.
+        """
+        if len(chunks) != len(self.voices):
+            raise AudioError(f"{len(chunks)} chunks for {len(self.voices)} voices: give one each, None for nothing new")
+        before = [voice.snapshot() for voice in self.voices]
+        try:
+            for voice, chunk in zip(self.voices, chunks, strict=True):
+                if chunk is not None:
+                    voice.hear(chunk)
+            return self._run()
+        except BaseException:
+            for voice, memory in zip(self.voices, before, strict=True):
+                voice.restore(memory)
+            raise
+
+    def finish(self) -> list[list[Frame]]:
+        """The last frames of every voice, as `FramePredictor.finish`."""
+        return [voice.finish() for voice in self.voices]
+
+    def _run(self) -> list[list[Frame]]:
+        frames: list[list[Frame]] = [[] for _ in self.voices]
+        while True:
+            due = [(i, voice.voice) for i, voice in enumerate(self.voices)]
+            waiting = [(i, voice) for i, voice in due if isinstance(voice, StreamVoice) and voice.waiting]
+            if not waiting:
+                return frames
+            hops = np.stack([voice.hop for _, voice in waiting])
+            state = tuple(map(np.concatenate, zip(*(voice.state for _, voice in waiting), strict=True)))
+            values, after = self.engine.step(hops, state)
+            for row, (i, voice) in enumerate(waiting):
+                own = tuple(array[row : row + 1] for array in after)
+                frames[i] += self.voices[i].frames(voice.settle(values[row], own))

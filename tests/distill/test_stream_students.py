@@ -1,0 +1,172 @@
+"""Stream students: step by step is the whole, folded is the same, nothing is heard before it comes, loudness is out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from distill.data.augment import Augment
+from distill.data.corpus import LABEL_HZ, Shard
+from distill.data.labels import Phone
+from distill.data.streams import StreamRows
+from distill.recipes.run import initialise
+from distill.students.spec import StreamStudentSpec, load_variant
+from distill.students.stream import BatchNorm, StreamStudent, fold_norms
+from distill.teachers.articulatory import animate
+from sdk.errors import ConfigError
+
+SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+SHAPES = {
+    "base": {"channels": 16, "fc_width": 24},
+    "short front": SMALL,
+    "separable": {**SMALL, "separable": True},
+    "relu": {**SMALL, "activation": "relu"},
+    "no blocks": {**SMALL, "dilations": [], "context": [1, 1]},
+}
+
+
+def lively(changes: dict) -> StreamStudent:
+    """Random weights and random running statistics, in eval mode."""
+    student = load_variant("s6", changes).build()
+    assert isinstance(student, StreamStudent)
+    initialise(student, 3)
+    for layer in student.modules():
+        if isinstance(layer, BatchNorm):
+            torch.nn.init.normal_(layer.running_mean, 0, 0.2)
+            torch.nn.init.uniform_(layer.running_var, 0.5, 2)
+    torch.nn.init.normal_(student.fc3.weight, std=0.2)
+    return student.eval()
+
+
+def speech(hops: int, seed: int = 0) -> torch.Tensor:
+    """Noise whose level wanders over 60 dB, with silence in it."""
+    torch.manual_seed(seed)
+    level = torch.exp(torch.randn(1, 1, hops).cumsum(2).clamp(-4, 2) - 3).repeat_interleave(320, 2)
+    audio = torch.randn(1, 1, 320 * hops) * level
+    audio[..., 320 * 5 : 320 * 9] = 0
+    return audio
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_hop_by_hop_is_the_whole_pass(shape: str) -> None:
+    student, audio = lively(SHAPES[shape]), speech(60)
+    with torch.inference_mode():
+        whole = student(audio)
+        state, rows = student.initial_state(), []
+        for hop in audio.split(320, 2):
+            values, state = student.step(hop, state)
+            rows.append(values)
+    torch.testing.assert_close(torch.stack(rows, 1), whole, atol=5e-5, rtol=0)
+    assert whole.std(dim=1).max() > 1e-3, "it answers to what it hears"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_folded_norms_change_nothing(shape: str) -> None:
+    student, audio = lively(SHAPES[shape]), speech(40)
+    with torch.inference_mode():
+        before = student(audio)
+        folded = fold_norms(student)(audio)
+    torch.testing.assert_close(folded, before, atol=1e-5, rtol=0)
+    assert not [layer for layer in student.modules() if isinstance(layer, BatchNorm)]
+
+
+def test_voices_side_by_side_do_not_hear_each_other() -> None:
+    student = lively(SMALL)
+    audio = torch.cat([speech(30, 1), speech(30, 2)])
+    with torch.inference_mode():
+        both = student(audio)
+        state = student.initial_state(2)
+        for hop in audio.split(320, 2):
+            values, state = student.step(hop, state)
+        for row in range(2):
+            torch.testing.assert_close(both[row], student(audio[row : row + 1])[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(values, both[:, -1], atol=1e-5, rtol=0)
+
+
+def test_the_future_is_not_heard() -> None:
+    student, audio = lively(SMALL), speech(40)
+    changed = audio.clone()
+    changed[..., 320 * 25 :] = speech(15, 9)
+    with torch.inference_mode():
+        one, other = student(audio), student(changed)
+    torch.testing.assert_close(one[:, :25], other[:, :25], atol=1e-6, rtol=0)
+    assert (one[:, 25] - other[:, 25]).abs().max() > 1e-4
+
+
+def test_loudness_does_not_change_the_pose() -> None:
+    """24 dB louder, the same face, as long as it stays above the floor of -50 dB."""
+    student = lively(SMALL)
+    torch.manual_seed(1)
+    audio = torch.randn(1, 1, 320 * 30) * 0.05
+    with torch.inference_mode():
+        torch.testing.assert_close(student(audio * 15)[:, 5:], student(audio)[:, 5:], atol=0.02, rtol=0)
+
+
+def test_features_are_the_window_family_s() -> None:
+    """F_-4, F_-3 and F_-2 have the widths of a window student's, so one can supervise the other (eq. 5)."""
+    stream, window = load_variant("s6").build(), load_variant("s5").build()
+    theirs = window.sequence(torch.zeros(1, 1, 8192 + 320 * 3))
+    ours = stream.features(torch.zeros(1, 1, 320 * 4))
+    assert [f.shape for f in ours] == [f.shape for f in theirs]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"front": [[8, 10, 5]]}, "do not multiply to 320"),
+        ({"front": []}, "front"),
+        ({"front": [[8, 4, 320]]}, "kernel >= stride"),
+        ({"context": [16, 3]}, "groups that divide"),
+        ({"dilations": [0]}, "dilations"),
+        ({"activation": "sine"}, "known: gelu, relu"),
+        ({"future_ms": 300}, "future_ms"),
+        ({"fps": [0, 1]}, "fps"),
+        ({"family": "river"}, "known: window, stream"),
+    ],
+)
+def test_what_could_never_be_built_is_refused_before_training(changes: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_variant("s6", changes)
+
+
+def shard() -> Shard:
+    """Two utterances with one long /m/ each."""
+    phones = [Phone("ɑ", 0.2, 1.0), Phone("m", 1.0, 1.4), Phone("ɑ", 1.4, 2.0)]
+    track = animate(phones, 2.2, LABEL_HZ)
+    random = np.random.default_rng(0)
+    audio = np.concatenate([(random.normal(0, 3000, 35200)).astype(np.int16) for _ in range(2)])
+    rows = len(track.values)
+    return Shard(
+        __import__("pathlib").Path("train-human-000.npz"), audio, np.array([0, 35200, 70400]),
+        np.concatenate([track.values] * 2).astype(np.float16), np.array([0, rows, 2 * rows]),
+        list(track.layout.names), ["", ""], ["a", "b"], ["a", "b"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("future", [0, 704])
+def test_rows_hold_the_label_of_every_hop_s_instant(future: int) -> None:
+    """Where the label's lips are shut, `future` samples before the hop's end, the /m/ of the audio is."""
+    rows = StreamRows([shard()], 320, future, {}, None)
+    batch = rows.batch(np.random.default_rng(5), 3, 400)
+    assert batch.audio.shape == (3, 1, 128000)
+    assert batch.rig.shape == (3, 400, 52)
+    close = batch.rig[..., rows.picker.channels.index("mouthClose")]
+    jaw = batch.rig[..., rows.picker.channels.index("jawOpen")]
+    for row in range(3):
+        loud = np.abs(batch.audio[row, 0]) > 0
+        starts = np.flatnonzero(np.diff(np.concatenate([[0], np.convolve(loud, np.ones(400), "same") > 0])) == 1)
+        first = starts[0] + 200  # the first utterance begins here, its /m/ is 1.0 to 1.4 s on
+        instants = 320 * (np.arange(400) + 1) - future
+        inside = (instants > first + 1.05 * 16000) & (instants < first + 1.35 * 16000)
+        assert inside.any()
+        assert close[row][inside].min() > 0.3 * close.max()
+        assert jaw[row][instants < first].max() == 0
+
+
+def test_rows_are_augmented_and_repeatable() -> None:
+    rows = StreamRows([shard()], 320, 704, {}, Augment())
+    one, other = (rows.batch(np.random.default_rng(8), 2, 200) for _ in range(2))
+    np.testing.assert_array_equal(one.audio, other.audio)
+    assert np.abs(one.audio).max() <= 1
+    assert isinstance(load_variant("s6"), StreamStudentSpec)
