@@ -4,12 +4,12 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench families clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,dev]'
+	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,profile,dev]'
 	touch $@
 
 # export the default student under the budget, then animate a spoken sentence; everything lands in build/demo/
@@ -32,6 +32,10 @@ check: setup
 
 bench: setup
 	$(PY) -m tests.bench
+
+# window and stream students side by side, on one core; needs cmake and g++
+families: setup
+	$(PY) -m tests.families
 
 clean:
 	rm -rf build .venv

@@ -72,8 +72,8 @@ class Checkpoint:
             "spec": dataclasses.asdict(self.spec),
             "rig": {key: list(value) for key, value in dataclasses.asdict(self.layout).items()},
             "state": self.state,
-            "training": _plain(self.training, "training"),
-            "scores": _plain(self.scores, "scores"),
+            "training": plain_facts(self.training, "training"),
+            "scores": plain_facts(self.scores, "scores"),
             "weights_sha256": self.weights_sha256,
         }
         buffer = io.BytesIO()
@@ -152,11 +152,15 @@ def model_card(checkpoint: Checkpoint) -> str:
         "",
     ]
     for title, facts in (("How it was trained", checkpoint.training), ("How well it does", checkpoint.scores)):
-        lines += [f"## {title}", ""]
-        lines += ["| fact | value |", "|---|---|", *_rows(facts), ""] if facts else ["Not recorded.", ""]
+        lines += [f"## {title}", "", *provenance_rows(facts), ""]
     command = f"python -m export.build --student {spec.name} --budget 8MB --out build/{spec.name}"
     lines += ["## Use", "", "```", command, "```", ""]
     return "\n".join(lines)
+
+
+def provenance_rows(facts: Mapping[str, Any]) -> list[str]:
+    """Lines of a Markdown table of `facts`, nested names joined by dots."""
+    return ["| fact | value |", "|---|---|", *_rows(facts)] if facts else ["Not recorded."]
 
 
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -192,12 +196,12 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _plain(value: Any, where: str) -> Any:
+def plain_facts(value: Any, where: str) -> Any:
     """`value` as JSON types: numpy and 0-d tensor scalars become numbers, NaN becomes None ("not measured")."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, f"{where}.{key}") for key, item in value.items()}
+        return {str(key): plain_facts(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return [plain_facts(item, f"{where}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (np.generic, Tensor)) and np.ndim(value) == 0:

@@ -1,11 +1,13 @@
 """Checkpoint -> artefact under a memory budget, in six checked stages.
 
-    python -m export.build --budget 8MB --out build/face [--student s5] [--checkpoint FILE] [--precision fp32]
-                           [--rig arkit|FILE]
+    python -m export.build (--budget 8MB | --device phone_mid) --out build/face [--student s5] [--checkpoint FILE]
+                           [--precision auto|fp32|int8] [--rig arkit|FILE]
 
 load, plan (can it fit at all?), quantise, lower, measure (the file itself, in a fresh process), verify (against the
 checkpoint, in another). Everything is made in a temporary folder beside `--out` and moved there at the end, so an error
-or Ctrl-C leaves nothing behind. `model.pte` is held against the budget; `model.pt` is a convenience for tools.
+or Ctrl-C leaves nothing behind. `model.pte` is held against the budget; `model.pt` is a convenience for tools, in
+float32. Precision `auto` chooses the best scores that fit among the checkpoints and their int8 twins; `int8` makes a
+twin on the spot, not scored, where a checkpoint has none.
 """
 
 from __future__ import annotations
@@ -19,19 +21,20 @@ from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Checkpoint
-from export.budget import parse_budget, show_bytes
+from export.budget import show_bytes
 from export.choose import CHECKPOINTS, Candidate, exceeded, load_candidates, plan, ranked
 from export.delivery import deliver, workshop, write
 from export.lower import lower
+from export.precision import PRECISIONS, float_point, points
 from export.report import choice_report, counted, file_report, manifest, memory_report
+from export.target import target
 from export.torchscript import torchscript
-from export.verify import TOLERANCE, verify
+from export.verify import tolerance, verify
 from profiles.harness import measure
 from sdk.artifact import seal
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, TinyfaceError
 from sdk.rig import RigLayout
 
-PRECISIONS = ("fp32",)
 Say = Callable[[str], None]
 Loaded = list[tuple[Path, Checkpoint]]
 
@@ -41,14 +44,15 @@ def build(
     out: Path,
     student: str | None = None,
     checkpoint: Path | None = None,
-    precision: str = "fp32",
+    precision: str = "auto",
     checkpoints: Path = CHECKPOINTS,
     rig: RigLayout | None = None,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Build the best checkpoint that fits `budget_bytes` into the folder `out`; returns the content of `report.json`.
 
-    student: only this one. checkpoint: only this file. checkpoints: the folder to choose from. rig: refuse any other.
+    student: only this one. checkpoint: only this file. precision: `auto`, or one of `PRECISIONS`. checkpoints: the
+    folder to choose from. rig: refuse any other.
     Raises `BudgetExceeded`, `CheckpointError`, `ConfigError`, `VerificationError`, `DataError`; `out` is as before.
     """
     _check_precision(precision)
@@ -56,14 +60,14 @@ def build(
         say("[1/6] load")
         wanted, others = _load(student, checkpoint, checkpoints, rig, say)
         say(f"[2/6] plan: {show_bytes(budget_bytes)} for everything")
-        planned = ranked([plan(path, loaded) for path, loaded in wanted])
+        planned = ranked(_plan_all(wanted, precision, checkpoint is not None, say))
         for candidate in planned:
             needs = show_bytes(candidate.rows.counted_bytes)
             say(f"      {candidate.name}: quality {candidate.quality:.3f}, needs {needs}")
         fitting = [candidate for candidate in planned if candidate.rows.counted_bytes <= budget_bytes]
         if not fitting:
-            raise exceeded(budget_bytes, planned, [plan(path, loaded) for path, loaded in others])
-        report = _first_that_fits(fitting, planned, budget_bytes, precision, folder, say)
+            raise exceeded(budget_bytes, planned, _plan_all(others, precision, False, say))
+        report = _first_that_fits(fitting, planned, budget_bytes, folder, say)
         write(folder / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8"))
         deliver(folder, out)
     return report
@@ -91,22 +95,37 @@ def _load(
     return wanted, [pair for pair in loaded if pair[0] not in kept]
 
 
+def _plan_all(loaded: Loaded, precision: str, strict: bool, say: Say) -> list[Candidate]:
+    """Every checkpoint at every precision asked for; what cannot be is said and left out, or raised if `strict`."""
+    planned: list[Candidate] = []
+    for path, checkpoint in loaded:
+        try:
+            planned += [plan(path, checkpoint, point) for point in points(path, checkpoint, precision)]
+        except CheckpointError as error:
+            if strict or (precision == "int8" and len(loaded) == 1):
+                raise
+            say(f"      left out: {error}")
+            if precision == "auto":
+                planned.append(plan(path, checkpoint, float_point(checkpoint)))
+    return planned
+
+
 def _first_that_fits(
     fitting: Sequence[Candidate],
     planned: Sequence[Candidate],
     budget_bytes: int,
-    precision: str,
     folder: Path,
     say: Say,
 ) -> dict[str, Any]:
     """Lower, measure and verify in order of quality until a file fits; its report."""
     rejected: list[str] = []
     for candidate in fitting:
-        say(f"[3/6] quantise: {candidate.name} stays at {precision}")
+        say(f"[3/6] quantise: {candidate.path.stem} in {candidate.point.precision}")
         say(f"[4/6] lower: {candidate.name} to one XNNPACK delegate")
         lowered = lower(candidate.methods)
         pte = folder / "model.pte"
-        write(pte, seal(lowered.program, manifest(candidate, "executorch", "xnnpack", precision)))
+        checkpoint, single = candidate.checkpoint, float_point(candidate.checkpoint)
+        write(pte, seal(lowered.program, manifest(checkpoint, candidate.point, "executorch", "xnnpack")))
         say("[5/6] measure: the file, in a fresh process")
         measured = measure(pte)
         rows = candidate.rows.with_plan(lowered.arenas_bytes)
@@ -118,21 +137,21 @@ def _first_that_fits(
             say(f"      {rejected[-1]}: trying the next best")
             continue
         pt = folder / "model.pt"
-        write(pt, seal(torchscript(candidate.student), manifest(candidate, "torchscript", "cpu", precision)))
+        write(pt, seal(torchscript(single.student), manifest(checkpoint, single, "torchscript", "cpu")))
         measured_pt = measure(pt)
         say("[6/6] verify: both files against the checkpoint, in a fresh process")
-        errors = verify([pte, pt], candidate.student)
-        report = choice_report(candidate, planned, budget_bytes, precision, rejected)
+        errors = verify([pte], candidate.point.student) | verify([pt], single.student)
+        report = choice_report(candidate, planned, budget_bytes, rejected)
         report["memory"] = memory_report(rows, measured, budget_bytes)
         report["files"] = {"model.pte": file_report(measured, lowered), "model.pt": file_report(measured_pt)}
-        report["verification"] = {"tolerance": TOLERANCE, "max_abs_error": errors}
+        report["verification"] = {"tolerance": tolerance(candidate.point.student), "max_abs_error": errors}
         return report
     raise BudgetExceeded(f"nothing fits {show_bytes(budget_bytes)}: {'; '.join(rejected)}. Give a larger --budget")
 
 
 def _check_precision(precision: str) -> None:
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision {precision!r} cannot be built; there are: {', '.join(PRECISIONS)}")
+    if precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"precision {precision!r} cannot be built; there are: auto, {', '.join(PRECISIONS)}")
 
 
 def _rig(name: str) -> RigLayout:
@@ -142,17 +161,19 @@ def _rig(name: str) -> RigLayout:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0 built, 2 an error that is explained on stderr, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m export.build", description="Build the best artefact that fits.")
-    parser.add_argument("--budget", required=True, help="memory for everything, such as 8MB or 500KB")
+    parser.add_argument("--budget", help="memory for everything, such as 8MB or 500KB")
+    parser.add_argument("--device", help="take budget and precision from this profile, such as phone_mid")
     parser.add_argument("--out", required=True, type=Path, help="folder for model.pte, model.pt and report.json")
     parser.add_argument("--student", help="only this variant, such as s5")
     parser.add_argument("--checkpoint", type=Path, help="only this file, instead of the best of checkpoints/")
-    parser.add_argument("--precision", default="fp32", help=f"one of: {', '.join(PRECISIONS)}")
+    parser.add_argument("--precision", help=f"auto, or one of: {', '.join(PRECISIONS)}")
     parser.add_argument("--rig", help="refuse checkpoints of another rig: arkit, or a layout file")
     options = parser.parse_args(arguments)
     try:
         rig = _rig(options.rig) if options.rig else None
+        budget_bytes, precision = target(options.budget, options.device, options.precision)
         report = build(
-            parse_budget(options.budget), options.out, options.student, options.checkpoint, options.precision,
+            budget_bytes, options.out, options.student, options.checkpoint, precision,
             rig=rig, say=lambda line: print(line, file=sys.stderr, flush=True),
         )  # fmt: skip
     except TinyfaceError as error:

@@ -1,4 +1,4 @@
-"""Which checkpoint to build: the best-scoring one that fits, known before any time is spent on lowering."""
+"""Which checkpoint to build, and at which precision: the best scores that fit, known before anything is lowered."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from torch.export import ExportedProgram
 
 from distill.checkpoint import Checkpoint
-from distill.students.spec import Student
 from export.budget import show_bytes
 from export.deploy import deploy
 from export.deploy_stream import CROWD_VOICES, DeployedStream
 from export.lower import export_program
 from export.memory import MemoryRows, memory_rows
+from export.precision import Point
 from sdk.errors import BudgetExceeded, CheckpointError
 from sdk.rig import RigLayout
 
@@ -25,18 +25,18 @@ CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A checkpoint, traced in deployment layout, with its quality and its computed memory."""
+    """A checkpoint at a precision, traced in deployment layout, with its quality and its computed memory."""
 
     path: Path
     checkpoint: Checkpoint
-    student: Student
+    point: Point
     methods: dict[str, ExportedProgram]
     rows: MemoryRows
     quality: float
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        return self.path.stem if self.point.precision == "fp32" else f"{self.path.stem} {self.point.precision}"
 
 
 def quality(scores: Mapping[str, Any]) -> float:
@@ -72,15 +72,14 @@ def load_candidates(
     return loaded, errors
 
 
-def plan(path: Path, checkpoint: Checkpoint) -> Candidate:
-    """Trace one checkpoint and compute its memory rows; about a second."""
-    student = checkpoint.student()
-    deployed = deploy(student)
+def plan(path: Path, checkpoint: Checkpoint, point: Point) -> Candidate:
+    """Trace one point of a checkpoint and compute its memory rows; about a second."""
+    deployed = deploy(point.student)
     methods = {"forward": export_program(deployed, deployed.inputs(1))}
     if isinstance(deployed, DeployedStream):
         methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
-    rows = memory_rows(methods["forward"], student)
-    return Candidate(path, checkpoint, student, methods, rows, quality(checkpoint.scores))
+    rows = memory_rows(methods, checkpoint.student())
+    return Candidate(path, checkpoint, point, methods, rows, quality(point.scores))
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

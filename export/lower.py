@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +24,8 @@ _GLUE = {"executorch_call_delegate", "getitem"}
 
 @dataclass(frozen=True)
 class Lowered:
-    """A `.pte` program and what its own memory plan says. arenas_bytes: planned outside `forward`'s delegate."""
+    """A `.pte` program and what its own memory plan says. arenas_bytes: planned outside the delegate, of the method
+    that needs most: the runtime reserves as much once, whatever it loads."""
 
     program: bytes
     arenas_bytes: int
@@ -40,8 +42,12 @@ def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Exp
             from executorch.exir.passes.constant_prop_pass import constant_prop_pass
         except ImportError as error:
             raise EngineUnavailable(f"export needs ExecuTorch: pip install 'tinyface[export]' ({error})") from error
-        # the deployed norms average by a convolution with constant weights: only known ones delegate
-        return constant_prop_pass(torch.export.export(deployed.eval(), inputs, strict=False))
+        import torch.ao.quantization.fx._decomposed  # registers the operator named below
+
+        # The deployed norms average by a convolution with constant weights: only known ones delegate. Constant int8
+        # weights stay as they are: the delegate takes them, four times smaller than what they mean.
+        skip: Any = {torch.ops.quantized_decomposed.dequantize_per_channel.default}
+        return constant_prop_pass(torch.export.export(deployed.eval(), inputs, strict=False), skip)
 
 
 def lower(methods: dict[str, ExportedProgram]) -> Lowered:
@@ -71,7 +77,8 @@ def lower(methods: dict[str, ExportedProgram]) -> Lowered:
             f"outside them: {', '.join(outside) or 'none'}. "
             "Write the layer that these come from in operators that XNNPACK takes (see distill/students/layers.py)"
         )
-    return Lowered(bytes(finished.buffer), sum(plans["forward"].non_const_buffer_sizes), len(delegates))
+    arenas_bytes = max(sum(plan.non_const_buffer_sizes) for plan in plans.values())
+    return Lowered(bytes(finished.buffer), arenas_bytes, len(delegates))
 
 
 @contextlib.contextmanager

@@ -4,10 +4,12 @@
     counted = max(steady, load peak) + stream state of one voice          <- what a budget is held against
 
 *Packed weights*: the delegate's own copy of every convolution, rounded up to whole tiles of outputs. *Operators*: its
-bookkeeping. *Planned arenas*: what stays outside the delegate, by the program's own memory plan. *Workspace*: the layer
-outputs that are alive at once, at worst, and the tables by which convolutions find their inputs. *Stream state*: the
-last window of samples, once a voice. *Load peak*: heap while loading. The file is opened by its path, so its weights
-are read from the page cache and the heap never holds them twice; a file read into a buffer costs its size on top.
+bookkeeping. *Planned arenas*: what stays outside the delegate, by the program's own memory plan, of the method that
+needs most: the runtime reserves that once for all. *Workspace*: the layer outputs that are alive at once, at worst, and
+the tables by which convolutions find their inputs. *Stream state*: what each voice keeps. *Crowd*: what a stream
+student's second method adds once it is loaded, which happens when several voices come; no budget holds it. *Load
+peak*: heap while loading. The file is opened by its path, so its weights are read from the page cache and the heap
+never holds them twice; a file read into a buffer costs its size on top.
 
 The paper counts otherwise: parameters plus every layer's output, each once, at float32. That count stands beside ours.
 """
@@ -15,6 +17,7 @@ The paper counts otherwise: parameters plus every layer's output, each once, at 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +31,8 @@ from distill.students.stream import HOP_SAMPLES, StreamStudent
 FLOAT_BYTES = 4
 POINTER_BYTES = 8
 TILE_OUTPUTS = 16  # outputs packed together on x86 with AVX; NEON packs 8, which takes less
+INPUTS_TOGETHER = 8  # int8 weights are packed for that many inputs at a time
+INT8_OUTPUT_BYTES = 8  # of each packed int8 output: its bias and its step
 OPERATOR_BYTES = 2000  # one operator with its values in the delegate, measured on all variants
 _VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "slice", "expand", "unsqueeze", "alias")
 _IN_PLACE = ("gelu", "tanh", "relu", "add", "sub", "mul", "rsqrt")
@@ -43,6 +48,7 @@ class MemoryRows:
     planned_arenas_bytes: int
     workspace_bytes: int
     stream_state_bytes: int
+    crowd_bytes: int
     paper_bytes: int
 
     @property
@@ -68,21 +74,43 @@ class MemoryRows:
         return vars(self) | {name: getattr(self, name) for name in sums}
 
 
-def memory_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
-    """Rows of a student whose deployment layout was traced as `exported`; nothing is lowered for it."""
-    nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
-    convolutions = [node for node in nodes if "conv" in _name(node)]
-    live, tables = _live_peak(exported.graph), sum(_table_bytes(node) for node in convolutions)
-    results = next(iter(exported.graph.find_nodes(op="output"))).args[0]
+def memory_rows(methods: Mapping[str, ExportedProgram], student: Student) -> MemoryRows:
+    """Rows of the float `student` whose deployment layout, in any precision, was traced as `methods`; nothing is
+    lowered for it."""
+    parts = {name: _method_parts(exported) for name, exported in methods.items()}
+    packed, operators, _, workspace = parts["forward"]
     return MemoryRows(
-        parameters_bytes=sum(p.numel() for p in student.parameters()) * FLOAT_BYTES,
-        packed_weights_bytes=sum(_packed_bytes(node) for node in convolutions),
-        operators_bytes=sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES,
-        planned_arenas_bytes=sum(_bytes(result) for result in results),
-        workspace_bytes=live + tables,
+        parameters_bytes=_parameter_bytes(methods["forward"]),
+        packed_weights_bytes=packed,
+        operators_bytes=operators,
+        planned_arenas_bytes=max(arena for _, _, arena, _ in parts.values()),
+        workspace_bytes=workspace,
         stream_state_bytes=_voice_bytes(student),
+        crowd_bytes=sum(
+            packed + operators + max(workspace - parts["forward"][3], 0)
+            for name, (packed, operators, _, workspace) in parts.items()
+            if name != "forward"
+        ),
         paper_bytes=paper_bytes(student),
     )
+
+
+def _method_parts(exported: ExportedProgram) -> tuple[int, int, int, int]:
+    """Packed weights, operators, arena and workspace of one method, in bytes."""
+    nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
+    convolutions = [node for node in nodes if "conv" in _name(node)]
+    results = next(iter(exported.graph.find_nodes(op="output"))).args[0]
+    return (
+        sum(_packed_bytes(node) for node in convolutions),
+        sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES,
+        sum(_bytes(result) for result in results),
+        _live_peak(exported.graph) + sum(_table_bytes(node) for node in convolutions),
+    )
+
+
+def _parameter_bytes(exported: ExportedProgram) -> int:
+    """Of all weights as the program holds them, in their own types."""
+    return sum(value.numel() * value.element_size() for value in exported.state_dict.values())
 
 
 def paper_bytes(student: Student) -> int:
@@ -122,7 +150,7 @@ def _live_peak(graph: fx.Graph) -> int:
     live: dict[fx.Node, int] = {}
     peak = 0
     for step, node in enumerate(order):
-        if node not in root and not _is_fused_square(node):
+        if node not in root and not _is_fused_square(node) and "per_channel" not in _name(node):
             live[node] = _bytes(node)
         peak = max(peak, sum(live.values()))
         live = {kept: size for kept, size in live.items() if last.get(kept, -1) > step}
@@ -141,6 +169,9 @@ def _packed_bytes(node: fx.Node) -> int:
     outputs, inputs, height, width = _shape(node.args[1])
     groups = _groups(node)
     tiles = math.ceil(outputs / groups / TILE_OUTPUTS) * TILE_OUTPUTS
+    if "dequantize" in _name(node.args[1]):  # type: ignore[arg-type]
+        whole = math.ceil(inputs / INPUTS_TOGETHER) * INPUTS_TOGETHER
+        return groups * tiles * (whole * height * width + INT8_OUTPUT_BYTES)
     return groups * tiles * (inputs * height * width + 1) * FLOAT_BYTES
 
 
@@ -160,7 +191,15 @@ def _name(node: fx.Node) -> str:
 
 
 def _is_view(node: fx.Node) -> bool:
-    return _name(node).startswith(_VIEWS)
+    """Whether `node` makes nothing of its own: another view of its input, or a part of an integer convolution."""
+    return _name(node).startswith(_VIEWS) or _is_part(node)
+
+
+def _is_part(node: fx.Node) -> bool:
+    """A conversion that the delegate takes into the integer convolution before or behind it."""
+    if _name(node).startswith("dequantize"):
+        return all("conv" in _name(user) for user in node.users)
+    return _name(node).startswith("quantize") and "conv" in _name(node.args[0])  # type: ignore[arg-type]
 
 
 def _shape(node: Any) -> tuple[int, ...]:
@@ -170,4 +209,7 @@ def _shape(node: Any) -> tuple[int, ...]:
 
 def _bytes(node: Any) -> int:
     shape = _shape(node)
-    return math.prod(shape) * FLOAT_BYTES if shape else 0
+    if not shape:
+        return 0
+    integer = "conv" in _name(node) and any(_name(user).startswith("quantize") for user in node.users)
+    return math.prod(shape) * (1 if integer else int(node.meta["val"].element_size()))

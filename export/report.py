@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
+from distill.checkpoint import Checkpoint
+from distill.students.spec import Student
 from distill.students.stream import StreamStudent
 from export.choose import Candidate
 from export.deploy_stream import CROWD_VOICES
 from export.lower import Lowered
 from export.memory import MemoryRows, error_percent
+from export.precision import Point
 from profiles.harness import Measured
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.manifest import SCHEMA as MANIFEST_SCHEMA
@@ -22,21 +25,21 @@ from sdk.manifest import Manifest
 REPORT_SCHEMA = 1
 
 
-def manifest(candidate: Candidate, runtime: str, backend: str, precision: str) -> Manifest:
+def manifest(checkpoint: Checkpoint, point: Point, runtime: str, backend: str) -> Manifest:
     """Everything that a player needs, and how the artefact came to be."""
-    checkpoint, layout = candidate.checkpoint, candidate.checkpoint.layout
+    layout, state = checkpoint.layout, _state_shapes(point.student)
     return Manifest(
         schema=MANIFEST_SCHEMA,
         student=checkpoint.spec.name,
         kind=checkpoint.spec.family,
         runtime=runtime,
         backend=backend,
-        precision=precision,
+        precision=point.precision,
         sample_rate_hz=SAMPLE_RATE_HZ,
         window_samples=checkpoint.spec.input_samples,
         future_samples=checkpoint.spec.future_samples,
-        state=_state_shapes(candidate),
-        crowd_voices=CROWD_VOICES if _state_shapes(candidate) else 0,
+        state=state,
+        crowd_voices=CROWD_VOICES if state else 0,
         fps=list(checkpoint.spec.fps),
         ensemble=list(checkpoint.spec.ensemble),
         history="zeros",
@@ -45,18 +48,18 @@ def manifest(candidate: Candidate, runtime: str, backend: str, precision: str) -
         maximum=list(layout.maximum),
         neutral=list(layout.neutral),
         parameters=checkpoint.parameters,
-        weights_sha256=checkpoint.weights_sha256,
+        weights_sha256=point.weights_sha256,
         tools=_versions(),
-        training=checkpoint.training,
-        scores=checkpoint.scores,
+        training=point.training,
+        scores=point.scores,
     )
 
 
-def _state_shapes(candidate: Candidate) -> list[list[int]]:
+def _state_shapes(student: Student) -> list[list[int]]:
     """Of one voice; none for a window student."""
-    if not isinstance(candidate.student, StreamStudent):
+    if not isinstance(student, StreamStudent):
         return []
-    return [list(tensor.shape[1:]) for tensor in candidate.student.initial_state()]
+    return [list(tensor.shape[1:]) for tensor in student.initial_state()]
 
 
 def _versions() -> dict[str, str]:
@@ -71,7 +74,7 @@ def counted(rows: MemoryRows, measured: Measured) -> int:
 
 
 def choice_report(
-    chosen: Candidate, planned: Sequence[Candidate], budget_bytes: int, precision: str, rejected: list[str]
+    chosen: Candidate, planned: Sequence[Candidate], budget_bytes: int, rejected: list[str]
 ) -> dict[str, Any]:
     """What was chosen, among what, and why."""
     others = [c for c in planned if c is not chosen]
@@ -86,9 +89,9 @@ def choice_report(
         "choice": {
             "student": chosen.checkpoint.spec.name,
             "checkpoint": chosen.path.name,
-            "weights_sha256": chosen.checkpoint.weights_sha256,
+            "weights_sha256": chosen.point.weights_sha256,
             "parameters": chosen.checkpoint.parameters,
-            "precision": precision,
+            "precision": chosen.point.precision,
             "backend": "xnnpack",
             "quality": chosen.quality,
             "why": why,
@@ -96,7 +99,7 @@ def choice_report(
         "candidates": [
             {"name": c.name, "quality": c.quality, "computed_counted_bytes": c.rows.counted_bytes} for c in planned
         ],
-        "scores": chosen.checkpoint.scores,
+        "scores": chosen.point.scores,
         "versions": _versions(),
         "measured_on": {"machine": platform.machine(), "system": platform.system()},
     }

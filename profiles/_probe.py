@@ -1,6 +1,6 @@
 """The inside of the ruler: alone in a fresh process, opens one artefact, runs it, prints what that took as JSON.
 
-    python -m profiles._probe FILE WINDOW_SAMPLES RUNS LOAD      (LOAD: mapped or buffer)
+    python -m profiles._probe FILE SHAPES RUNS LOAD     SHAPES: of a .pt's inputs, as JSON; LOAD: mapped or buffer
 
 Every figure is a difference: the runtime is loaded and warm before the first reading, so what remains is the
 artefact's own. The heap is glibc's own count of bytes in use (`mallinfo2`), not pages of shared libraries.
@@ -15,9 +15,10 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from profiles._open import Shapes, open_pt, open_pte
 
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 128 * 1024  # glibc's own default; setting it stops glibc from adapting it
@@ -91,50 +92,13 @@ def private_dirty_bytes() -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
-def executorch_opener(path: str, load: str) -> Callable[[], Callable[[Any], Any]]:
-    """A function that opens a `.pte` and returns its `run`; the runtime itself is imported here, on one thread."""
-    if sys.platform == "win32":
-        from executorch.extension.pybindings import portable_lib as runtime
-    else:  # the public module also imports the exporter: seconds, and heap that is not the artefact's
-        from executorch.extension.pybindings import _C as runtime  # type: ignore[attr-defined,no-redef]
-    if runtime._threadpool_get_thread_count() != 1:
-        runtime._unsafe_reset_threadpool(1)
-    kept: list[Any] = []
-
-    def opened() -> Callable[[Any], Any]:
-        if load == "mapped":
-            program = runtime._load_program(path)
-        else:
-            kept.append(Path(path).read_bytes())
-            program = runtime._load_program_from_buffer(kept[0])
-        kept.append(program)  # the method reads the program in place
-        method = program.load_method("forward")
-        return lambda window: method([window])
-
-    return opened
-
-
-def torchscript_opener(path: str) -> Callable[[], Callable[[Any], Any]]:
-    """A function that opens a `.pt` and returns its `run`."""
-    import warnings
-
-    import torch
-
-    def opened() -> Callable[[Any], Any]:
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.load(path, map_location="cpu").eval()
-
-    return opened
-
-
-def probe(path: str, window_samples: int, runs: int, load: str) -> dict[str, Any]:
-    """Open, run three times, read the heap after each step; then time `runs` frames in process CPU time."""
+def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
+    """Open, run three times, read the heap after each step; then time `runs` steps in process CPU time."""
     import torch
 
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    window = torch.randn(1, 1, window_samples) * 0.1
-    opened = torchscript_opener(path) if path.endswith(".pt") else executorch_opener(path, load)
+    torch.randn(1, 1, 8192)  # what the first noise of a process takes is not the program's
+    opened = open_pt(path, 1, shapes) if path.endswith(".pt") else open_pte(path, 1, load)
     heap = Heap()
     found: dict[str, Any] = {"heap_known": heap.known}
     start = large = mark = 0
@@ -142,30 +106,33 @@ def probe(path: str, window_samples: int, runs: int, load: str) -> dict[str, Any
         mark, large, start = heap.watch(), heap.large_bytes(), heap.used_bytes()
     dirty = private_dirty_bytes()
     with torch.inference_mode():
-        run = opened()
+        program = opened()
         if heap.known:
             loaded, peak = heap.used_bytes() - start, heap.peak_bytes(mark)
             # small blocks have no mark: those held at the end of loading stand for the most they held
             small = loaded - (heap.large_bytes() - large)
             found |= {"loaded_bytes": loaded, "load_peak_bytes": max(loaded, peak + small)}
+        before = heap.used_bytes() if heap.known else 0
+        program.make_inputs()
+        inputs = heap.used_bytes() - before if heap.known else 0  # a voice's, not the program's
         for _ in range(3):
-            run(window)
+            program.step()
         if heap.known:
-            found["steady_bytes"] = heap.used_bytes() - start
+            found["steady_bytes"] = heap.used_bytes() - start - inputs
         after = private_dirty_bytes()
         found["private_dirty_bytes"] = None if dirty is None or after is None else after - dirty
         times = []
         for _ in range(runs):
-            before = time.process_time_ns()
-            run(window)
-            times.append((time.process_time_ns() - before) / 1000)
+            begin = time.process_time_ns()
+            program.step()
+            times.append((time.process_time_ns() - begin) / 1000)
     found["times_us"] = times
     return found
 
 
 def main() -> None:
-    path, window_samples, runs, load = sys.argv[1:]
-    answer = probe(path, int(window_samples), int(runs), load)
+    path, shapes, runs, load = sys.argv[1:]
+    answer = probe(path, [tuple(shape) for shape in json.loads(shapes)], int(runs), load)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

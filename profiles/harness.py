@@ -15,11 +15,15 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from profiles.steps import input_shapes
+from sdk.artifact import open_artifact
 from sdk.errors import ArtifactError
 
+ROOT = Path(__file__).resolve().parent.parent
 LOADS = ("mapped", "buffer")
 _LIMIT_S = 300
 
@@ -30,8 +34,8 @@ class Measured:
 
     load: how it was opened: mapped, buffer, or file (TorchScript). loaded_bytes: heap after loading.
     load_peak_bytes: the most heap while loading. steady_bytes: heap once it has run; it stays there.
-    private_dirty_bytes: the same difference as steady_bytes, seen by the kernel in pages. median_us, p90_us: process
-    CPU time a frame on one thread.
+    private_dirty_bytes: the same difference as steady_bytes, seen by the kernel in pages, one voice's inputs with it.
+    median_us, p90_us: process CPU time a step of the program, on one thread.
     """
 
     file_bytes: int
@@ -59,10 +63,13 @@ class Measured:
         return max(self.steady_bytes, self.load_peak_bytes)
 
 
-def measure(path: Path | str, window_samples: int = 8192, runs: int = 30, load: str = "mapped") -> Measured:
+def measure(
+    path: Path | str, runs: int = 30, load: str = "mapped", shapes: Sequence[Sequence[int]] | None = None
+) -> Measured:
     """Open and run `path` (`.pte` or `.pt`) in a fresh process and report its cost.
 
     load: `mapped` opens a `.pte` by its path, `buffer` reads it into memory first. A `.pt` is always opened by path.
+    shapes: of a `.pt`'s inputs, which it does not name itself; None for what its sealed manifest says.
     Raises `ArtifactError` if there is no such file, or if it does not load or run.
     """
     path = Path(path).resolve()
@@ -74,7 +81,9 @@ def measure(path: Path | str, window_samples: int = 8192, runs: int = 30, load: 
         file_bytes = path.stat().st_size
     except OSError as error:
         raise ArtifactError(f"{path}: cannot read: {error.strerror or error}") from error
-    raw = run_fresh("profiles._probe", str(path), str(window_samples), str(max(runs, 1)), load)
+    if shapes is None:
+        shapes = input_shapes(open_artifact(path).manifest) if path.suffix == ".pt" else []
+    raw = run_fresh("profiles._probe", str(path), json.dumps(list(shapes)), str(max(runs, 1)), load)
     times = sorted(raw["times_us"])
     return Measured(
         file_bytes=file_bytes,
@@ -94,12 +103,16 @@ def run_fresh(module: str, *arguments: str) -> dict:  # type: ignore[type-arg]
 
     Raises `ArtifactError` with the end of what it said when it fails.
     """
-    root = Path(__file__).resolve().parent.parent
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
     try:
         done = subprocess.run(
-            command, cwd=root, env=environment, capture_output=True, text=True, timeout=_LIMIT_S, errors="replace"
+            command,
+            cwd=ROOT,
+            env=fresh_environment(),
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            errors="replace",
         )
     except subprocess.TimeoutExpired as error:
         raise ArtifactError(f"{arguments[0]}: did not load and run within {_LIMIT_S} s") from error
@@ -110,3 +123,8 @@ def run_fresh(module: str, *arguments: str) -> dict:  # type: ignore[type-arg]
     answer = json.loads(lines[-1])
     assert isinstance(answer, dict)
     return answer
+
+
+def fresh_environment() -> dict[str, str]:
+    """The environment of a measuring process: libraries start with one thread, nothing is written beside sources."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}

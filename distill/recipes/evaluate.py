@@ -29,6 +29,8 @@ from distill.data.corpus import synthetic_utterances
 from distill.data.files import atomic_write_text, find_audio, load_mono
 from distill.data.labels import Phone, read_textgrid
 from distill.teachers.articulatory import animate
+from distill.twin import SUFFIX as TWIN_SUFFIX
+from distill.twin import Twin, twin_card
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.engines.base import Engine
 from sdk.errors import DataError, TinyfaceError
@@ -159,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
     parser.add_argument("--face", type=Path, help="npz or glTF face to measure on instead of the default head")
-    parser.add_argument("--into", type=Path, help="checkpoint to write the scores into, with its model card")
+    parser.add_argument("--into", type=Path, help="checkpoint or int8 twin to write the scores into, with its card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     options = parser.parse_args(arguments)
     try:
@@ -180,7 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
         if checkpoint:
             scored = dataclasses.replace(checkpoint, scores=scores)
             scored.save(options.into)
-            atomic_write_text(options.into.with_suffix(".md"), model_card(scored))
+            card = twin_card(scored) if isinstance(scored, Twin) else model_card(scored)
+            atomic_write_text(options.into.with_suffix(".md"), card)
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -190,9 +193,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _checkpoint_of(engine: Engine | None, path: Path) -> Checkpoint:
-    """The checkpoint at `path`, to write scores into. Raises `DataError` unless `engine` was built from its weights."""
-    checkpoint = Checkpoint.load(path)
+def _checkpoint_of(engine: Engine | None, path: Path) -> Checkpoint | Twin:
+    """What lies at `path`, to write scores into. Raises `DataError` unless `engine` was built from its very weights."""
+    checkpoint = Twin.load(path) if path.name.endswith(TWIN_SUFFIX) else Checkpoint.load(path)
     if engine is None or engine.manifest.weights_sha256 != checkpoint.weights_sha256:
         raise DataError(
             f"{path}: what is scored was not built from these weights; build its own artefact and score that"

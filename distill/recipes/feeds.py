@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from distill import losses
+from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
 from distill.data.corpus import Shard
 from distill.data.streams import StreamRows
 from distill.data.windows import Batch, Stretches
 from distill.recipes.plan import Plan
 from distill.students.spec import StreamStudentSpec, Student, StudentSpec, WindowStudentSpec
-from distill.students.stream import HOP_SAMPLES
+from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
 from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import ConfigError
 from sdk.face import Face
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ / 30  # the losses weigh as 30 fps frames would
@@ -86,9 +88,26 @@ class WindowFeed:
 
 
 class StreamFeed:
-    """`plan.steps` over rows of continuous speech, each from an empty state to its end in one pass."""
+    """`plan.steps` over rows of continuous speech, each from an empty state to its end in one pass.
 
-    def __init__(self, spec: StreamStudentSpec, plan: Plan, shards: Sequence[Shard], augment: Augment | None) -> None:
+    second: a trained stream student, frozen, whose features supervise those of the same width (eq. 5 to 7). Raises
+    `ConfigError` if it looks another way ahead: its features would describe other instants.
+    """
+
+    def __init__(
+        self,
+        spec: StreamStudentSpec,
+        plan: Plan,
+        shards: Sequence[Shard],
+        augment: Augment | None,
+        second: Checkpoint | None = None,
+    ) -> None:
+        if second and second.spec.future_samples != spec.future_samples:
+            raise ConfigError(
+                f"{second.spec.name} looks {second.spec.future_ms} ms ahead and {spec.name} {spec.future_ms} ms: "
+                "a second teacher of streams must look as far ahead as its student"
+            )
+        self.second = second.student() if second else None
         self.plan = plan
         self.data = StreamRows(shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names)
         self.objective = Objective(spec, plan)
@@ -98,16 +117,32 @@ class StreamFeed:
     def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor:
         """Of step `step`, which draws its rows from `random`."""
         rows = self.data.batch(random, self.plan.rows, self.plan.row_hops)
-        predicted = student(torch.from_numpy(rows.audio))
-        steps_per_frame = FRAME_SAMPLES / HOP_SAMPLES
-        return self.objective(torch.from_numpy(rows.rig), predicted, steps_per_frame, step / self.total, _SLACK_HOPS)
+        assert isinstance(student, StreamStudent)
+        audio, label = torch.from_numpy(rows.audio), torch.from_numpy(rows.rig)
+        features = student.features(audio)
+        steps_per_frame, done = FRAME_SAMPLES / HOP_SAMPLES, step / self.total
+        loss = self.objective(label, torch.tanh(features[2]), steps_per_frame, done, _SLACK_HOPS)
+        if isinstance(self.second, StreamStudent):
+            with torch.no_grad():
+                theirs = self.second.features(audio)
+            pairs = [(a, b) for a, b in zip(theirs, features, strict=True) if a.shape == b.shape]
+            loss = loss + self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
+        return loss
 
 
-def feed_of(spec: StudentSpec, plan: Plan, shards: Sequence[Shard], augment: Augment | None) -> Feed:
-    """The feed of the spec's family."""
+def feed_of(
+    spec: StudentSpec,
+    plan: Plan,
+    shards: Sequence[Shard],
+    augment: Augment | None,
+    second: Checkpoint | None = None,
+) -> Feed:
+    """The feed of the spec's family. Raises `ConfigError` for a second teacher of another family."""
+    if second and not (isinstance(spec, StreamStudentSpec) and isinstance(second.spec, StreamStudentSpec)):
+        raise ConfigError(f"{second.spec.name} cannot teach {spec.name}: a second teacher and its student are streams")
     if isinstance(spec, WindowStudentSpec):
         return WindowFeed(spec, plan, shards, augment)
-    return StreamFeed(spec, plan, shards, augment)
+    return StreamFeed(spec, plan, shards, augment, second)
 
 
 def window_frames(student: WindowStudent, batch: Batch, shared: bool) -> Tensor:

@@ -52,14 +52,17 @@ def train(
     augment: Augment,
     note: Mapping[str, object],
     init: Checkpoint | None = None,
+    second: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
+
+    second: a trained stream student that supervises the features of a smaller one (hybrid distillation, eq. 5 to 7).
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` or the resume file is of
     another student, and `DataError` before the first step if `out` cannot be written.
     """
     check_writable(out)
-    feed = feed_of(spec, plan, load_shards(corpus, "train"), augment)
+    feed = feed_of(spec, plan, load_shards(corpus, "train"), augment, second)
     student = spec.build().train()
     if init is None:
         initialise(student, plan.seed)
@@ -73,10 +76,11 @@ def train(
         run.resume(resume_file)
     run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file)
     provenance = {
-        "recipe": "heterogeneous", "teacher": "articulatory", "plan": asdict(plan),
+        "recipe": "hybrid" if second else "heterogeneous", "teacher": "articulatory", "plan": asdict(plan),
         "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
         "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
         **({"init": init.training} if init else {}),
+        **({"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}),
     }  # fmt: skip
     checkpoint = Checkpoint(spec=spec, state=run.average, training=provenance, scores={})
     checkpoint.save(out)
@@ -90,6 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--init", type=Path, help="checkpoint of the same variant to go on from")
+    parser.add_argument(
+        "--second-teacher", type=Path, help="checkpoint of a larger stream student (hybrid, eq. 5 to 7)"
+    )
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the model card")
@@ -105,7 +112,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         augment = Augment.from_folders(options.noise, options.rooms)
         init = Checkpoint.load(options.init) if options.init else None
-        train(load_variant(options.variant), Plan(**changes), options.corpus, options.out, augment, note, init)
+        second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
+        spec = load_variant(options.variant)
+        train(spec, Plan(**changes), options.corpus, options.out, augment, note, init, second)
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

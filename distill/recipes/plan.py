@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how hard. `alpha_*` weigh eq. 4 and our lip losses; inside them `shut_weight` the closures, which
-    grows to `shut_final` over the second half (pulled too early, lips shut on everything); `mix_human` weighs human
-    against espeak speech; `ema`: decay of the average of the weights.
+    """How long and how hard. `alpha_*` weigh eq. 4, our lip losses, and eq. 5 where there is a second teacher; inside
+    the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
+    lips shut on everything); `mix_human` weighs human against espeak speech; `ema`: decay of the average of weights.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms.
@@ -30,6 +30,7 @@ class Plan:
     alpha_vel: float = 0.9
     alpha_lip: float = 1.0
     alpha_acc: float = 0.5
+    alpha_feat: float = 0.1
     shut_weight: float = 8.0
     shut_final: float = 24.0
     mix_human: float = 0.65
@@ -60,5 +61,6 @@ class Plan:
 # fields of a plan that the command line offers, and their types
 PLAN_OPTIONS = {
     "steps": int, "exact_steps": int, "rows": int, "row_hops": int, "alpha_lip": float, "alpha_acc": float,
-    "shut_weight": float, "shut_final": float, "mix_human": float, "seed": int, "learning_rate": float,
+    "alpha_feat": float, "shut_weight": float, "shut_final": float, "mix_human": float, "seed": int,
+    "learning_rate": float,
 }  # fmt: skip

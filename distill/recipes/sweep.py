@@ -51,10 +51,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep file holds. steps, learning_rate: of training, for every point."""
+    """What a sweep file holds. plan: fields of `Plan` that differ from its defaults, for every point."""
 
-    steps: int
-    learning_rate: float
+    plan: dict[str, Any]
     points: list[dict[str, Any]]
 
 
@@ -62,7 +61,7 @@ def macs_per_second(student: StreamStudent) -> float:
     """Multiply-adds that one second of speech costs, counted on the operators of one hop."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        student.step(torch.zeros(1, 1, HOP_SAMPLES), student.initial_state())
+        student.eval().step(torch.zeros(1, 1, HOP_SAMPLES), student.initial_state())
     return counter.get_total_flops() / 2 * SAMPLE_RATE_HZ / HOP_SAMPLES
 
 
@@ -122,7 +121,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
-def quality(row: Mapping[str, Any], figure: str = "recall_at_2pct") -> float:
+def quality(row: Mapping[str, Any], figure: str = "auc") -> float:
     """Mean of a figure over human and synthetic speech, in quiet and in noise."""
     return float(np.mean([scores[figure] for scores in row["scores"].values()]))
 
@@ -159,8 +158,12 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     front = pareto([row for row in rows if row["point"]["line"] != "look-ahead"])
     costs, heights = [r["macs_per_second"] / 1e6 for r in front], [100 * quality(r) for r in front]
     left.plot(costs, heights, "-", color="0.7", zorder=0)
-    left.set(xscale="log", xlabel="multiply-adds for a second of speech, millions", ylabel="closures found, %")
-    left.set_title("Recall at 2 % false closure, mean of four test sets")
+    left.set(
+        xscale="log",
+        xlabel="multiply-adds for a second of speech, millions",
+        ylabel="AUC of closures against open vowels, %",
+    )
+    left.set_title("Lip closure, mean of four test sets, by cost")
     right.set(xlabel="look-ahead, ms (frames wait up to 20 ms more)", title="The same student, d varied")
     left.legend(frameon=False)
     for axes in (left, right):
@@ -168,6 +171,14 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _plan(changes: Mapping[str, Any]) -> Plan:
+    try:
+        return dataclasses.replace(Plan(exact_steps=0), **changes)
+    except TypeError as error:
+        known = ", ".join(field.name for field in dataclasses.fields(Plan))
+        raise ConfigError(f"plan of the sweep: {error}; known: {known}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,10 +198,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sweep = strict.load(Sweep, strict.load_yaml(options.points), where=str(options.points))
         points = [strict.load(Point, point, where=f"{options.points}: {point.get('name')}") for point in sweep.points]
-        plan = Plan(steps=sweep.steps, exact_steps=0, learning_rate=sweep.learning_rate)
+        plan = _plan(sweep.plan)
         rows = read_log(options.log)
-        done = [(row["point"], row["plan"]["steps"]) for row in rows]
-        todo = [point for point in points if (dataclasses.asdict(point), sweep.steps) not in done]
+        done = [(row["point"], row["plan"]) for row in rows]
+        todo = [point for point in points if (dataclasses.asdict(point), dataclasses.asdict(plan)) not in done]
         if todo and options.corpus:
             sets: dict[str, list[Item]] = {}
             if options.synthetic:

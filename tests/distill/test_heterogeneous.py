@@ -18,7 +18,7 @@ from distill.recipes.heterogeneous import load_shards, train
 from distill.recipes.plan import Plan
 from distill.recipes.run import Run, initialise
 from distill.students.spec import Student, load_variant
-from sdk.errors import CheckpointError, DataError
+from sdk.errors import CheckpointError, ConfigError, DataError
 
 SPEC = load_variant("s2", {"channels": 8})
 SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
@@ -167,3 +167,33 @@ def test_command_line_answers_in_words(tmp_path: Path, capsys: pytest.CaptureFix
     code = heterogeneous.main(["--variant", "s99", "--corpus", str(tmp_path), "--out", str(tmp_path / "x.pt")])
     assert code == 2
     assert "there are: s0" in capsys.readouterr().err
+
+
+def test_a_second_teacher_draws_the_features_to_its_own(corpus: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=120, exact_steps=0, rows=2, row_hops=100, learning_rate=5e-3, ema=0.5, alpha_feat=3.0)
+    spec = SPECS["stream"]
+    student = spec.build()
+    initialise(student, 7)
+    second = Checkpoint(spec, student.state_dict())
+    taught = train(spec, plan, corpus, tmp_path / "taught.pt", Augment(), {}, second=second)
+    alone = train(spec, plan, corpus, tmp_path / "alone.pt", Augment(), {})
+    assert taught.training["recipe"] == "hybrid"
+    assert second.weights_sha256 in taught.training["second_teacher"]
+    audio = torch.randn(1, 1, 320 * 60) * 0.1
+
+    def distance(checkpoint: Checkpoint) -> float:
+        with torch.no_grad():
+            pairs = zip(second.student().features(audio), checkpoint.student().features(audio), strict=True)
+            return float(sum((a - b).square().mean() for a, b in pairs))
+
+    assert distance(taught) < 0.6 * distance(alone)
+
+
+def test_second_teachers_that_cannot_teach_are_refused(corpus: Path, tmp_path: Path) -> None:
+    window = Checkpoint(SPEC, SPEC.build().state_dict())
+    other = load_variant("s6", {**SMALL, "future_ms": 20})
+    further = Checkpoint(other, other.build().state_dict())
+    with pytest.raises(ConfigError, match="are streams"):
+        train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=window)
+    with pytest.raises(ConfigError, match="as far ahead"):
+        train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=further)

@@ -14,7 +14,7 @@ from native_door import Door
 from runtime_examples.native.build import build, missing_tools
 from sdk.artifact import seal
 from sdk.errors import EngineUnavailable
-from sdk.manifest import Manifest
+from sdk.manifest import SCHEMA, Manifest
 from sdk.window import WindowSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,11 +47,12 @@ def make_facts() -> Callable[..., Manifest]:
     def make(**changes: Any) -> Manifest:
         names = changes.pop("names", ["jawOpen", "mouthClose", "tongueOut"])
         facts: dict[str, Any] = {
-            "schema": 1, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
+            "schema": SCHEMA, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
             "precision": "fp32", "sample_rate_hz": 16000, "window_samples": TINY_WINDOW, "future_samples": 400,
-            "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names, "minimum": [-1.0] * len(names),
-            "maximum": [1.0] * len(names), "neutral": [0.0] * len(names), "parameters": 27, "weights_sha256": "0" * 64,
-            "tools": {"torch": "2"}, "training": {"nested": [{"ü": 1.5e-3}, None, True, "\n\"😀\\"]}, "scores": {},
+            "state": [], "crowd_voices": 0, "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names,
+            "minimum": [-1.0] * len(names), "maximum": [1.0] * len(names), "neutral": [0.0] * len(names),
+            "parameters": 27, "weights_sha256": "0" * 64, "tools": {"torch": "2"}, "scores": {},
+            "training": {"nested": [{"ü": 1.5e-3}, None, True, "\n\"😀\\"]},
         }  # fmt: skip
         return Manifest(**{**facts, **changes})
 
@@ -68,7 +69,7 @@ def tiny_program() -> bytes:
     torch.manual_seed(3)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(TINY_WINDOW, 3), torch.nn.Tanh()).eval()
     torch.nn.init.normal_(net[1].weight, std=0.05)
-    return lower(export_program(net, TINY_WINDOW)).program
+    return lower({"forward": export_program(net, (torch.zeros(1, 1, TINY_WINDOW),))}).program
 
 
 @pytest.fixture(scope="session")
@@ -95,11 +96,56 @@ def small(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPath
             torch.nn.init.normal_(layer.weight, std=(1.7 / layer.weight[0].numel()) ** 0.5)
             torch.nn.init.normal_(layer.bias, std=0.1)
     window: WindowSpec = spec.window
-    program = lower(export_program(DeployedStudent(student), window.length_samples)).program
+    deployed = DeployedStudent(student)
+    program = lower({"forward": export_program(deployed, deployed.inputs())}).program
     names = list(spec.layout.names)
     manifest = make_facts(names=names, window_samples=window.length_samples, future_samples=window.future_samples)
     path = tmp_path_factory.mktemp("small") / "model.pte"
     path.write_bytes(seal(program, dataclasses.replace(manifest, ensemble=[0.25, 0.5, 0.25])))
+    return path
+
+
+TINY_STREAM = {
+    "channels": 16, "fc_width": 24, "context": [4, 2], "dilations": [1, 2],
+    "front": [[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [16, 3, 2], [16, 2, 2], [16, 2, 2]],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make_stream(make_facts: Callable[..., Manifest]) -> Callable[..., bytes]:
+    """An artefact of a small untrained stream student, some facts of its manifest changed."""
+    torch = pytest.importorskip("torch", reason="torch builds the programs under test")
+    pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
+    from distill.students.spec import load_variant
+    from export.deploy_stream import CROWD_VOICES, DeployedStream
+    from export.lower import export_program, lower
+
+    spec = load_variant("s6", TINY_STREAM)
+    student = spec.build().eval()
+    torch.manual_seed(0)
+    for layer in student.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.normal_(layer.weight, std=(1.7 / layer.weight[0].numel()) ** 0.5)
+    deployed = DeployedStream(student)
+    methods = {"forward": export_program(deployed, deployed.inputs(1))}
+    methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
+    program = lower(methods).program
+    names = list(spec.layout.names)
+    state = [list(tensor.shape[1:]) for tensor in student.initial_state()]
+
+    def make(**changes: Any) -> bytes:
+        facts = {"student": "brook", "kind": "stream", "names": names, "window_samples": 320, "future_samples": 704,
+                 "state": state, "crowd_voices": CROWD_VOICES}  # fmt: skip
+        return seal(program, make_facts(**{**facts, **changes}))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def brook(make_stream: Callable[..., bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small stream student: it answers to what it hears, and remembers."""
+    path = tmp_path_factory.mktemp("brook") / "model.pte"
+    path.write_bytes(make_stream(ensemble=[0.25, 0.5, 0.25]))
     return path
 
 

@@ -19,6 +19,7 @@ OK, AGAIN, END = 0, 1, 2
 BAD_ARGUMENT, BAD_STRUCT, BAD_RATE, BAD_AUDIO, FINISHED = -1, -2, -3, -4, -5
 NO_FILE, BAD_FILE, BAD_MANIFEST, UNSUPPORTED, BAD_PROGRAM, RUN_FAILED = -6, -7, -8, -9, -10, -11
 AS_MODEL, OFF, ON = 0, 1, 2
+WINDOW, STREAM = 0, 1
 
 _U32 = c.c_uint32
 
@@ -36,6 +37,7 @@ class Info(c.Structure):
         ("parameters", c.c_uint64),
         ("artifact_bytes", c.c_uint64),
         *((name, c.c_char_p) for name in ("student", "precision", "backend", "sha256")),
+        *((name, _U32) for name in ("kind", "hop_samples", "state_bytes", "crowd_voices")),
     ]
 
 
@@ -57,7 +59,7 @@ class Curve(c.Structure):
 
 
 class LatencyParts(c.Structure):
-    _fields_ = [(name, _U32) for name in ("struct_size", "future", "ensemble", "resampler", "block", "total")]
+    _fields_ = [(name, _U32) for name in ("struct_size", "future", "ensemble", "resampler", "block", "total", "grid")]
 
 
 def sized(struct: Any, **fields: Any) -> Any:
@@ -80,8 +82,8 @@ class Door:
         self.calls.fp_status_string.restype = c.c_char_p
         self.calls.fp_model_channel_name.restype = c.c_char_p
         self.calls.fp_model_channel_name.argtypes = [c.c_void_p, _U32]
-        self.calls.fp_model_close.argtypes = self.calls.fp_stream_destroy.argtypes = [c.c_void_p]
-        self.calls.fp_model_close.restype = self.calls.fp_stream_destroy.restype = None
+        for destroy in (self.calls.fp_model_close, self.calls.fp_stream_destroy, self.calls.fp_crowd_destroy):
+            destroy.argtypes, destroy.restype = [c.c_void_p], None
 
     def call(self, name: str, *arguments: Any) -> int:
         """The status of `name(*arguments, &error)`; raises `DoorError` if it is a failure, which must say why."""
@@ -125,12 +127,16 @@ class Model:
 
 class Stream:
     def __init__(self, model: Model, config: Config) -> None:
-        self.model, self.door, self.handle = model, model.door, c.c_void_p(1)
+        self.model, self.door, self.handle, self.config = model, model.door, c.c_void_p(1), config
         try:
             self.door.call("fp_stream_create", model.handle, c.byref(config), c.byref(self.handle))
         except DoorError:
             assert self.handle.value is None, "a failure sets the handle to NULL"
             raise
+
+    @property
+    def rate_hz(self) -> int:
+        return int(self.config.sample_rate_hz)
 
     def push_some(self, samples: np.ndarray) -> tuple[int, int]:
         """Status and how many samples were taken. `samples`: float32 or int16, `(n,)` or `(n, channels)`."""
@@ -171,6 +177,28 @@ class Stream:
 
     def destroy(self) -> None:
         self.door.calls.fp_stream_destroy(self.handle)
+
+
+class Crowd:
+    """Runs the hops of many streams of `model` together."""
+
+    def __init__(self, model: Model) -> None:
+        self.door, self.handle = model.door, c.c_void_p(1)
+        try:
+            self.door.call("fp_crowd_create", model.handle, c.byref(self.handle))
+        except DoorError:
+            assert self.handle.value is None, "a failure sets the handle to NULL"
+            raise
+
+    def run(self, streams: Sequence[Stream]) -> int:
+        """How many hops have run."""
+        handles = (c.c_void_p * len(streams))(*(stream.handle for stream in streams))
+        hops = c.c_size_t(99)
+        self.door.call("fp_crowd_run", self.handle, handles, c.c_size_t(len(streams)), c.byref(hops))
+        return hops.value
+
+    def destroy(self) -> None:
+        self.door.calls.fp_crowd_destroy(self.handle)
 
 
 def run(built: Path, program: str, *arguments: object, **environment: str) -> str:

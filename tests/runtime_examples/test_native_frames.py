@@ -112,6 +112,7 @@ def test_the_model_says_what_its_manifest_says(door: Door, small: Path) -> None:
         assert info.sha256.decode() == artifact.sha256
         assert (info.parameters, info.artifact_bytes) == (27, small.stat().st_size)
         assert (info.ensemble, list(info.ensemble_weights)) == (1, [0.25, 0.5, 0.25])
+        assert (info.kind, info.hop_samples, info.state_bytes, info.crowd_voices) == (nd.WINDOW, 0, 0, 0)
         assert door.calls.fp_model_channel_name(model.handle, len(model.names)) is None
         low, high = c.c_float(), c.c_float()
         door.call("fp_model_channel_range", model.handle, 3, c.byref(low), c.byref(high), None)
@@ -130,9 +131,9 @@ def test_latency_is_pythons(rate_hz: int, fps: str, chunk: int, ensemble: bool, 
                           ensemble=nd.ON if ensemble else nd.OFF)  # fmt: skip
     parts = nd.sized(nd.LatencyParts)
     door.call("fp_stream_latency_samples", stream.handle, chunk, c.byref(parts))
-    given = (parts.future, parts.ensemble, parts.resampler, parts.block, parts.total)
+    given = (parts.future, parts.ensemble, parts.resampler, parts.block, parts.total, parts.grid)
     assert given == (wanted.future_samples, wanted.ensemble_samples, wanted.resampler_samples, wanted.block_samples,
-                     wanted.total_samples)  # fmt: skip
+                     wanted.total_samples, wanted.grid_samples)  # fmt: skip
     stream.destroy()
     model.close()
 

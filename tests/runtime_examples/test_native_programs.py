@@ -18,6 +18,7 @@ import pytest
 from native_door import TOLERANCE, largest_difference, noise, run
 
 import sdk
+from sdk.engines.base import StreamEngine
 
 NATIVE = Path(__file__).resolve().parents[2] / "runtime_examples" / "native"
 Speech = Callable[[int, float], np.ndarray]
@@ -50,46 +51,58 @@ def wav_frames(artifact: Path, wav: Path) -> list[sdk.Frame]:
         return sdk.predict(artifact, samples, file.getframerate())
 
 
-def test_a_plain_c_program_animates_a_wav(built_native: Path, small: Path, wav: Path) -> None:
-    header, *lines = run(built_native, "plain", small, wav).splitlines()
-    assert header.split(",")[2:] == sdk.open_artifact(small).manifest.names
+@pytest.fixture(params=["small", "brook"])
+def any_kind(request: pytest.FixtureRequest) -> Path:
+    """A window student, then a stream student."""
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+def test_a_plain_c_program_animates_a_wav(built_native: Path, any_kind: Path, wav: Path) -> None:
+    header, *lines = run(built_native, "plain", any_kind, wav).splitlines()
+    assert header.split(",")[2:] == sdk.open_artifact(any_kind).manifest.names
     rows = [line.split(",") for line in lines]
     frames = [(int(row[0]), int(row[1]), np.array(row[2:], np.float32)) for row in rows]
-    assert largest_difference(frames, wav_frames(small, wav)) <= TOLERANCE
+    assert largest_difference(frames, wav_frames(any_kind, wav)) <= TOLERANCE
 
 
-def test_cpp_wav_prints_json_lines(built_native: Path, small: Path, wav: Path, tmp_path: Path) -> None:
-    ready, header, *lines = run(built_native, "cpp_wav", small, wav, "--chunk-ms", 7).splitlines()
+def test_cpp_wav_prints_json_lines(built_native: Path, any_kind: Path, wav: Path, tmp_path: Path) -> None:
+    ready, header, *lines = run(built_native, "cpp_wav", any_kind, wav, "--chunk-ms", 7).splitlines()
     assert ready == "READY"
     assert json.loads(header)["channels"]["jawOpen"] == [-1, 1]
     frames = [json.loads(line) for line in lines]
     given = [(f["index"], f["sample"], np.array(list(f["values"].values()), np.float32)) for f in frames]
-    assert largest_difference(given, wav_frames(small, wav)) <= TOLERANCE
+    assert largest_difference(given, wav_frames(any_kind, wav)) <= TOLERANCE
     broken = tmp_path / "broken.wav"
     for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40]):
         broken.write_bytes(content)
         done = subprocess.run(
-            [built_native / "bin/cpp_wav", small, broken], capture_output=True, text=True, check=False
+            [built_native / "bin/cpp_wav", any_kind, broken], capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
         assert "broken.wav: it " in done.stderr
 
 
-def test_threads_give_the_frames_of_one(built_native: Path, small: Path) -> None:
-    assert run(built_native, "threads", small) == "ok\n"
+def test_threads_give_the_frames_of_one(built_native: Path, any_kind: Path) -> None:
+    assert run(built_native, "threads", any_kind) == "ok\n"
 
 
 @pytest.mark.parametrize(("rate_hz", "ensemble"), [(16000, 0), (44100, 1), (48000, 0)])
-def test_nothing_is_allocated_in_the_loop(rate_hz: int, ensemble: int, built_native: Path, small: Path) -> None:
+def test_nothing_is_allocated_in_the_loop(rate_hz: int, ensemble: int, built_native: Path, any_kind: Path) -> None:
     probe = [built_native / "bin" / "no_alloc"]
     alarm = subprocess.run([*probe, "--self-test"], capture_output=True, check=False)
     assert alarm.returncode == -signal.SIGABRT, "the allocator does abort"
-    assert run(built_native, "no_alloc", small, 0.05, rate_hz, ensemble) == f"{90 + 30}\n"
+    assert run(built_native, "no_alloc", any_kind, 0.05, rate_hz, ensemble) == f"{90 + 30}\n"
 
 
-def test_opening_and_closing_leaks_nothing(built_native: Path, small: Path) -> None:
+@pytest.mark.parametrize("voices", [3, 20])
+def test_nothing_is_allocated_in_a_crowd(voices: int, built_native: Path, brook: Path) -> None:
+    assert run(built_native, "no_alloc", brook, 0.05, 48000, 1, voices) == f"{voices * (90 + 30)}\n"
+
+
+def test_opening_and_closing_leaks_nothing(built_native: Path, any_kind: Path) -> None:
     """200 rounds; glibc's cache of freed blocks counts as in use and fills slowly, so it is switched off."""
-    said = run(built_native, "open_close", small, 200, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
+    said = run(built_native, "open_close", any_kind, 200, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
     early, late = map(int, said.split())
     assert late == early, "180 rounds later the heap holds what it held"
 
@@ -117,6 +130,46 @@ def test_a_long_take_does_not_drift(rate_hz: int, fps: Fraction, hours: int, bui
             offset = first - start // rate_hz * 16000
             audio = around[offset : offset + window.length_samples]
         np.testing.assert_allclose(np.array(values, np.float32), engine.run(audio), atol=TOLERANCE)
+
+
+def test_a_long_take_of_a_stream_student_does_not_drift(built_native: Path, brook: Path) -> None:
+    """Half an hour in, its frames are those of a voice that began three seconds before: hops stay in their places."""
+    said = run(built_native, "long_take", brook, 16000, 30000, 1001, 1800).splitlines()
+    engine, clock = sdk.open(brook), sdk.FrameClock(Fraction(30000, 1001))
+    assert isinstance(engine, StreamEngine)
+    spec, samples = engine.manifest.hop, 16000 * 1800
+    assert int(said[0]) == clock.frames_before(samples)
+    for line in said[1:]:
+        index, sample, *values = line.split()
+        hops = spec.hops_until(int(sample))
+        state, lately = engine.start(1), []
+        for hop in range(hops - 150, hops):
+            audio = np.zeros(320, np.float32)
+            count = min(320, samples - 320 * hop)
+            audio[:count] = noise(320 * hop, count) / np.float32(32768)
+            made, state = engine.step(audio[None], state)
+            lately.append(made[0])
+        share = 1 - (spec.instant(hops - 1) - int(sample)) / 320
+        wanted = (1 - share) * lately[-2] + share * lately[-1]
+        assert int(sample) == clock.sample(int(index))
+        np.testing.assert_allclose(np.array(values, np.float32), wanted, atol=TOLERANCE)
+
+
+def test_voices_are_measured(built_native: Path, brook: Path, tiny: Path) -> None:
+    rows = json.loads(run(built_native, "voices", "--voices", "1,20", "--seconds", 0.5, brook, tiny))
+    assert [(row["student"], row["voices"], row["way"]) for row in rows] == [
+        ("brook", 1, "one by one"), ("brook", 1, "crowd"), ("brook", 20, "one by one"), ("brook", 20, "crowd"),
+        ("tiny", 1, "one by one"), ("tiny", 20, "one by one"),
+    ]  # fmt: skip
+    for row in rows:
+        assert 0 < row["tick_ms"]["p50"] <= row["tick_ms"]["p99"] <= row["tick_ms"]["max"]
+        assert row["voices_per_core"] == pytest.approx(20000 / row["cpu_us_per_voice_tick"], rel=1e-2)
+        assert row["frames"] >= 14 * row["voices"]
+    for one, crowd in ((rows[0], rows[1]), (rows[2], rows[3])):
+        assert one["frames"] == crowd["frames"]
+        assert one["check"] == pytest.approx(crowd["check"], abs=1e-5), "both ways gave the same frames"
+    done = subprocess.run([built_native / "bin/voices", "--seconds", "1"], capture_output=True, check=False)
+    assert done.returncode == 2
 
 
 def test_another_project_finds_the_installed_library(built_native: Path, tiny: Path, tmp_path: Path) -> None:

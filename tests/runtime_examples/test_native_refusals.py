@@ -207,9 +207,12 @@ def sealed_text(program: bytes, text: bytes) -> bytes:
 
 def test_manifests_that_are_refused(door: Door, tiny_program: bytes, make_facts: Callable[..., Manifest]) -> None:
     facts = json.loads(make_facts().to_json())
+    stream = {**facts, "kind": "stream", "state": [[1, 1, 5]]}
     without = {name: value for name, value in facts.items() if name != "fps"}
     objects: list[tuple[str, Any]] = [
-        ("fps is missing", without), ("extra is unknown", {**facts, "extra": 1}), ("schema", {**facts, "schema": 2}),
+        ("fps is missing", without), ("extra is unknown", {**facts, "extra": 1}), 
+        ("schema is 1, .*Export the artefact again", {"schema": 1, "kind": "window", "names": ["a"]}),
+        ("schema is 3", {**facts, "schema": 3}), ("schema is of another type", {**facts, "schema": "2"}),
         ("another type", {**facts, "names": "jawOpen"}), ("another type", {**facts, "parameters": True}),
         ("fps", {**facts, "fps": [30]}), ("fps", {**facts, "fps": [30, 0]}), ("fps", {**facts, "fps": [30.5, 1]}),
         ("ensemble", {**facts, "ensemble": [0.5, 0.5]}), ("history", {**facts, "history": "mirror"}),
@@ -218,6 +221,11 @@ def test_manifests_that_are_refused(door: Door, tiny_program: bytes, make_facts:
         ("needs minimum", {**facts, "neutral": [0, 0, 2]}), ("for each channel", {**facts, "maximum": [1, 1]}),
         ("future_samples", {**facts, "future_samples": 1001}), ("not a JSON object", [1]),
         ("number", {**facts, "maximum": [1, 1, float("nan")]}),
+        ("neither state nor crowd", {**facts, "state": [[1]]}), ("neither state", {**facts, "crowd_voices": 16}),
+        ("has a state", {**facts, "kind": "stream"}), ("of a stream one second", {**stream, "future_samples": 16001}),
+        ("crowd_voices", {**stream, "crowd_voices": -1}), ("crowd_voices", {**stream, "crowd_voices": 1 << 30}),
+        *(("shapes of a stream's state", {**stream, "state": state}) for state in
+          ([[]], [[0]], [[1, -5]], [[1.5]], ["x"], [1], [[1 << 40]], [[1 << 11] * 2] * 2, [[1] * 8], [[1]] * 300)),
     ]  # fmt: skip
     texts = [
         ("", b"", b"{}" + b" " * 10 + b"x", b"nul", b'{"a": 1, "a": 2}', b"[" * 100000, b'{"a": "\x01"}', b'"\\ud800"')
@@ -239,8 +247,7 @@ def test_whole_artefacts_that_cannot_be_played(
             door.open(seal(program, make_facts(**facts)))
         return refused.value.status, refused.value.message
 
-    assert status(tiny_program, kind="stream") == (nd.UNSUPPORTED, "the artefact in memory: tiny is a stream student; "
-                                                   "this version plays window students")  # fmt: skip
+    assert status(tiny_program, kind="stream", state=[[1]])[0] == nd.BAD_PROGRAM
     assert status(tiny_program, runtime="torchscript")[0] == nd.UNSUPPORTED
     assert status(tiny_program, window_samples=999)[0] == nd.BAD_PROGRAM
     assert status(tiny_program, names=["a", "b"])[0] == nd.BAD_PROGRAM

@@ -7,7 +7,9 @@
  *     end:    fp_stream_finish(stream, &error), pull until FP_END
  *
  * One fp_model holds the program and its weights once; any number of fp_stream voices share it. Frames equal those of
- * the Python package `sdk` for the same artefact and audio, whatever the chunking.
+ * the Python package `sdk` for the same artefact and audio, whatever the chunking. Both families of students play
+ * through these functions: window students, which look at half a second again for every frame, and stream students,
+ * which run each hop of 20 ms once and remember. Many voices of a stream student are cheaper together: fp_crowd.
  *
  * The rules of every function
  *   status    FP_OK is 0; positive is news (FP_AGAIN, FP_END), negative is failure. A failure changes nothing: the
@@ -76,13 +78,18 @@ typedef struct fp_error {
 /* A loaded artefact: program, weights, rig. Immutable; shared by its streams. */
 typedef struct fp_model fp_model;
 
+enum {
+  FP_KIND_WINDOW = 0,
+  FP_KIND_STREAM = 1
+};
+
 /* What an artefact says about itself. Strings belong to the model and live until fp_model_close. */
 typedef struct fp_model_info {
   uint32_t struct_size;
   uint32_t channels;           /* values in every frame */
   uint32_t sample_rate_hz;     /* of the model itself: 16000. Streams take any rate */
-  uint32_t window_samples;     /* what the student looks at, at 16 kHz */
-  uint32_t future_samples;     /* of these, after the frame's own sample */
+  uint32_t window_samples;     /* at 16 kHz: what a window student looks at; of a stream student its hop */
+  uint32_t future_samples;     /* what it must hear after the frame's own sample */
   uint32_t fps_numerator;      /* native frame rate */
   uint32_t fps_denominator;
   uint32_t ensemble;           /* 1 if the artefact asks for the real-time ensemble, else 0 */
@@ -94,10 +101,15 @@ typedef struct fp_model_info {
   const char* precision;       /* "fp32", "int8" */
   const char* backend;         /* kernels inside, "xnnpack" */
   const char* sha256;          /* of the seal, 64 hex digits */
+  uint32_t kind;               /* FP_KIND_... (this and the rest: since 1.1) */
+  uint32_t hop_samples;        /* at 16 kHz: of a stream student; 0 of a window student */
+  uint32_t state_bytes;        /* what one voice of a stream student remembers; 0 of a window student */
+  uint32_t crowd_voices;       /* that a crowd runs in one call; 0 without a program for crowds */
 } fp_model_info;
 
-/* Open the artefact at `path` (UTF-8). Checks size, seal (SHA-256 over every byte), manifest and program, and runs the
- * program once. The file stays mapped until the last user of the model is gone: replace it by renaming, not in place.
+/* Open the artefact at `path` (UTF-8). Checks size, seal (SHA-256 over every byte), manifest and program, and runs
+ * the program once. The file stays mapped until the last user of the model is gone: replace it by renaming, not
+ * in place.
  * Owner: the caller, of *model, until fp_model_close. Thread: any. Allocates: yes. */
 FP_API fp_status fp_model_open(const char* path, fp_model** model, fp_error* error);
 
@@ -105,7 +117,7 @@ FP_API fp_status fp_model_open(const char* path, fp_model** model, fp_error* err
  * Owner: the caller, of *model. Thread: any. Allocates: yes. */
 FP_API fp_status fp_model_open_memory(const void* data, size_t size_bytes, fp_model** model, fp_error* error);
 
-/* Give the handle back; NULL is fine. Streams made from it keep what they need and go on working.
+/* Give the handle back; NULL is fine. Streams and crowds made from it keep what they need and go on working.
  * Thread: any, once. Frees. */
 FP_API void fp_model_close(fp_model* model);
 
@@ -130,7 +142,8 @@ typedef struct fp_stream fp_stream;
 enum {
   FP_ENSEMBLE_AS_MODEL = 0, /* as the artefact says */
   FP_ENSEMBLE_OFF = 1,
-  FP_ENSEMBLE_ON = 2        /* smoother; twice the work, one frame at twice the rate later (16.7 ms at 30 fps) */
+  FP_ENSEMBLE_ON = 2        /* smoother, one frame at twice the rate later (16.7 ms at 30 fps); twice the work with a */
+                            /* window student, none with a stream student */
 };
 
 /* How a voice is heard and played. Zero means "the artefact's own" or what the line says; only the rate must be set. */
@@ -174,7 +187,8 @@ typedef struct fp_frame {
 /* The next frame, if one is due: its place in `frame`, its values in `values`, in channel order.
  * `channels` must be the model's. FP_OK: a frame was written. FP_AGAIN: push more. FP_END: there are no more.
  * FP_RUN_FAILED: the program failed; nothing was written.
- * Runs the student once for a frame, with ensemble twice (three times for the first frame).
+ * Runs a window student once for a frame, with ensemble twice (three times for the first frame). Runs the hops of a
+ * stream student up to that frame which did not run before, here or in fp_crowd_run.
  * Owner: the caller, of both. Thread: the pulling one. Allocates: never (but a C library may set up a thread's own
  * storage at its first pull). Locks: the model, against other streams of the same model. */
 FP_API fp_status fp_stream_pull(fp_stream* stream, fp_frame* frame, float* values, uint32_t channels, fp_error* error);
@@ -210,12 +224,45 @@ typedef struct fp_latency {
   uint32_t resampler_samples;  /* at the stream's rate: what band-limiting must see ahead */
   uint32_t block_samples;      /* at the stream's rate: chunks seldom end just where a frame falls due */
   uint32_t total_samples;      /* at 16 kHz: all of it, rounded up */
+  uint32_t grid_samples;       /* at 16 kHz: until a stream student's hop is full; 0 of a window student (since 1.1) */
 } fp_latency;
 
 /* The latency when `chunk_samples` (at the stream's rate) are pushed at a time; 1 if each is pushed as it comes.
  * May take a while for odd frame rates: ask once. Thread: any. Allocates: never. */
 FP_API fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chunk_samples, fp_latency* latency,
                                            fp_error* error);
+
+/* ------------------------------------------------------------------------------------------------ crowd */
+
+/* Many voices of one stream student: one call of the program for fp_model_info.crowd_voices hops is cheaper than a call
+ * for each.
+ *
+ *     each tick:   push audio into every stream
+ *                  fp_crowd_run(crowd, streams, count, NULL, &error);
+ *                  pull every stream until FP_AGAIN: its hops have run, so this only draws lines between them
+ *
+ * A crowd is a workplace, not a list: the streams are named in every call, come and go, and may be pulled without it.
+ * Their frames are those of pull alone, but for rounding. One crowd for each thread that shall run at the same time. */
+typedef struct fp_crowd fp_crowd;
+
+/* A crowd for streams of `model`. Loads the program's method for crowds, with its own copy of the weights, and runs
+ * it a few times. FP_UNSUPPORTED: the model is a window student. Where the artefact has no method for crowds
+ * (crowd_voices is 0) the hops run one by one.
+ * Owner: the caller, of *crowd, until fp_crowd_destroy. Thread: any. Allocates: yes. */
+FP_API fp_status fp_crowd_create(const fp_model* model, fp_crowd** crowd, fp_error* error);
+
+/* Give the handle back; NULL is fine. Thread: no other call on this crowd may run. Frees. */
+FP_API void fp_crowd_destroy(fp_crowd* crowd);
+
+/* Run every hop that the audio of `count` streams fills, of finished ones to the end of the take. A stream that was not
+ * pulled for as long as its buffer lasts (buffer_samples) waits until it is.
+ * `hops` may be NULL; it receives how many have run, also on FP_RUN_FAILED: then these stay done and the others can be
+ * run again. FP_BAD_ARGUMENT, with nothing run: a stream is NULL or of another fp_model.
+ * Fewer hops than pay for a call, which fp_crowd_create found out, run one by one on the model's own program.
+ * Owner: the caller keeps `streams`, which may be NULL when `count` is 0. Thread: the pulling one of every stream
+ * given; no other call on this crowd may run. Allocates: never (as fp_stream_pull). Locks: as fp_stream_pull, for hops
+ * that run one by one. */
+FP_API fp_status fp_crowd_run(fp_crowd* crowd, fp_stream* const* streams, size_t count, size_t* hops, fp_error* error);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,8 @@
 //     voice.push(samples, count, [&](const frame_stream::Frame& frame) { face.set(frame.values); });
 //     voice.finish([&](const frame_stream::Frame& frame) { ... });
 //
+// Many voices of a stream student: feed each, run the crowd once, drain each.
+//
 // Everything here is inline, so the library underneath keeps its C ABI. Threads and heap: as frame_stream.h says; the
 // callbacks run inside the call, on the caller's thread.
 #ifndef FRAME_STREAM_HPP
@@ -98,11 +100,11 @@ class Stream {
   // Take `count` samples of each audio channel in and give every frame that falls due to `use(frame)`.
   template <class Use>
   void push(const float* samples, std::size_t count, Use&& use) {
-    push_all(fp_stream_push_f32, samples, count, use);
+    push_all(samples, count, use);
   }
   template <class Use>
   void push(const std::int16_t* samples, std::size_t count, Use&& use) {
-    push_all(fp_stream_push_i16, samples, count, use);
+    push_all(samples, count, use);
   }
 
   // End the take and give the last frames to `use(frame)`.
@@ -110,6 +112,21 @@ class Stream {
   void finish(Use&& use) {
     detail::check([&](fp_error* error) { return fp_stream_finish(handle(), error); });
     drain(use);
+  }
+
+  // Only take in: up to `count` samples of each audio channel, as many as there is room for; returns how many.
+  std::size_t feed(const float* samples, std::size_t count) { return feed(fp_stream_push_f32, samples, count); }
+  std::size_t feed(const std::int16_t* samples, std::size_t count) { return feed(fp_stream_push_i16, samples, count); }
+
+  // Only take out: give every frame that is due to `use(frame)`.
+  template <class Use>
+  void drain(Use&& use) {
+    fp_frame frame{};
+    frame.struct_size = sizeof frame;
+    const auto pull = [&](fp_error* error) {
+      return fp_stream_pull(handle(), &frame, values_.data(), static_cast<std::uint32_t>(values_.size()), error);
+    };
+    while (detail::check(pull) == FP_OK) use(Frame{frame.index, frame.sample, values_});
   }
 
   void reset() {
@@ -138,30 +155,51 @@ class Stream {
     return config;
   }
 
-  template <class Call, class Sample, class Use>
-  void push_all(Call&& call, const Sample* samples, std::size_t count, Use&& use) {
+  template <class Call, class Sample>
+  std::size_t feed(Call&& call, const Sample* samples, std::size_t count) {
+    std::size_t taken = 0;
+    detail::check([&](fp_error* error) { return call(handle(), samples, count, &taken, error); });
+    return taken;
+  }
+
+  template <class Sample, class Use>
+  void push_all(const Sample* samples, std::size_t count, Use&& use) {
     while (count) {
-      std::size_t taken = 0;
-      detail::check([&](fp_error* error) { return call(handle(), samples, count, &taken, error); });
+      const std::size_t taken = feed(samples, count);
       samples += taken * channels_;
       count -= taken;
       drain(use);
     }
   }
 
-  template <class Use>
-  void drain(Use&& use) {
-    fp_frame frame{};
-    frame.struct_size = sizeof frame;
-    const auto pull = [&](fp_error* error) {
-      return fp_stream_pull(handle(), &frame, values_.data(), static_cast<std::uint32_t>(values_.size()), error);
-    };
-    while (detail::check(pull) == FP_OK) use(Frame{frame.index, frame.sample, values_});
-  }
-
   std::unique_ptr<fp_stream, Destroy> handle_;
   std::vector<float> values_;
   std::size_t channels_ = 1;
+};
+
+// Runs the hops of many streams of one model together.
+class Crowd {
+ public:
+  explicit Crowd(const Model& model) {
+    fp_crowd* raw = nullptr;
+    detail::check([&](fp_error* error) { return fp_crowd_create(model.handle(), &raw, error); });
+    handle_.reset(raw);
+  }
+
+  // Run every hop that is due; returns how many. `streams`: their handles.
+  std::size_t run(fp_stream* const* streams, std::size_t count) {
+    std::size_t hops = 0;
+    detail::check([&](fp_error* error) { return fp_crowd_run(handle(), streams, count, &hops, error); });
+    return hops;
+  }
+
+  fp_crowd* handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(fp_crowd* crowd) const noexcept { fp_crowd_destroy(crowd); }
+  };
+  std::unique_ptr<fp_crowd, Destroy> handle_;
 };
 
 }  // namespace frame_stream

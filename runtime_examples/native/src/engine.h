@@ -1,31 +1,81 @@
-// One loaded program: a window of samples in, one vector of rig values out. Stateless between calls.
+// What runs an artefact for all its voices, which wait for one another: a window of samples in, or a hop and a state
+// given and taken back; one vector of rig values out.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
 
+#include "arena.h"
 #include "failure.h"
 #include "manifest.h"
+#include "program.h"
 
 namespace fp {
 
-class Engine {
- public:
-  // Loads the program and runs it once, on silence. `program` must stay where it is while the engine lives and begin at
-  // a multiple of 16 bytes. Throws Failure: FP_UNSUPPORTED, FP_BAD_PROGRAM or FP_RUN_FAILED.
-  Engine(const std::uint8_t* program, std::size_t size, const Manifest& manifest);
-  ~Engine();
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
+// Whether the program gave `count` finite numbers; if not, FP_RUN_FAILED and why.
+fp_status check_values(const float* values, std::size_t count, const char** reason) noexcept;
 
-  // (window_samples,) -> (channels,), unclamped. FP_OK or FP_RUN_FAILED, then with a reason. No heap. Calls from
-  // several threads wait for one another.
+class WindowEngine {
+ public:
+  // Loads `forward` and runs it once, on silence. `program` must outlive it. Throws Failure FP_BAD_PROGRAM or
+  // FP_RUN_FAILED.
+  WindowEngine(const Program& program, const Manifest& manifest);
+
+  // (window_samples,) -> (channels,), unclamped. FP_OK or FP_RUN_FAILED, then with a reason. No heap.
   fp_status run(const float* window, float* values, const char** reason) noexcept;
 
  private:
-  struct Loaded;
-  std::unique_ptr<Loaded> loaded_;
+  std::size_t channels_;
+  std::unique_ptr<Method> method_;
+  Arena window_;
+  std::mutex busy_;
 };
+
+// What a stream student remembers of `voices` voices: one tensor (voices, *shape) for each shape of the manifest.
+class State {
+ public:
+  State(const Manifest& manifest, std::size_t voices);
+
+  std::size_t tensors() const noexcept { return places_.size(); }
+  // Of one voice in one tensor.
+  std::size_t floats(std::size_t tensor) const noexcept { return floats_[tensor]; }
+  float* of(std::size_t tensor, std::size_t voice = 0) const noexcept {
+    return places_[tensor] + voice * floats_[tensor];
+  }
+  // Before the first sample: zeros.
+  void clear() noexcept { bytes_.clear(); }
+
+ private:
+  std::vector<std::size_t> floats_;
+  Arena bytes_;
+  std::vector<float*> places_;
+};
+
+class StreamEngine {
+ public:
+  // Loads `forward` and runs it once, on silence; `crowd` is checked but not loaded. As WindowEngine.
+  StreamEngine(const Program& program, const Manifest& manifest);
+
+  // `hop`: (hop_samples,), readable beyond its end as an Arena's -> (channels,), unclamped, and the state after it.
+  // FP_OK, or FP_RUN_FAILED with a reason and the state as it was. No heap.
+  fp_status step(float* hop, State& state, float* values, const char** reason) noexcept;
+
+  // What a method for `voices` voices takes and gives.
+  static Ends ends(const Manifest& manifest, std::size_t voices);
+
+ private:
+  std::size_t channels_;
+  std::unique_ptr<Method> method_;
+  std::vector<float*> inputs_;
+  std::mutex busy_;
+};
+
+using Engine = std::variant<WindowEngine, StreamEngine>;
+
+// The engine of the manifest's kind.
+std::unique_ptr<Engine> open_engine(const Program& program, const Manifest& manifest);
 
 }  // namespace fp

@@ -1,8 +1,9 @@
-// The two opaque handles of frame_stream.h.
+// The three opaque handles of frame_stream.h.
 #pragma once
 
 #include <memory>
 
+#include "crowd.h"
 #include "model.h"
 #include "stream.h"
 
@@ -13,4 +14,9 @@ struct fp_model {
 struct fp_stream {
   std::shared_ptr<fp::Model> model;  // outlives the stream
   fp::Stream stream;
+};
+
+struct fp_crowd {
+  std::shared_ptr<fp::Model> model;  // outlives the crowd
+  fp::Crowd crowd;
 };

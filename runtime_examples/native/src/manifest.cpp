@@ -14,6 +14,10 @@ using Kind = Json::Kind;
 constexpr double kMostWhole = 9007199254740992.0;  // 2^53: beyond it a double skips whole numbers
 constexpr std::size_t kMostChannels = 4096;
 constexpr double kLongestWindow = 960000;  // a minute
+constexpr double kLongestDelay = 16000;    // a second: what a stream student may look ahead
+constexpr std::size_t kMostTensors = 256, kMostDimensions = 7;
+constexpr double kMostStateFloats = 1 << 20, kMostVoices = 1024;
+constexpr double kSchema = 2;
 
 struct Field {
   const char* name;
@@ -23,15 +27,21 @@ constexpr Field kFields[] = {
     {"schema", Kind::Number},         {"student", Kind::Text},          {"kind", Kind::Text},
     {"runtime", Kind::Text},          {"backend", Kind::Text},          {"precision", Kind::Text},
     {"sample_rate_hz", Kind::Number}, {"window_samples", Kind::Number}, {"future_samples", Kind::Number},
-    {"fps", Kind::List},              {"ensemble", Kind::List},         {"history", Kind::Text},
-    {"names", Kind::List},            {"minimum", Kind::List},          {"maximum", Kind::List},
-    {"neutral", Kind::List},          {"parameters", Kind::Number},     {"weights_sha256", Kind::Text},
-    {"tools", Kind::Object},          {"training", Kind::Object},       {"scores", Kind::Object}};
+    {"state", Kind::List},            {"crowd_voices", Kind::Number},   {"fps", Kind::List},
+    {"ensemble", Kind::List},         {"history", Kind::Text},          {"names", Kind::List},
+    {"minimum", Kind::List},          {"maximum", Kind::List},          {"neutral", Kind::List},
+    {"parameters", Kind::Number},     {"weights_sha256", Kind::Text},   {"tools", Kind::Object},
+    {"training", Kind::Object},       {"scores", Kind::Object}};
 
 class Checker {
  public:
   explicit Checker(const Json& root) : root_(root) {
     if (root.kind != Kind::Object) say("it is not a JSON object");
+    const Json* const schema = root.find("schema");
+    if (schema && schema->whole && schema->number != kSchema) {  // another one has other fields: name only the reason
+      say("schema is " + std::to_string(static_cast<long long>(schema->number)) + ", this version reads 2");
+      finish();
+    }
     for (const Field& field : kFields) {
       const Json* value = root.find(field.name);
       if (!value) say(std::string(field.name) + " is missing");
@@ -101,7 +111,8 @@ void read_clock(Checker& check, Manifest& out) {
   if (check.whole("sample_rate_hz", 0, kMostWhole) != 16000) check.say("sample_rate_hz is not 16000");
   out.window_samples = static_cast<std::uint32_t>(check.whole("window_samples", 1, kLongestWindow));
   out.future_samples = static_cast<std::uint32_t>(check.whole("future_samples", 0, kLongestWindow));
-  if (out.future_samples > out.window_samples) check.say("future_samples is not within window_samples");
+  const double longest = out.is_stream() ? kLongestDelay : out.window_samples;
+  if (out.future_samples > longest) check.say("future_samples is not within window_samples, or of a stream one second");
   const std::vector<Json>& fps = check.list("fps");
   if (fps.size() != 2) {
     check.say("fps is not [numerator, denominator]");
@@ -119,19 +130,42 @@ void read_clock(Checker& check, Manifest& out) {
     check.say("ensemble is not three weights that sum to 1");
 }
 
+void read_state(Checker& check, Manifest& out) {
+  double floats = 0;
+  bool sane = check.list("state").size() <= kMostTensors;
+  for (const Json& shape : check.list("state")) {
+    sane = sane && shape.kind == Kind::List && !shape.list.empty() && shape.list.size() <= kMostDimensions;
+    double count = 1;
+    Shape sizes;
+    for (std::size_t i = 0; sane && i < shape.list.size(); ++i) {
+      const Json& size = shape.list[i];
+      sane = size.kind == Kind::Number && size.whole && size.number >= 1 && (count *= size.number) <= kMostStateFloats;
+      if (sane) sizes.push_back(static_cast<std::int32_t>(size.number));
+    }
+    sane = sane && (floats += count) <= kMostStateFloats;
+    out.state.push_back(std::move(sizes));
+  }
+  if (!sane) check.say("state is not the shapes of a stream's state");
+  out.crowd_voices = static_cast<std::uint32_t>(check.whole("crowd_voices", 0, kMostVoices));
+  if (out.kind == "window" && (!out.state.empty() || out.crowd_voices))
+    check.say("a window student has neither state nor crowd_voices");
+  if (out.is_stream() && out.state.empty()) check.say("a stream student has a state");
+}
+
 }  // namespace
 
 Manifest parse_manifest(std::string_view json) {
   const Json root = parse_json(json);
   Checker check(root);
   Manifest out;
-  if (check.whole("schema", 0, kMostWhole) != 1) check.say("schema is not 1, the one that this version reads");
+  check.whole("schema", kSchema, kSchema);
   out.student = check.text("student"), out.kind = check.text("kind"), out.runtime = check.text("runtime");
   out.backend = check.text("backend"), out.precision = check.text("precision");
   if (out.kind != "window" && out.kind != "stream") check.say("kind is neither window nor stream");
   if (check.text("history") != "zeros") check.say("history is not zeros");
   out.parameters = static_cast<std::uint64_t>(check.whole("parameters", 0, kMostWhole));
   read_clock(check, out);
+  read_state(check, out);
   read_rig(check, out);
   check.finish();
   return out;

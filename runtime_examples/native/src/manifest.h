@@ -7,17 +7,30 @@
 #include <string_view>
 #include <vector>
 
+#include "clock.h"
+#include "shape.h"
+
 namespace fp {
 
 struct Manifest {
   std::string student, kind, runtime, backend, precision;
-  std::uint32_t window_samples = 0, future_samples = 0;
+  std::uint32_t window_samples = 0, future_samples = 0;  // a window, or a stream student's hop
+  std::vector<Shape> state;  // shapes of one voice; none of a window student
+  std::uint32_t crowd_voices = 0;                // in a call of the method `crowd`; 0 without it
   std::uint32_t fps_numerator = 0, fps_denominator = 0;
   std::vector<double> ensemble;  // three weights, or none
   std::vector<std::string> names;
   std::vector<float> minimum, maximum, neutral;
   std::uint64_t parameters = 0;
 
+  bool is_stream() const noexcept { return kind == "stream"; }
+  Timing timing() const noexcept { return {future_samples, is_stream() ? window_samples : 1}; }
+  // Of one voice.
+  std::size_t state_floats() const noexcept {
+    std::size_t sum = 0;
+    for (const Shape& shape : state) sum += count_of(shape);
+    return sum;
+  }
   std::uint32_t channels() const noexcept { return static_cast<std::uint32_t>(names.size()); }
 };
 

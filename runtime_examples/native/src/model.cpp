@@ -3,17 +3,13 @@
 #include <cstring>
 #include <new>
 
+#include "arena.h"
 #include "failure.h"
 #include "seal.h"
 
 namespace fp {
-namespace {
 
-constexpr std::align_val_t kAlign{64};
-
-}  // namespace
-
-void Model::Free::operator()(std::uint8_t* bytes) const noexcept { ::operator delete(bytes, kAlign); }
+void Model::Free::operator()(std::uint8_t* bytes) const noexcept { ::operator delete(bytes, std::align_val_t{kAlign}); }
 
 Model::Model(const std::string& path) : file_(std::make_unique<MappedFile>(path)) {
   open(file_->data(), file_->size(), path);
@@ -23,7 +19,7 @@ Model::Model(const void* data, std::size_t size) {
   if (size == 0) throw Failure(FP_BAD_FILE, "the artefact in memory is empty");
   const std::string where = "the artefact in memory";
   open_seal(static_cast<const std::uint8_t*>(data), size, where);  // before anything of its size is allocated
-  copy_.reset(static_cast<std::uint8_t*>(::operator new(size, kAlign)));
+  copy_.reset(static_cast<std::uint8_t*>(::operator new(size, std::align_val_t{kAlign})));
   std::memcpy(copy_.get(), data, size);
   open(copy_.get(), size, where);
 }
@@ -34,10 +30,11 @@ void Model::open(const std::uint8_t* data, std::size_t size, const std::string& 
   sha256_ = sealed.sha256;
   try {
     manifest_ = parse_manifest(sealed.manifest);
-    if (manifest_.kind != "window")
-      throw Failure(FP_UNSUPPORTED, manifest_.student + " is a " + manifest_.kind +
-                                        " student; this version plays window students");
-    engine_ = std::make_unique<Engine>(sealed.program, sealed.program_bytes, manifest_);
+    if (manifest_.runtime != "executorch")
+      throw Failure(FP_UNSUPPORTED, "the artefact runs on " + manifest_.runtime +
+                                        ", this library plays executorch programs: use the .pte");
+    program_ = std::make_unique<Program>(sealed.program, sealed.program_bytes);
+    engine_ = open_engine(*program_, manifest_);
   } catch (const Failure& failure) {
     throw Failure(failure.status, where + ": " + failure.message);
   }

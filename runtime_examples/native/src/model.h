@@ -1,4 +1,5 @@
-// A loaded artefact and what its voices share: bytes, manifest, engine, resampling weights. Lives while any user does.
+// A loaded artefact and what its voices share: bytes, manifest, program, engine, resampling weights. Lives while any
+// user does.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include "engine.h"
 #include "file.h"
 #include "manifest.h"
+#include "program.h"
 #include "resampler.h"
 
 namespace fp {
@@ -25,6 +27,7 @@ class Model {
   const Manifest& manifest() const noexcept { return manifest_; }
   const std::string& sha256() const noexcept { return sha256_; }
   std::size_t artifact_bytes() const noexcept { return artifact_bytes_; }
+  const Program& program() const noexcept { return *program_; }
   Engine& engine() noexcept { return *engine_; }
 
   // The weights for a rate, made once for all voices that are alive.
@@ -41,6 +44,7 @@ class Model {
   std::size_t artifact_bytes_ = 0;
   std::string sha256_;
   Manifest manifest_;
+  std::unique_ptr<Program> program_;
   std::unique_ptr<Engine> engine_;
   std::mutex banks_busy_;
   std::vector<std::weak_ptr<const FilterBank>> banks_;

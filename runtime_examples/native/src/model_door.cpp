@@ -72,6 +72,10 @@ fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, fp_error
   out.precision = manifest.precision.c_str();
   out.backend = manifest.backend.c_str();
   out.sha256 = m.sha256().c_str();
+  out.kind = manifest.is_stream() ? FP_KIND_STREAM : FP_KIND_WINDOW;
+  out.hop_samples = manifest.is_stream() ? manifest.window_samples : 0;
+  out.state_bytes = static_cast<uint32_t>(manifest.state_floats() * sizeof(float));
+  out.crowd_voices = manifest.crowd_voices;
   write_struct(info, out);
   return FP_OK;
 }

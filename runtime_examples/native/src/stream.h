@@ -1,6 +1,7 @@
-// One voice: samples in on one thread, frames out on another; what it holds is bounded and allocated when it is made.
+// One voice as the C door has it: samples in on one thread, frames out on another; what it holds is bounded and
+// allocated when it is made.
 //
-//     push -> ring -> resampler -> history [window of the next frame] -> engine -> ensemble -> curves -> frame
+//     push -> audio -> voice (window or stream student) -> ensemble -> curves -> frame
 #pragma once
 
 #include <array>
@@ -8,11 +9,11 @@
 #include <memory>
 #include <vector>
 
+#include "audio.h"
 #include "clock.h"
 #include "engine.h"
 #include "manifest.h"
-#include "resampler.h"
-#include "ring.h"
+#include "voice.h"
 
 namespace fp {
 
@@ -38,18 +39,14 @@ class Stream {
 
   const StreamSettings& settings() const noexcept { return settings_; }
   const Manifest& manifest() const noexcept { return manifest_; }
-  std::int64_t rate_hz() const noexcept { return bank_->rate_hz; }
+  // Push and finish: the pushing thread. All else of it, and the functions below: the pulling one.
+  Audio& audio() noexcept { return audio_; }
+  const Audio& audio() const noexcept { return audio_; }
 
-  // --- the pushing thread. Sample is float or std::int16_t, interleaved. FP_OK, FP_AGAIN, FP_BAD_AUDIO or FP_FINISHED.
-  template <class Sample>
-  fp_status push(const Sample* samples, std::size_t count, std::size_t* taken) noexcept;
-  void finish() noexcept {
-    finished_ = true;
-    ring_.finish();
-  }
-
-  // --- the pulling thread. FP_OK, FP_AGAIN, FP_END or FP_RUN_FAILED, then with a reason.
+  // FP_OK, FP_AGAIN, FP_END or FP_RUN_FAILED, then with a reason.
   fp_status pull(std::int64_t* frame, float* values, const char** reason) noexcept;
+  // What a crowd may run ahead of `pull`; nullptr of a window student.
+  StreamVoice* hops() noexcept { return std::get_if<StreamVoice>(&voice_); }
   void set_curve(std::size_t channel, const Curve& curve) noexcept { curves_[channel] = curve; }
   void restore_curve(std::size_t channel) noexcept;
 
@@ -57,21 +54,13 @@ class Stream {
   void reset() noexcept;
 
  private:
-  fp_status receive_until(std::int64_t due) noexcept;
   void shape(const float* from, float* to) const noexcept;
 
   const Manifest& manifest_;
-  Engine& engine_;
-  std::shared_ptr<const FilterBank> bank_;
   StreamSettings settings_;
-  FrameClock ticks_;  // predictions: the clock, doubled with ensemble
-  std::int64_t past_, wait_;
-  SampleRing ring_;
-  bool finished_ = false;  // the pushing thread's own copy
-  Resampler resampler_;
-  std::vector<float> history_;  // 16 kHz samples [base_, base_ + count_)
-  std::int64_t base_ = 0;
-  std::size_t count_ = 0;
+  Ticks ticks_;
+  Audio audio_;
+  Voice voice_;
   std::int64_t tick_ = 0, frame_ = 0;
   std::vector<float> predictions_;  // the last three, of which `held_` stand from before
   std::size_t held_ = 0;

@@ -67,7 +67,7 @@ fp_status push(fp_stream* stream, const Sample* samples, size_t count, size_t* t
   if (!stream) return null(error, "stream");
   if (!taken) return null(error, "taken");
   if (!samples && count) return null(error, "samples");
-  const fp_status status = stream->stream.push(samples, count, taken);
+  const fp_status status = stream->stream.audio().push(samples, count, taken);
   if (status == FP_FINISHED)
     return fail(error, status, "the take is finished; call fp_stream_reset before pushing new audio");
   if (status == FP_BAD_AUDIO)
@@ -121,7 +121,7 @@ fp_status fp_stream_pull(fp_stream* stream, fp_frame* frame, float* values, uint
 
 fp_status fp_stream_finish(fp_stream* stream, fp_error* error) {
   if (!stream) return null(error, "stream");
-  stream->stream.finish();
+  stream->stream.audio().finish();
   return FP_OK;
 }
 
@@ -157,14 +157,15 @@ fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chunk_samp
     return fail(error, FP_BAD_ARGUMENT, "chunks of %u samples never arrive: give 1 or more", chunk_samples);
   if (const fp_status status = check_struct(latency, kLatencyV1, error)) return status;
   const Stream& voice = stream->stream;
-  const Latency found = latency_of(voice.settings().clock, voice.manifest().future_samples, voice.settings().ensemble,
-                                   voice.rate_hz(), chunk_samples);
+  const Latency found = latency_of(voice.settings().clock, voice.manifest().timing(), voice.settings().ensemble,
+                                   voice.audio().rate_hz(), chunk_samples);
   fp_latency out{};
   out.future_samples = static_cast<uint32_t>(found.future);
   out.ensemble_samples = static_cast<uint32_t>(found.ensemble);
   out.resampler_samples = static_cast<uint32_t>(found.resampler);
   out.block_samples = static_cast<uint32_t>(found.block);
   out.total_samples = static_cast<uint32_t>(found.total);
+  out.grid_samples = static_cast<uint32_t>(found.grid);
   write_struct(latency, out);
   return FP_OK;
 }

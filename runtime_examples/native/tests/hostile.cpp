@@ -54,6 +54,11 @@ int play(const std::string& bytes) {
   std::size_t taken;
   fp_stream_push_i16(stream, audio.data(), audio.size(), &taken, &error);
   fp_stream_finish(stream, &error);
+  fp_crowd* crowd = nullptr;
+  if (tool::info(model).kind == FP_KIND_STREAM) {
+    if ((status = fp_crowd_create(model, &crowd, &error)) < 0) return error.message[0] ? -status : 100;
+    if ((status = fp_crowd_run(crowd, &stream, 1, nullptr, &error)) < 0) return -status;
+  }
   while ((status = fp_stream_pull(stream, &frame, values.data(), static_cast<std::uint32_t>(values.size()), &error)) ==
          FP_OK) {}
   return status < 0 ? -status : 0;

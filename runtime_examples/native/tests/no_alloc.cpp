@@ -1,4 +1,5 @@
-// no_alloc model.pte minutes rate_hz ensemble(0|1): push and pull with an allocator that aborts; prints the frames made.
+// no_alloc model.pte minutes rate_hz ensemble(0|1) [voices]: push and pull with an allocator that aborts; prints the
+// frames made. With voices: these, together in a crowd.
 // no_alloc --self-test: shows that the allocator does abort.
 #include <cerrno>
 #include <cstdlib>
@@ -76,31 +77,64 @@ static void play(fp_stream* stream, std::uint32_t channels, std::size_t samples,
   fp_stream_set_curve(stream, channels - 1, nullptr, nullptr);
 }
 
+// A minute is a minute of every voice; each hears the same audio a little later than the one before.
+static void play_crowd(fp_crowd* crowd, const std::vector<fp_stream*>& streams, std::size_t samples,
+                       const std::vector<std::int16_t>& audio, std::vector<float>& values, long* frames) {
+  fp_frame frame{};
+  const auto run = [&] {
+    tool::must("crowd", [&](fp_error* e) { return fp_crowd_run(crowd, streams.data(), streams.size(), nullptr, e); });
+    for (fp_stream* const stream : streams)
+      while (tool::pull(stream, values, frame) == FP_OK) ++*frames;
+  };
+  for (std::size_t at = 0, turn = 0; at < samples; ++turn) {
+    const std::size_t count = std::min<std::size_t>(1 + turn * 37 % 480, samples - at);
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      const std::int16_t* const from = audio.data() + (at + 100 * i) % (audio.size() - 480);
+      std::size_t taken = 0;
+      tool::must("push", [&](fp_error* e) { return fp_stream_push_i16(streams[i], from, count, &taken, e); });
+    }
+    at += count;
+    run();
+  }
+  for (fp_stream* const stream : streams) fp_stream_finish(stream, nullptr);
+  run();
+  for (fp_stream* const stream : streams) fp_stream_reset(stream, nullptr);
+}
+
 int main(int count, char** words) {
   if (count == 2 && !std::strcmp(words[1], "--self-test")) {
     armed = true;
     return std::malloc(1) == nullptr;  // aborts
   }
-  tool::expect(count == 5, "usage: no_alloc model.pte minutes rate_hz ensemble");
+  tool::expect(count == 5 || count == 6, "usage: no_alloc model.pte minutes rate_hz ensemble [voices]");
   fp_model* const model = tool::open(words[1]);
   const auto rate = static_cast<std::uint32_t>(std::atoi(words[3]));
   const auto samples = static_cast<std::size_t>(std::atof(words[2]) * 60 * rate);
-  fp_stream* const stream = tool::create(model, rate, std::atoi(words[4]) ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF);
+  const std::uint32_t ensemble = std::atoi(words[4]) ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF;
+  std::vector<fp_stream*> streams;
+  const int voices = count == 6 ? std::atoi(words[5]) : 1;
+  for (int i = 0; i < voices; ++i) streams.push_back(tool::create(model, rate, ensemble));
+  fp_crowd* const crowd = count == 6 ? tool::create_crowd(model) : nullptr;
   const std::uint32_t channels = tool::channels(model);
   std::vector<float> values(channels);
   const auto audio = tool::noise_from(0, 10 * rate);
   long frames = 0;
+  const auto play_for = [&](std::size_t length) {
+    if (crowd) play_crowd(crowd, streams, length, audio, values, &frames);
+    else play(streams[0], channels, length, audio, values, &frames);
+  };
   // once on this thread, and a little on one that never pulled before
   armed = true;
-  play(stream, channels, samples, audio, values, &frames);
+  play_for(samples);
   armed = false;
   std::thread other([&] {
     armed = true;
-    play(stream, channels, std::min<std::size_t>(samples, rate), audio, values, &frames);
+    play_for(std::min<std::size_t>(samples, rate));
     armed = false;
   });
   other.join();
   std::printf("%ld\n", frames);
-  fp_stream_destroy(stream);
+  fp_crowd_destroy(crowd);
+  for (fp_stream* const stream : streams) fp_stream_destroy(stream);
   fp_model_close(model);
 }

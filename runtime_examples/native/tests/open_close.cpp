@@ -11,6 +11,11 @@ int main(int count, char** words) {
     fp_stream* const a = tool::create(model, 44100);
     fp_stream* const b = tool::create(model, 16000, FP_ENSEMBLE_ON);
     tool::animate(a, tool::channels(model), 22050, 1000);
+    if (tool::info(model).kind == FP_KIND_STREAM) {
+      fp_crowd* const crowd = tool::create_crowd(model);
+      tool::must("crowd", [&](fp_error* error) { return fp_crowd_run(crowd, &a, 1, nullptr, error); });
+      fp_crowd_destroy(crowd);
+    }
     fp_stream_destroy(a);
     fp_model_close(model);
     fp_stream_destroy(b);

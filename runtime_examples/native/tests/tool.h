@@ -49,12 +49,14 @@ inline fp_model* open(const char* path) {
   return model;
 }
 
-inline std::uint32_t channels(const fp_model* model) {
+inline fp_model_info info(const fp_model* model) {
   fp_model_info info{};
   info.struct_size = sizeof info;
   must("info", [&](fp_error* error) { return fp_model_get_info(model, &info, error); });
-  return info.channels;
+  return info;
 }
+
+inline std::uint32_t channels(const fp_model* model) { return info(model).channels; }
 
 inline fp_stream* create(const fp_model* model, std::uint32_t rate_hz, std::uint32_t ensemble = FP_ENSEMBLE_OFF,
                          std::uint32_t fps_numerator = 0, std::uint32_t fps_denominator = 0) {
@@ -67,6 +69,12 @@ inline fp_stream* create(const fp_model* model, std::uint32_t rate_hz, std::uint
   fp_stream* stream = nullptr;
   must("create", [&](fp_error* error) { return fp_stream_create(model, &config, &stream, error); });
   return stream;
+}
+
+inline fp_crowd* create_crowd(const fp_model* model) {
+  fp_crowd* crowd = nullptr;
+  must("create", [&](fp_error* error) { return fp_crowd_create(model, &crowd, error); });
+  return crowd;
 }
 
 // Pull into `values`; FP_OK, FP_AGAIN or FP_END.

@@ -1,0 +1,129 @@
+"""The int8 twin of a checkpoint: what quantisation made of its weights, in one checked file beside it.
+
+    checkpoints/s7.pt            the float student
+    checkpoints/s7-int8.twin     its int8 self: integers, steps, and the grids of its activations
+
+Made once (`export/qat.py`, `export/quantise.py`), so that a build needs neither speech nor training. Like a checkpoint
+it is `torch.save` of plain types and tensors, loads with `weights_only=True` and runs no code. It names the weights
+that it was made from, and is refused beside any others; its scores are its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill.checkpoint import Checkpoint, plain_facts, provenance_rows, weights_sha256
+from distill.data.files import atomic_open
+from distill.students.spec import StudentSpec, load_spec
+from sdk.errors import CheckpointError, ConfigError
+
+SCHEMA = 1
+SUFFIX = "-int8.twin"
+_FIELDS = {"schema", "spec", "state", "parent_sha256", "training", "scores", "weights_sha256"}
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """spec, training, scores: as of a `Checkpoint`. parent_sha256: of the weights it was made from.
+
+    state: tensors by the student's names; a layer whose `weight` is int8 is an integer layer with its steps and grids.
+    """
+
+    spec: StudentSpec
+    state: dict[str, Tensor]
+    parent_sha256: str
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def weights_sha256(self) -> str:
+        return weights_sha256(self.state)
+
+    def save(self, path: Path | str) -> None:
+        """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
+        payload = {
+            "schema": SCHEMA,
+            "spec": dataclasses.asdict(self.spec),
+            "state": {name: value.detach().contiguous() for name, value in self.state.items()},
+            "parent_sha256": self.parent_sha256,
+            "training": plain_facts(self.training, "training"),
+            "scores": plain_facts(self.scores, "scores"),
+            "weights_sha256": self.weights_sha256,
+        }
+        buffer = io.BytesIO()
+        torch.save(payload, buffer)
+        with atomic_open(Path(path)) as stream:
+            stream.write(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path | str, parent: Checkpoint | None = None) -> Twin:
+        """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged, or not made from `parent`."""
+        raw = _read(Path(path))
+        try:
+            spec = load_spec(raw["spec"], where=f"{path}: spec")
+            twin = cls(spec, raw["state"], raw["parent_sha256"], raw["training"], raw["scores"])
+            found = twin.weights_sha256
+        except (ConfigError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{path}: {error}. Make the twin again with `python -m export.qat`") from error
+        if found != raw["weights_sha256"]:
+            raise CheckpointError(f"{path}: its weights do not match their SHA-256: altered or damaged. Copy it again")
+        if parent is not None and (parent.weights_sha256 != twin.parent_sha256 or parent.spec != spec):
+            raise CheckpointError(
+                f"{path}: the twin of other weights ({twin.parent_sha256[:12]}) than the checkpoint beside it has "
+                f"({parent.weights_sha256[:12]}): make it again with `python -m export.qat`, or delete it"
+            )
+        return twin
+
+
+def twin_path(checkpoint: Path) -> Path:
+    """Where the twin of a checkpoint file lies."""
+    return checkpoint.with_name(checkpoint.stem + SUFFIX)
+
+
+def twin_card(twin: Twin) -> str:
+    """A Markdown page about a twin: what it is, how it was made, how well it does."""
+    size = sum(value.numel() * value.element_size() for value in twin.state.values())
+    lines = [
+        f"# {twin.spec.name} in int8",
+        "",
+        f"What quantisation made of the {twin.spec.family} student {twin.spec.name}: {size:,} bytes of weights.",
+        "",
+        "| fact | value |",
+        "|---|---|",
+        f"| made from weights | `{twin.parent_sha256}` |",
+        f"| weights SHA-256 | `{twin.weights_sha256}` |",
+        "",
+    ]
+    for title, facts in (("How it was made", twin.training), ("How well it does", twin.scores)):
+        lines += [f"## {title}", "", *provenance_rows(facts), ""]
+    command = f"python -m export.build --student {twin.spec.name} --precision int8 --budget 8MB --out build/face"
+    return "\n".join([*lines, "## Use", "", "```", command, "```", ""])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot read: {error.strerror or error}") from error
+    try:
+        raw = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
+        raise CheckpointError(f"{path}: damaged, truncated or no twin ({type(error).__name__})") from error
+    if not isinstance(raw, dict) or "parent_sha256" not in raw:
+        raise CheckpointError(f"{path}: a foreign file: it holds no int8 twin of a tinyface checkpoint")
+    if raw.get("schema") != SCHEMA:
+        raise CheckpointError(f"{path}: twin schema {raw.get('schema')}; this version reads {SCHEMA}")
+    missing, extra = sorted(_FIELDS - raw.keys()), sorted(raw.keys() - _FIELDS)
+    if missing or extra:
+        raise CheckpointError(f"{path}: fields missing: {missing or 'none'}; fields unknown: {extra or 'none'}")
+    state = raw["state"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path}: its state is not a table of tensors")
+    return raw

@@ -1,0 +1,157 @@
+"""int8 convolutions: weights on one grid a channel, input and output each on a grid of their own, all known beforehand.
+
+    calibrate:   GridConv, grids off, observers watching          float weights, float results
+    fine-tune:   GridConv, grids on (fake quantisation)           float weights that feel their rounding
+    ship:        Int8Conv, quantise -> dequantise around it       int8 weights; the delegate runs it in integers
+
+Only convolutions are quantised, by taking each one's place in the student: what lies between them (activations, sums,
+norms, the gain, a stream's state) stays float32 inside the delegate. It costs next to nothing there, keeps the
+residual sums from rounding at every block, and a state that is float32 is exact whatever the chunking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LOW, HIGH = -128, 127  # of activations
+WEIGHT_HIGH = 127  # weights are symmetric: -127..127
+GELU_FLOOR = -4.0  # below it GELU gives nothing, so a grid needs no steps there
+
+Grid = tuple[float, int]  # value = (integer - zero) * scale
+
+
+class Watcher(nn.Module):
+    """Where an activation lies: remembers a histogram while `watching`, rounds to the grid chosen from it while `on`.
+
+    floor: values below it mean nothing to whoever reads the activation. The range is the one of least squared error.
+    """
+
+    scale: Tensor
+    zero: Tensor
+
+    def __init__(self, floor: float | None = None) -> None:
+        super().__init__()
+        from torchao.quantization.pt2e.observer import HistogramObserver
+
+        self.floor = floor
+        self.on = False
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("zero", torch.zeros(()))  # a float, so that averages of weights can hold it
+        self.watching: Any = HistogramObserver(
+            dtype=torch.int8, quant_min=LOW, quant_max=HIGH, qscheme=torch.per_tensor_affine
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.watching is not None:
+            self.watching(x.detach() if self.floor is None else x.detach().clamp(min=self.floor))
+        if not self.on:
+            return x
+        return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero.to(torch.int32), LOW, HIGH)
+
+    def choose(self) -> None:
+        """Take the grid from what was seen, and stop watching."""
+        scale, zero = self.watching.calculate_qparams()
+        self.scale.copy_(scale.reshape(()))
+        self.zero.copy_(zero.reshape(()))
+        self.watching = None
+
+
+class GridConv(nn.Module):
+    """A float convolution that can feel its int8 self. into: grid of its input, or None where that lies on one."""
+
+    def __init__(self, conv: nn.Conv2d, has_input: bool, floor: float | None) -> None:
+        super().__init__()
+        self.conv = conv
+        self.into = Watcher() if has_input else None
+        self.out = Watcher(floor)
+        self.on = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the convolution gives, between its grids."""
+        conv, weight = self.conv, self.conv.weight
+        if self.on:
+            scales, zeros = weight_scales(weight), torch.zeros(len(weight), dtype=torch.int32)
+            weight = torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT_HIGH, WEIGHT_HIGH)
+        x = x if self.into is None else self.into(x)
+        y = functional.conv2d(x, weight, conv.bias, *conv_shape(conv))
+        result: Tensor = self.out(y)
+        return result
+
+    def watchers(self) -> list[Watcher]:
+        return [w for w in (self.into, self.out) if w is not None]
+
+    def switch(self, on: bool) -> None:
+        """Round weights and activations (`on`), or nothing."""
+        self.on = on
+        for watcher in self.watchers():
+            watcher.on = on
+
+    def frozen(self) -> Int8Conv:
+        """The int8 convolution that this one stands for."""
+        conv = self.conv
+        scales = weight_scales(conv.weight)
+        integers = torch.round(conv.weight.detach() / scales.view(-1, 1, 1, 1)).clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
+        bias = torch.zeros(len(scales)) if conv.bias is None else conv.bias.detach().clone()
+        grids = torch.stack([torch.stack([watcher.scale, watcher.zero]) for watcher in self.watchers()])
+        return Int8Conv(integers.to(torch.int8), scales, bias, grids.clone(), conv_shape(conv))
+
+
+class Int8Conv(nn.Module):
+    """An int8 convolution as the delegate knows one: quantise, dequantise and a convolution on what comes of it.
+
+    scales `(outputs,)`: steps of `weight`. grids `(2, 2)`: scale and zero of the input's grid and of the output's, or
+    `(1, 2)`: of the output's alone, where the input lies on a grid already. shape: as `conv_shape`.
+    """
+
+    weight: Tensor
+    scales: Tensor
+    bias: Tensor
+    grids: Tensor
+    zeros: Tensor
+
+    def __init__(self, weight: Tensor, scales: Tensor, bias: Tensor, grids: Tensor, shape: Sequence[Any]) -> None:
+        super().__init__()
+        import torch.ao.quantization.fx._decomposed  # registers the operators that delegates know
+
+        for name, value in (("weight", weight), ("scales", scales), ("bias", bias), ("grids", grids)):
+            self.register_buffer(name, value)
+        self.register_buffer("zeros", torch.zeros(len(scales), dtype=torch.int64), persistent=False)
+        found: list[Grid] = [(float(scale), int(zero)) for scale, zero in grids]
+        self.into, self.out = (found[0] if len(found) == 2 else None), found[-1]
+        self.shape = tuple(shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, 1, T) -> (B, outputs, 1, T'), float32 on the output's grid."""
+        x = x if self.into is None else _on_grid(x, self.into)
+        weight = torch.ops.quantized_decomposed.dequantize_per_channel(
+            self.weight, self.scales, self.zeros, 0, -WEIGHT_HIGH, WEIGHT_HIGH, torch.int8
+        )
+        return _on_grid(functional.conv2d(x, weight, self.bias, *self.shape), self.out)
+
+
+def conv_shape(conv: nn.Conv2d) -> tuple[Any, ...]:
+    """Stride, padding, dilation and groups, as `conv2d` takes them."""
+    return conv.stride, conv.padding, conv.dilation, conv.groups
+
+
+def is_int8(student: nn.Module) -> bool:
+    """Whether any of its layers is."""
+    return any(isinstance(layer, Int8Conv) for layer in student.modules())
+
+
+def weight_scales(weight: Tensor) -> Tensor:
+    """One step a channel (outputs,): the largest weight lands on the last integer."""
+    return weight.detach().abs().amax((1, 2, 3)).clamp(min=1e-8) / WEIGHT_HIGH
+
+
+def _on_grid(x: Tensor, grid: Grid) -> Tensor:
+    """`x` rounded to a grid, by the two operators that a delegate turns into integers."""
+    ops, (scale, zero) = torch.ops.quantized_decomposed, grid
+    integers = ops.quantize_per_tensor(x, scale, zero, LOW, HIGH, torch.int8)
+    result: Tensor = ops.dequantize_per_tensor(integers, scale, zero, LOW, HIGH, torch.int8)
+    return result

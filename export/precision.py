@@ -1,0 +1,58 @@
+"""What a checkpoint can be built as: itself in float32, or its int8 twin, which is another set of weights and scores.
+
+fp16 is not among them, and would gain nothing here: XNNPACK stores half weights as float32 in the file, has no GELU for
+them (15 delegates instead of one), and is slower on x86 without native half arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.checkpoint import Checkpoint
+from distill.students.spec import Student
+from distill.twin import Twin, twin_path
+from export.quantise import from_twin, post_training
+
+PRECISIONS = ("fp32", "int8")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A student at a precision, and the facts that belong to it alone: weights' hash, provenance, scores."""
+
+    precision: str
+    student: Student
+    weights_sha256: str
+    training: dict[str, Any]
+    scores: dict[str, Any]
+
+
+def float_point(checkpoint: Checkpoint) -> Point:
+    """The checkpoint as it is."""
+    return Point("fp32", checkpoint.student(), checkpoint.weights_sha256, checkpoint.training, checkpoint.scores)
+
+
+def int8_point(path: Path, checkpoint: Checkpoint) -> Point:
+    """The twin beside `path`, or post-training quantisation on golden speech where there is none.
+
+    Raises `CheckpointError` for a damaged twin, or one of other weights.
+    """
+    file = twin_path(path)
+    twin = Twin.load(file, checkpoint) if file.exists() else post_training(checkpoint)
+    return twin_point(checkpoint, twin)
+
+
+def twin_point(checkpoint: Checkpoint, twin: Twin) -> Point:
+    """A twin's own hash and scores; its provenance with that of its parent."""
+    training = {**twin.training, "parent_sha256": twin.parent_sha256, "parent": checkpoint.training}
+    return Point("int8", from_twin(checkpoint, twin), twin.weights_sha256, training, twin.scores)
+
+
+def points(path: Path, checkpoint: Checkpoint, precision: str) -> list[Point]:
+    """What `--precision` asks for; `auto`: float32, and int8 where there is a twin, whose quality can be known."""
+    found = [] if precision == "int8" else [float_point(checkpoint)]
+    if precision == "int8" or (precision == "auto" and twin_path(path).exists()):
+        found.append(int8_point(path, checkpoint))
+    return found

@@ -1,0 +1,199 @@
+"""Post-training quantisation: a float student and minutes of the speech that it will hear -> its int8 self.
+
+    python -m export.quantise --checkpoint checkpoints/s7.pt [--corpus build/corpus] [--out checkpoints/s7-int8.twin]
+
+The student is run over whole rows from an empty state, clean and degraded, loud and quiet, so that every grid
+(`export/grids.py`) sees what occurs. First and last layer stay float32 (`KEEP`): the first sees consonants 40 dB below
+the vowel beside them, less than one step of an int8 grid; the last draws the curves, where a step is a jump of the
+lips. Together they are a fiftieth of the work. No corpus is needed; `export.qat` makes a better twin with one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill.checkpoint import Checkpoint
+from distill.data.augment import Augment
+from distill.data.corpus import Shard
+from distill.data.files import atomic_write_text, check_writable
+from distill.data.streams import StreamRows
+from distill.recipes.heterogeneous import load_shards
+from distill.students.spec import Student
+from distill.students.stream import HOP_SAMPLES, StreamStudent, fold_norms
+from distill.twin import Twin, twin_card, twin_path
+from export.grids import GELU_FLOOR, GridConv, Int8Conv, conv_shape
+from export.verify import golden_stretches
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import CheckpointError, TinyfaceError
+
+KEEP = ("front.0", "fc3", "first")  # names of layers that stay float32, or of what they lie in
+ROW_S = 6.0
+GOLDEN_ROWS = 24
+
+
+def layer_names(student: Student, keep: Sequence[str] = KEEP) -> list[str]:
+    """Names of the convolutions that int8 concerns, without those of `keep`."""
+    names = [name for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)]
+    return [name for name in names if not any(name == kept or name.startswith(f"{kept}.") for kept in keep)]
+
+
+def with_grids(student: Student, keep: Sequence[str] = KEEP) -> Student:
+    """A copy with folded norms whose convolutions watch what they see; float still."""
+    copied = copy.deepcopy(student).eval()
+    if isinstance(copied, StreamStudent):
+        fold_norms(copied)
+    for name in layer_names(copied, keep):
+        parent, last = _parent(copied, name)
+        conv = getattr(parent, last)
+        first_of_two = last == "depth"
+        behind_other = last == "conv" and isinstance(getattr(parent, "depth", None), GridConv)
+        setattr(parent, last, GridConv(conv, not behind_other, None if first_of_two else _floor(copied, name)))
+    return copied
+
+
+def calibrate(student: Student, rows: Iterable[np.ndarray]) -> Student:
+    """Let a student of `with_grids` watch `rows` (float32 `(n,)` each, 16 kHz), choose its grids and switch them on."""
+    layers = [layer for layer in student.modules() if isinstance(layer, GridConv)]
+    with torch.inference_mode():
+        for row in rows:
+            _run(student, torch.from_numpy(row)[None, None])
+    for layer in layers:
+        for watcher in layer.watchers():
+            watcher.choose()
+        layer.switch(True)
+    return student
+
+
+def freeze(student: Student) -> Student:
+    """A copy of a calibrated student with int8 convolutions: what ships."""
+    frozen = copy.deepcopy(student).eval()
+    for name, layer in list(frozen.named_modules()):
+        if isinstance(layer, GridConv):
+            parent, last = _parent(frozen, name)
+            setattr(parent, last, layer.frozen())
+    return frozen
+
+
+def quantise(student: Student, rows: Iterable[np.ndarray], keep: Sequence[str] = KEEP) -> Student:
+    """The int8 student after post-training quantisation on `rows`."""
+    return freeze(calibrate(with_grids(student, keep), rows))
+
+
+def golden_rows(count: int = GOLDEN_ROWS) -> list[np.ndarray]:
+    """Speech to calibrate on where there is no corpus: the golden stretches, degraded in `count` ways."""
+    random, augment = np.random.default_rng(11), Augment()
+    stretches, rows = golden_stretches(), []
+    for number in range(count):
+        speech = stretches[-1 if number % 3 else 0]  # the sentence twice as often
+        pause = np.zeros(int(random.uniform(0.1, 0.8) * SAMPLE_RATE_HZ), np.float32)
+        row = np.concatenate([pause, speech])[: int(ROW_S * SAMPLE_RATE_HZ)]
+        rows.append(whole_hops(augment(row, random) if number > 1 else row))
+    return rows
+
+
+def whole_hops(audio: np.ndarray) -> np.ndarray:
+    """`audio` filled up with silence to whole hops."""
+    return np.pad(audio, (0, -len(audio) % HOP_SAMPLES)).astype(np.float32)
+
+
+def corpus_rows(shards: Sequence[Shard], augment: Augment, count: int = GOLDEN_ROWS) -> list[np.ndarray]:
+    """Speech to calibrate on from a corpus: rows of many voices, as training hears them."""
+    rows = StreamRows(shards, HOP_SAMPLES, 0, {}, augment)
+    hops = int(ROW_S * SAMPLE_RATE_HZ) // HOP_SAMPLES
+    audio = rows.batch(np.random.default_rng(12), count, hops).audio
+    return [row[0] for row in audio]
+
+
+def post_training(parent: Checkpoint, rows: Sequence[np.ndarray] = (), note: Mapping[str, Any] | None = None) -> Twin:
+    """The twin of `parent` by post-training quantisation on `rows`, or on golden speech."""
+    rows = rows or golden_rows()
+    training = {"recipe": "post-training quantisation", "keep": list(KEEP), "rows": len(rows), **(note or {})}
+    return to_twin(parent, quantise(parent.student(), rows), training)
+
+
+def to_twin(parent: Checkpoint, frozen: Student, training: dict[str, Any]) -> Twin:
+    """The file's content for an int8 student made from `parent`."""
+    return Twin(parent.spec, dict(frozen.state_dict()), parent.weights_sha256, training)
+
+
+def from_twin(parent: Checkpoint, twin: Twin) -> Student:
+    """The int8 student of a twin that belongs to `parent`. Raises `CheckpointError` if its tensors do not fit."""
+    student = parent.student()
+    if isinstance(student, StreamStudent):
+        fold_norms(student)
+    state = twin.state
+    try:
+        for name, layer in list(student.named_modules()):
+            if isinstance(layer, nn.Conv2d) and state[f"{name}.weight"].dtype == torch.int8:
+                weight, scales, bias, grids = (
+                    state[f"{name}.{part}"] for part in ("weight", "scales", "bias", "grids")
+                )
+                above, last = _parent(student, name)
+                setattr(above, last, Int8Conv(weight, scales, bias, grids, conv_shape(layer)))
+        student.load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"the int8 twin of {parent.spec.name} does not fit its student ({error}): make it again"
+        ) from error
+    return student.eval()
+
+
+def _run(student: Student, audio: Tensor) -> None:
+    """A row as the student takes it: a stream whole, a window student in all its windows 20 frames apart."""
+    if isinstance(student, StreamStudent):
+        student(audio)
+        return
+    size = student.window_samples
+    windows = audio[0, 0].unfold(0, size, size // 5) if audio.shape[2] >= size else audio[0]
+    student(windows[:, None])
+
+
+def _floor(student: Student, name: str) -> float | None:
+    """What an activation behind layer `name` cuts off; None where there is none."""
+    if name.split(".")[0] in ("linear", "fc3"):
+        return None
+    return 0.0 if getattr(student, "activation", "gelu") == "relu" else GELU_FLOOR
+
+
+def _parent(student: nn.Module, name: str) -> tuple[nn.Module, str]:
+    above, _, last = name.rpartition(".")
+    return student.get_submodule(above), last
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m export.quantise", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
+    parser.add_argument("--corpus", type=Path, help="folder made by distill.data.corpus, to calibrate on")
+    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
+    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
+    options = parser.parse_args(arguments)
+    command = f"python -m export.quantise {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    out = options.out or twin_path(options.checkpoint)
+    try:
+        check_writable(out)
+        parent = Checkpoint.load(options.checkpoint)
+        augment = Augment.from_folders(options.noise, options.rooms)
+        rows = corpus_rows(load_shards(options.corpus, "train"), augment) if options.corpus else []
+        twin = post_training(parent, rows, {"command": command, "date": time.strftime("%Y-%m-%d")})
+        twin.save(out)
+        atomic_write_text(out.with_suffix(".md"), twin_card(twin))
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

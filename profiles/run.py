@@ -1,0 +1,300 @@
+"""One profile run: which cases there are to measure, and everything found in one record.
+
+    record = profile([Path("model.pte")], load_device("steam_deck"), Plan.quick(), say=print)
+
+What cannot be measured here is not an error: it stands in the record as skipped, with the reason. What was asked for by
+name and cannot be (a pinned core, a GPU with `gpu="require"`) is one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from profiles import cpu, gpu, roofline
+from profiles.counts import Counts, native_counts
+from profiles.cpu import Job
+from profiles.delay import latency_rows
+from profiles.device import Device
+from profiles.environment import available_cores, environment
+from profiles.figures import Case, Estimate, Prediction, Setting
+from profiles.from_device import merge_launches, read_result
+from profiles.native import find_profiler, run_native
+from profiles.operators import operator_rows
+from profiles.record import SCHEMA, ArtifactFacts, Record, Skipped
+from profiles.verdict import checks
+from sdk.artifact import Artifact, open_artifact
+from sdk.errors import ArtifactError, EngineUnavailable, ProfileError, TinyfaceError
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, and how long.
+
+    launches: fresh processes a flat-out case, each `rounds` of `frames`. seconds: of the paced run, 0 for none. loads:
+    neighbours to measure beside. backends: None for all that run the artefact. gpu: `auto`, `off` or `require`. native:
+    also run the C++ profiler here. native_results: files that it brought back. counts: also count instructions, where
+    valgrind is installed; that takes minutes.
+    """
+
+    launches: int = 8
+    rounds: int = 3
+    frames: int = 60
+    seconds: float = 60.0
+    threads: tuple[int, ...] = (1, 2)
+    pinned_core: int | None = None
+    backends: tuple[str, ...] | None = None
+    loads: tuple[str, ...] = ("none", "renderer")
+    cold: bool = True
+    gpu: Literal["auto", "off", "require"] = "auto"
+    native: bool = True
+    native_results: tuple[Path, ...] = ()
+    operators: bool = True
+    estimates: bool = True
+    counts: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.launches, self.rounds, self.frames) < 1 or self.seconds < 0 or not self.threads:
+            raise ProfileError("a plan needs a launch, a round, a frame and a number of threads, each 1 or more")
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """About a minute an artefact: fewer and shorter cases, the same tests."""
+        return cls(
+            launches=5, rounds=2, frames=40, seconds=10.0, threads=(1,), loads=("none",), cold=False, counts=False
+        )
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """An artefact under measurement."""
+
+    path: Path
+    artifact: Artifact
+    facts: ArtifactFacts
+
+
+def profile(
+    paths: Sequence[Path],
+    device: Device | None,
+    plan: Plan,
+    say: Say = lambda line: None,
+    command: str = "",
+) -> Record:
+    """Measure all `paths` by `plan`, judge them for `device`, and return the record.
+
+    Raises `ArtifactError`, `ManifestError` (a file that cannot be used), `ProfileError` (a core that is not there, a
+    result that does not belong), `EngineUnavailable` (a GPU that was required).
+    """
+    subjects = _subjects(paths)
+    facts = [subject.facts for subject in subjects]
+    where = environment()
+    brought = [case for path in plan.native_results for case in read_result(path, facts)]
+    jobs, skipped = _jobs(subjects, plan)
+    found: list[Case | Skipped] = list(
+        cpu.measure_cases(
+            jobs, launches=plan.launches, rounds=plan.rounds, frames=plan.frames, seconds=plan.seconds, say=say
+        )
+    )
+    found += [*_on_gpu(subjects, plan, say), *_native(subjects, plan, say), *brought]
+    cases = [_with_latency(result, subjects) for result in found if isinstance(result, Case)]
+    skipped += [result for result in found if isinstance(result, Skipped)]
+    cases, without = _with_operators(cases, subjects, plan, say)
+    estimates, predictions, missing = _estimated(cases, facts, device, plan, where.isa, say)
+    demands = device.facts() if device else None
+    return Record(
+        schema=SCHEMA, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), command=command, environment=where,
+        artifacts=facts, cases=cases, device=demands, estimates=estimates, predictions=predictions,
+        checks=checks(facts, cases, estimates, demands) if demands else [], skipped=[*skipped, *without, *missing],
+    )  # fmt: skip
+
+
+def names(artifacts: Sequence[Artifact]) -> list[str]:
+    """Short names, each once: `s5 fp32 xnnpack`, and the folder's name with those that would be equal."""
+    plain = [" ".join((a.manifest.student, a.manifest.precision, a.manifest.backend)) for a in artifacts]
+    plain = [
+        f"{name} .pt" if a.manifest.runtime == "torchscript" else name for name, a in zip(plain, artifacts, strict=True)
+    ]
+    twice = Counter(plain)
+    placed = [f"{n} ({a.path.parent.name})" if twice[n] > 1 else n for n, a in zip(plain, artifacts, strict=True)]
+    again: Counter[str] = Counter()
+    unique = []
+    for name in placed:
+        again[name] += 1
+        unique.append(name if again[name] == 1 else f"{name} #{again[name]}")
+    return unique
+
+
+def _subjects(paths: Sequence[Path]) -> list[_Subject]:
+    if not paths:
+        raise ProfileError("nothing to profile: give at least one artefact (.pte or .pt)")
+    artifacts = [open_artifact(path) for path in paths]
+    return [
+        _Subject(path, artifact, ArtifactFacts.of(artifact, name, str(path)))
+        for path, artifact, name in zip(paths, artifacts, names(artifacts), strict=True)
+    ]
+
+
+def _jobs(subjects: Sequence[_Subject], plan: Plan) -> tuple[list[Job], list[Skipped]]:
+    """Every case for this processor, in an order in which artefacts of one setting stand together."""
+    pinned = [] if plan.pinned_core is None else [plan.pinned_core]
+    jobs, skipped = [], []
+    for subject in subjects:
+        for backend in _backends(subject, plan):
+            settings, too_many = _settings(backend, plan, pinned)
+            voices = subject.artifact.manifest.crowd_voices
+            if voices and backend == subject.artifact.manifest.backend:
+                settings.append(Setting(backend, pinned_cores=pinned, voices=voices))
+            jobs += [Job(subject.path, subject.facts.name, setting) for setting in settings]
+            why = f"there are {available_cores()} cores here; more threads would only wait for each other"
+            skipped += [Skipped(f"{subject.facts.name}: {setting.title}", why) for setting in too_many]
+    order = {job.setting.title: at for at, job in reversed(list(enumerate(jobs)))}
+    return sorted(jobs, key=lambda job: order[job.setting.title]), skipped
+
+
+def _backends(subject: _Subject, plan: Plan) -> list[str]:
+    manifest = subject.artifact.manifest
+    own = "torchscript" if manifest.runtime == "torchscript" else manifest.backend
+    found = [own, "python_sdk"]
+    wanted = found if plan.backends is None else plan.backends
+    return [name for name in wanted if not name.startswith("cuda") and name != "native"]
+
+
+def _settings(backend: str, plan: Plan, pinned: list[int]) -> tuple[list[Setting], list[Setting]]:
+    """What to run a backend in: the plain case at every thread count; pace, neighbours, cold caches on one thread."""
+    if backend == "python_sdk":
+        return [Setting(backend, pinned_cores=pinned)], []
+    threads = [Setting(backend, count, pinned_cores=pinned) for count in plan.threads]
+    most = len(pinned) or available_cores()
+    settings = [setting for setting in threads if setting.threads <= most]
+    first = Setting(backend, min(plan.threads), pinned_cores=pinned)
+    if plan.seconds:
+        settings.append(dataclasses.replace(first, pacing="real_time"))
+    if plan.cold:
+        settings.append(dataclasses.replace(first, cache="cold"))
+    for load in plan.loads:
+        if load != "none":
+            settings.append(dataclasses.replace(first, load=load))
+            settings += [dataclasses.replace(first, load=load, pacing="real_time")] if plan.seconds else []
+    return settings, [setting for setting in threads if setting.threads > most]
+
+
+def _with_latency(case: Case, subjects: Sequence[_Subject]) -> Case:
+    manifest = _of(case, subjects).artifact.manifest
+    return dataclasses.replace(
+        case, latency=latency_rows(manifest, case.timing, pace=case.pace, voices=case.setting.voices)
+    )
+
+
+def _with_operators(
+    cases: Sequence[Case], subjects: Sequence[_Subject], plan: Plan, say: Say
+) -> tuple[list[Case], list[Skipped]]:
+    """Operators to the first plain case of each artefact on one thread; why there are none."""
+    found, skipped, done = [], [], set()
+    for case in cases:
+        subject = _of(case, subjects)
+        fits = case.setting.is_plain and case.setting.threads == 1 and case.machine == "here" and not case.operators
+        if plan.operators and fits and case.artifact not in done and case.setting.backend != "python_sdk":
+            done.add(case.artifact)
+            say(f"operators: {case.artifact}")
+            try:
+                case = dataclasses.replace(case, operators=operator_rows(subject.path))
+            except TinyfaceError as error:
+                skipped.append(Skipped(f"{case.artifact}: operators", str(error)))
+        found.append(case)
+    return found, skipped
+
+
+def _on_gpu(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
+    """Cases on a CUDA device. Raises `EngineUnavailable` when one was required and nothing ran on it."""
+    wanted = [name for name in gpu.BACKENDS if plan.backends is None or name in plan.backends]
+    if plan.gpu == "off" or not wanted:
+        return []
+    scripts = [s for s in subjects if s.artifact.manifest.runtime == "torchscript"]
+    jobs = [Job(s.path, s.facts.name, Setting(backend)) for backend in wanted for s in scripts]
+    reason = gpu.why_no_gpu() if jobs else "a CUDA device runs a .pt, and none was given"
+    found: list[Case | Skipped] = [Skipped("everything on a GPU", reason)] if reason else []
+    if not reason:
+        size = {"launches": plan.launches, "rounds": plan.rounds, "frames": plan.frames}
+        found += gpu.measure_cases(jobs, **size, say=say)
+    if plan.gpu == "require" and not any(isinstance(result, Case) for result in found):
+        reasons = "; ".join(dict.fromkeys(result.reason for result in found if isinstance(result, Skipped)))
+        raise EngineUnavailable(
+            f"a GPU was required and nothing ran on one: {reasons}. "
+            "Leave --gpu require out, or run on a machine that has one"
+        )
+    return found
+
+
+def _native(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
+    """What the C++ profiler finds here: several launches of it, by turns between the artefacts; the first is paced."""
+    programs = [subject for subject in subjects if subject.path.suffix == ".pte"]
+    if not plan.native or not programs or not (plan.backends is None or "native" in plan.backends):
+        return []
+    try:
+        find_profiler()
+    except EngineUnavailable as error:
+        return [Skipped("everything in C++ (native)", str(error))]
+    say(f"native: {', '.join(subject.facts.name for subject in programs)}")
+    taken: dict[str, list[list[Case]]] = {subject.facts.name: [] for subject in programs}
+    with tempfile.TemporaryDirectory() as folder:
+        for launch in range(plan.launches):
+            for subject in programs:
+                seconds = plan.seconds if launch == 0 else 0.0
+                result = run_native(
+                    subject.path, Path(folder, "result.json"), seconds=seconds, rounds=plan.rounds,
+                    frames=plan.frames, pinned_core=plan.pinned_core,
+                )  # fmt: skip
+                taken[subject.facts.name].append(read_result(result, [subject.facts]))
+    return [
+        case for runs in taken.values() for case in merge_launches(runs) if plan.cold or case.setting.cache == "warm"
+    ]
+
+
+def _estimated(
+    cases: Sequence[Case], facts: Sequence[ArtifactFacts], device: Device | None, plan: Plan, isa: list[str], say: Say
+) -> tuple[list[Estimate], list[Prediction], list[Skipped]]:
+    """What the device would take, by calculation, and the same calculation checked here."""
+    if not plan.estimates or not any(case.operators for case in cases):
+        return [], [], []
+    precisions = {one.name: one.precision for one in facts}
+    weights = {one.name: one.parameters * (1 if one.precision == "int8" else 4) for one in facts}
+    try:
+        calibration = roofline.calibrate(cases, precisions, weights, isa, say)
+        predictions = roofline.predictions(calibration, cases)
+    except TinyfaceError as error:
+        return [], [], [Skipped("estimates", str(error))]
+    counted, uncounted = _counted(facts, plan, say) if device else ({}, [])
+    estimates = {
+        one.name: roofline.estimate(calibration, one.name, device, counts=counted.get(one.name)) if device else None
+        for one in facts
+    }
+    why = "there is no measured case with operators on one thread to reckon from"
+    missing = [name for name, made in estimates.items() if made is None and device]
+    skipped = uncounted + [Skipped(f"{name}: estimate for the device", why) for name in missing]
+    return [made for made in estimates.values() if made is not None], predictions, skipped
+
+
+def _counted(facts: Sequence[ArtifactFacts], plan: Plan, say: Say) -> tuple[dict[str, Counts], list[Skipped]]:
+    """Instructions and data references of each `.pte`, or why they were not counted."""
+    found, skipped = {}, []
+    for one in facts:
+        if plan.counts and plan.native and one.runtime == "executorch":
+            say(f"instructions: {one.name}")
+            try:
+                found[one.name] = native_counts(Path(one.path))
+            except (EngineUnavailable, ArtifactError) as error:
+                skipped.append(Skipped(f"{one.name}: instruction counts", str(error)))
+    return found, skipped
+
+
+def _of(case: Case, subjects: Sequence[_Subject]) -> _Subject:
+    return next(subject for subject in subjects if subject.facts.name == case.artifact)

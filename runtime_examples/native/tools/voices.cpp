@@ -1,0 +1,188 @@
+// voices [--voices 1,8,64,256] [--seconds 10] [--rate 16000] [--fps 30] model.pte ...: what N voices cost on one core.
+//
+// Every 20 ms of audio: push to all voices, run what is due, pull all frames. Both ways, `crowd` (one fp_crowd_run for
+// all) and `one by one` (pull alone), take turns of half a second, so that neighbours disturb them alike. Audio comes
+// as fast as it is eaten. One thread; prints a JSON array, a line for each artefact, N and way:
+//
+//   cpu_us_per_voice_tick   thread time for 20 ms of one voice, all included; voices_per_core is 20 ms divided by it
+//   tick_ms                 wall time of one tick of all voices: p50, p99, max; late: ticks above 20 ms
+//   voice_bytes             heap of one voice, the model apart (0 where this C library does not tell)
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <vector>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+#include "frame_stream.hpp"
+
+namespace {
+
+constexpr double kTickSeconds = 0.02;
+constexpr int kTurnTicks = 25, kWarmTicks = 2;  // the first of a turn fill the caches again and do not count
+
+struct Options {
+  std::vector<std::string> models;
+  std::vector<std::size_t> voices{1, 8, 64, 256};
+  double seconds = 10;
+  std::uint32_t rate_hz = 16000, fps = 30;
+};
+
+[[noreturn]] void usage() {
+  std::fprintf(stderr, "usage: voices [--voices 1,8,64,256] [--seconds 10] [--rate 16000] [--fps 30] model.pte ...\n");
+  std::exit(2);
+}
+
+Options read_options(int count, char** words) {
+  Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string name = words[i];
+    if (name.rfind("--", 0) != 0) {
+      options.models.push_back(name);
+      continue;
+    }
+    if (++i == count) usage();
+    if (name == "--seconds") options.seconds = std::atof(words[i]);
+    else if (name == "--rate") options.rate_hz = static_cast<std::uint32_t>(std::atoi(words[i]));
+    else if (name == "--fps") options.fps = static_cast<std::uint32_t>(std::atoi(words[i]));
+    else if (name == "--voices") {
+      options.voices.clear();
+      for (char* word = std::strtok(words[i], ","); word; word = std::strtok(nullptr, ","))
+        options.voices.push_back(static_cast<std::size_t>(std::max(1, std::atoi(word))));
+    } else usage();
+  }
+  if (options.models.empty() || options.voices.empty() || !(options.seconds > 0)) usage();
+  return options;
+}
+
+double cpu_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return double(now.tv_sec) * 1e6 + double(now.tv_nsec) / 1e3;
+}
+
+double heap_bytes() {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+  const auto heap = ::mallinfo2();
+  return double(heap.uordblks) + double(heap.hblkhd);
+#else
+  return 0;
+#endif
+}
+
+// A buzz that glides and pulses, each voice at a pitch of its own.
+std::vector<std::vector<float>> speakers(std::size_t count, std::uint32_t rate_hz) {
+  std::vector<std::vector<float>> out(count, std::vector<float>(2 * rate_hz));
+  for (std::size_t v = 0; v < count; ++v) {
+    std::uint32_t noise = static_cast<std::uint32_t>(v) * 2654435761u + 1;
+    for (std::size_t i = 0; i < out[v].size(); ++i) {
+      const double t = double(i) / rate_hz, phase = t * (90 + 7 * double(v)) + 2 * std::sin(3 * t);
+      noise = noise * 1664525u + 1013904223u;
+      const double buzz = phase - std::floor(phase) - 0.5, pulse = 0.5 + 0.5 * std::sin(23 * t + double(v));
+      out[v][i] = static_cast<float>(pulse * (0.4 * buzz + 0.1 * (double(noise >> 8) / (1 << 24) - 0.5)));
+    }
+  }
+  return out;
+}
+
+// N voices driven in one way.
+class Side {
+ public:
+  Side(const frame_stream::Model& model, const Options& options, std::size_t count, bool together) {
+    const double before = heap_bytes();
+    fp_stream_config config{};
+    config.struct_size = sizeof config;
+    config.sample_rate_hz = options.rate_hz;
+    config.fps_numerator = options.fps, config.fps_denominator = 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      streams_.emplace_back(model, config);
+      handles_.push_back(streams_.back().handle());
+    }
+    voice_bytes_ = (heap_bytes() - before) / double(count);
+    if (together) crowd_ = std::make_unique<frame_stream::Crowd>(model);
+  }
+
+  void turn(const std::vector<std::vector<float>>& audio, std::size_t tick_samples) {
+    for (int tick = 0; tick < kTurnTicks; ++tick) {
+      const double cpu = cpu_us();
+      const auto wall = std::chrono::steady_clock::now();
+      for (std::size_t i = 0; i < streams_.size(); ++i) streams_[i].feed(audio[i].data() + at_, tick_samples);
+      if (crowd_) crowd_->run(handles_.data(), handles_.size());
+      for (frame_stream::Stream& stream : streams_)
+        stream.drain([this](const frame_stream::Frame& frame) { frames_ += 1, sum_ += frame.values[0]; });
+      if (tick >= kWarmTicks) {
+        cpu_us_ += cpu_us() - cpu;
+        ticks_ms_.push_back(
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - wall).count());
+      }
+      at_ = (at_ + tick_samples) % (audio[0].size() - tick_samples);
+    }
+  }
+
+  void print(const char* sep, const std::string& model, const fp_model_info& info) {
+    std::sort(ticks_ms_.begin(), ticks_ms_.end());
+    const auto at = [this](double share) { return ticks_ms_[std::size_t(share * double(ticks_ms_.size() - 1))]; };
+    const double each = cpu_us_ / double(ticks_ms_.size() * streams_.size());
+    std::string name = model;
+    for (char& c : name)
+      if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20) c = '_';
+    std::printf("%s{\"artifact\": \"%s\", \"student\": \"%s\", \"precision\": \"%s\", \"kind\": \"%s\", "
+                "\"voices\": %zu, \"way\": \"%s\", \"cpu_us_per_voice_tick\": %.3f, \"voices_per_core\": %.1f, "
+                "\"tick_ms\": {\"p50\": %.4f, \"p99\": %.4f, \"max\": %.4f, \"late\": %td}, \"ticks\": %zu, \"frames\": %zu, "
+                "\"state_bytes\": %u, \"voice_bytes\": %.0f, \"check\": %.6g}",
+                sep, name.c_str(), info.student, info.precision, info.kind == FP_KIND_STREAM ? "stream" : "window",
+                streams_.size(), crowd_ ? "crowd" : "one by one", each, kTickSeconds * 1e6 / each, at(0.5), at(0.99),
+                at(1),
+                std::count_if(ticks_ms_.begin(), ticks_ms_.end(), [](double ms) { return ms > kTickSeconds * 1e3; }),
+                ticks_ms_.size(), frames_, info.state_bytes, voice_bytes_, sum_ / double(frames_));
+    std::fflush(stdout);
+  }
+
+ private:
+  std::vector<frame_stream::Stream> streams_;
+  std::vector<fp_stream*> handles_;
+  std::unique_ptr<frame_stream::Crowd> crowd_;
+  std::vector<double> ticks_ms_;
+  double cpu_us_ = 0, voice_bytes_ = 0, sum_ = 0;
+  std::size_t at_ = 0, frames_ = 0;
+};
+
+void measure(const Options& options) {
+  const auto tick_samples = static_cast<std::size_t>(std::lround(options.rate_hz * kTickSeconds));
+  const auto turns = static_cast<int>(std::ceil(options.seconds / kTickSeconds / (kTurnTicks - kWarmTicks)));
+  const char* sep = "[";
+  for (const std::string& path : options.models) {
+    const frame_stream::Model model(path);
+    const fp_model_info info = model.info();
+    for (const std::size_t count : options.voices) {
+      const auto audio = speakers(count, options.rate_hz);
+      std::vector<std::unique_ptr<Side>> sides;
+      sides.push_back(std::make_unique<Side>(model, options, count, false));
+      if (info.kind == FP_KIND_STREAM) sides.push_back(std::make_unique<Side>(model, options, count, true));
+      for (int i = 0; i < turns; ++i)
+        for (auto& side : sides) side->turn(audio, tick_samples);
+      for (auto& side : sides) side->print(sep, path, info), sep = ",\n ";
+    }
+  }
+  std::puts("]");
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    measure(read_options(count, words));
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "voices: %s\n", error.what());
+    return 1;
+  }
+}

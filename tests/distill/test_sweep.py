@@ -1,0 +1,105 @@
+"""The sweep: its log is kept, its tracker gives a player's frames, its front is the cheapest of equals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import sdk
+from distill.checkpoint import Checkpoint
+from distill.data.corpus import Utterance, write_shard
+from distill.data.labels import Phone
+from distill.recipes import sweep
+from distill.recipes.evaluate import Item
+from distill.recipes.run import initialise
+from distill.students.spec import StreamStudentSpec, load_variant
+from distill.students.stream import StreamStudent
+from export.deploy_stream import DeployedStream
+from export.precision import float_point
+from export.report import manifest
+from sdk.engines.eager import EagerStreamEngine
+
+SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
+
+
+def sound(seed: int) -> np.ndarray:
+    audio = np.random.default_rng(seed).normal(0, 50, 48000)
+    audio[8000:40000] *= 60
+    return audio.astype(np.int16)
+
+
+def test_it_tracks_as_a_player_plays() -> None:
+    spec = load_variant("s6", SMALL)
+    assert isinstance(spec, StreamStudentSpec)
+    student = spec.build()
+    initialise(student, 1)
+    torch.nn.init.normal_(student.fc3.weight, std=0.3)
+    checkpoint = Checkpoint(spec, student.state_dict())
+    deployed = DeployedStream(checkpoint.student())  # type: ignore[arg-type]
+
+    def step(hops: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        with torch.inference_mode():
+            values, *after = deployed(torch.from_numpy(hops)[:, None], *(torch.from_numpy(s.copy()) for s in state))
+        return values.numpy(), tuple(a.numpy() for a in after)
+
+    engine = EagerStreamEngine(manifest(checkpoint, float_point(checkpoint), "executorch", "xnnpack"), step)
+    item = Item("a", sound(0).astype(np.float32) / 32768, PHONES)
+    frames = sdk.predict(engine, item.audio)
+    track = sweep.stream_tracker(checkpoint.student(), spec)(item, item.reference)  # type: ignore[arg-type]
+    np.testing.assert_allclose(track, np.stack([f.values for f in frames])[: len(track)], atol=1e-5)
+
+
+def test_multiply_adds_are_those_of_the_layers() -> None:
+    student = load_variant("s6", {**SMALL, "dilations": [], "context": [4, 2]}).build()
+    assert isinstance(student, StreamStudent)
+    front = 32 * 4 * 20 + 8 * 8 * 4 * 8 + 2 * 8 * 8 * 8 + 8 * 8 * 4
+    rest = 8 * 8 + 8 * 4 * 4 + 8 * 16 + 16 * 16 + 16 * 52
+    assert sweep.macs_per_second(student) == 50 * (front + rest)
+
+
+def row(name: str, cost: float, quality: float) -> dict:
+    return {"point": {"name": name}, "macs_per_second": cost, "scores": {"human": {"auc": quality}}}
+
+
+def test_the_front_holds_what_nothing_cheaper_equals() -> None:
+    rows = [row("dear", 9, 0.8), row("best", 5, 0.9), row("poor", 4, 0.5), row("cheap", 1, 0.7)]
+    assert [r["point"]["name"] for r in sweep.pareto(rows)] == ["cheap", "best"]
+
+
+def test_a_sweep_goes_on_from_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [Utterance(str(i), f"s{i}", sound(i), PHONES) for i in range(3)]
+    write_shard(tmp_path / "corpus/shards/train-human-000.npz", made)
+    points = tmp_path / "points.yaml"
+    point = f"  - {{name: NAME, line: C, variant: s6, changes: {json.dumps(SMALL)}}}\n"
+    head = "plan: {steps: 2, rows: 2, row_hops: 60}\npoints:\n"
+    points.write_text(head + point.replace("NAME", "a"))
+    speech = tmp_path / "speech"
+    speech.mkdir()
+    soundfile.write(speech / "one.wav", sound(5), 16000)
+    rows_ = "".join(
+        f'        intervals [{i}]:\n xmin = {p.start}\n xmax = {p.end}\n text = "{t}"\n'
+        for i, (p, t) in enumerate(zip(PHONES, ("M", "AA1", "B", "IY1"), strict=True))
+    )
+    (speech / "one.TextGrid").write_text(f'item [1]:\n name = "phones"\n intervals: size = 4\n{rows_}')
+    command = ["--points", str(points), "--corpus", str(tmp_path / "corpus"), "--aligned", str(speech)]
+    command += ["--log", str(tmp_path / "log.jsonl"), "--plot", str(tmp_path / "plot.png")]
+    assert sweep.main(command) == 0
+    first = (tmp_path / "log.jsonl").read_text()
+    points.write_text(head + point.replace("NAME", "a") + point.replace("NAME", "b"))
+    assert sweep.main(command) == 0
+    lines = (tmp_path / "log.jsonl").read_text().splitlines(keepends=True)
+    assert lines[0] == first, "what stands in the log is not trained again"
+    assert [json.loads(line)["point"]["name"] for line in lines] == ["a", "b"]
+    assert (tmp_path / "plot.png").stat().st_size > 5000
+    points.write_text("plan: {steps: 2, rows: 2, row_hops: 60}\npoints:\n  - {name: c}\n")
+    assert sweep.main(command) == 2
+    assert "line" in capsys.readouterr().err
+    points.write_text("plan: {stops: 2}\npoints: []\n")
+    assert sweep.main(command) == 2
+    assert "stops" in capsys.readouterr().err

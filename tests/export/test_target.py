@@ -1,0 +1,38 @@
+"""Budget and precision of a build: what is said wins, a device fills in the rest, and mistakes name the right words."""
+
+from __future__ import annotations
+
+import pytest
+
+from export.build import main
+from export.target import target
+from profiles.device import device_names, load_device
+from sdk.errors import BudgetError, ConfigError
+
+
+def test_a_budget_alone() -> None:
+    assert target("8MB", None, None) == (8_000_000, "auto")
+    assert target("2MiB", None, "int8") == (2_097_152, "int8")
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_every_device_is_a_target(name: str) -> None:
+    device = load_device(name)
+    budget_bytes, precision = target(None, name, None)
+    assert budget_bytes == device.memory_budget_bytes
+    assert precision == ("int8" if device.leaves_us.precisions[0] == "int8" else "auto")
+
+
+def test_what_is_said_wins_over_the_device() -> None:
+    assert target("3MB", "phone_low", "fp32") == (3_000_000, "fp32")
+
+
+def test_mistakes(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=r"no device 'phone_middle'; there are: .*phone_mid"):
+        target(None, "phone_middle", None)
+    with pytest.raises(ConfigError, match="console_current does not run fp16; its profile allows: fp32, int8"):
+        target(None, "console_current", "fp16")
+    with pytest.raises(BudgetError, match="unit is missing"):
+        target("8", None, None)
+    assert main(["--out", f"{tmp_path}/face"]) == 2
+    assert "--budget 8MB, or --device NAME" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""A device's demands are met, failed or open, and never by the wrong machine's figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from records import artifact, case, device, latency, minute
+
+from profiles.figures import Case, Estimate, MemoryRow, Timing
+from profiles.record import Check
+from profiles.verdict import answer, checks
+
+NAME = "s5 fp32 xnnpack"
+
+
+def estimate(us: float, low: float, high: float) -> Estimate:
+    return Estimate(NAME, "steam_deck", "xnnpack", 1, us, low, high, "compute", "roofline", {"macs": 88e6})
+
+
+def judged(cases: list[Case], estimates: list[Estimate] | None = None, **facts: Any) -> dict[str, Check]:
+    found = checks([dataclasses.replace(artifact(NAME), **facts)], cases, estimates or [], device())
+    return {check.demand: check for check in found}
+
+
+def brought(made: Case, us: float) -> Case:
+    """`made` as the device itself measured it, at `us` a frame."""
+    timing = Timing.of([[us] * 100])
+    kept = {"timing": timing, "started_s": [], "launch": [], "cpu_rounds_us": []}
+    return dataclasses.replace(made, machine="steam_deck", label="measured_on_device", **kept)
+
+
+def test_time_comes_from_the_device_or_an_estimate_never_from_here() -> None:
+    here = case(NAME)
+    alone = judged([here])["time of a frame"]
+    assert (alone.value, alone.passed) == (None, None)
+    guessed = judged([here], [estimate(1000, 800, 1400)])["time of a frame"]
+    assert (guessed.value, guessed.passed, guessed.label) == (1.0, True, "estimated")
+    assert guessed.uncertainty_percent == pytest.approx(40)
+    there = judged([here, brought(here, 1600)], [estimate(1000, 800, 1400)])["time of a frame"]
+    assert (there.value, there.passed, there.label) == (1.6, False, "measured_on_device")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "passed"), [(900, 1499, True), (900, 1501, None), (1499, 3000, None), (1501, 3000, False)]
+)
+def test_an_interval_across_the_limit_is_open(low: float, high: float, passed: bool | None) -> None:
+    assert judged([], [estimate(1500, low, high)])["time of a frame"].passed is passed
+
+
+def test_more_threads_than_the_device_gives_do_not_count() -> None:
+    fast = brought(case(NAME, threads=2), 100)
+    assert judged([fast])["time of a frame"].value is None
+
+
+@pytest.mark.parametrize(("size", "percent", "passed"), [(7.9e6, 1.0, True), (7.9e6, 2.0, None), (8.3e6, 2.0, False)])
+def test_memory_against_the_budget(size: float, percent: float, passed: bool | None) -> None:
+    row = MemoryRow("counted", int(size), False, "measured_here", percent)
+    found = judged([dataclasses.replace(case(NAME), memory=[row])])["memory"]
+    assert (found.passed, found.limit) == (passed, 8.0)
+
+
+def test_backend_and_precision_must_be_allowed() -> None:
+    found = judged([], backend="portable", precision="int8")
+    assert (found["backend"].passed, found["precision"].passed) == (False, True)
+    assert "portable; allowed: xnnpack" in found["backend"].note
+
+
+def test_late_frames_of_the_device_alone() -> None:
+    paced = minute(NAME, late=2)
+    assert judged([paced])["late frames"].passed is None
+    there = dataclasses.replace(paced, machine="steam_deck", label="measured_on_device")
+    found = judged([paced, there])["late frames"]
+    assert (found.value, found.passed, found.note) == (2.0, False, "of 1800")
+
+
+def test_latency_takes_the_devices_own_inference() -> None:
+    """28 ms of parts that stand, 64 of future, 10 of inference here and 1 to 3 there: over 90, under 140."""
+    here = dataclasses.replace(case(NAME), latency=latency(64.0, {"p50": 5e3, "p95": 6e3, "p99": 1e4, "max": 2e4}))
+    found = judged([here], [estimate(2000, 1000, 3000)])
+    live = found["latency, live (ITU-R BT.1359)"]
+    assert live.value == pytest.approx(10.0 + 1.3 + 64.0 + 16.7 + 2.0)
+    assert (live.passed, live.label) == (False, "estimated")
+    assert live.note == "delay the audio by 4 ms to hide it"
+    assert found["latency, paper"].passed is True
+    unknown = judged([here])["latency, live (ITU-R BT.1359)"]
+    assert unknown.value == pytest.approx(92.0 + 1.5), "all of our share of a frame"
+
+
+def test_answers() -> None:
+    fits = judged([case(NAME)], [estimate(1000, 900, 1100)])
+    assert answer(NAME, fits.values()) == "fits", "latency limits and missing paced runs do not decide"
+    assert answer(NAME, judged([case(NAME)]).values()) == "cannot tell"
+    assert answer(NAME, judged([case(NAME)], precision="fp16").values()) == "does not fit"
+    assert answer("another", fits.values()) == "cannot tell"
