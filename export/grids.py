@@ -4,6 +4,9 @@
     fine-tune:   GridConv, grids on (fake quantisation)           float weights that feel their rounding
     ship:        Int8Conv, quantise -> dequantise around it       int8 weights; the delegate runs it in integers
 
+Where one column goes through a matrix (kernel 1), a few loud channels would leave the rest no steps: there each input
+channel is divided by its own `spread` first and the weights take it back (SmoothQuant, arXiv 2211.10438).
+
 Only convolutions are quantised, by taking each one's place in the student: what lies between them (activations, sums,
 norms, the gain, a stream's state) stays float32 inside the delegate. It costs next to nothing there, keeps the
 residual sums from rounding at every block, and a state that is float32 is exact whatever the chunking.
@@ -40,6 +43,7 @@ class Watcher(nn.Module):
 
         self.floor = floor
         self.on = False
+        self.deaf = False  # while watching: only let through
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("zero", torch.zeros(()))  # a float, so that averages of weights can hold it
         self.watching: Any = HistogramObserver(
@@ -47,7 +51,7 @@ class Watcher(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.watching is not None:
+        if self.watching is not None and not self.deaf:
             self.watching(x.detach() if self.floor is None else x.detach().clamp(min=self.floor))
         if not self.on:
             return x
@@ -62,7 +66,12 @@ class Watcher(nn.Module):
 
 
 class GridConv(nn.Module):
-    """A float convolution that can feel its int8 self. into: grid of its input, or None where that lies on one."""
+    """A float convolution that can feel its int8 self. into: grid of its input, or None where that lies on one.
+
+    floor: as of `Watcher`, for its output. The spread is one until `equalise` is told how loud its inputs are.
+    """
+
+    spread: Tensor
 
     def __init__(self, conv: nn.Conv2d, has_input: bool, floor: float | None) -> None:
         super().__init__()
@@ -70,10 +79,21 @@ class GridConv(nn.Module):
         self.into = Watcher() if has_input else None
         self.out = Watcher(floor)
         self.on = False
+        self.matrix = has_input and conv.kernel_size == (1, 1) and conv.groups == 1
+        if self.matrix:
+            self.register_buffer("spread", torch.ones(1, conv.in_channels, 1, 1))
+
+    def equalise(self, loudest: Tensor) -> None:
+        """Spread the inputs, whose largest sizes `(inputs,)` are given, half way to equal ones."""
+        heaviest = self.conv.weight.detach().abs().amax((0, 2, 3))
+        spread = (loudest.clamp(min=1e-3) / heaviest.clamp(min=1e-3)).sqrt()
+        self.spread.copy_((spread / spread.mean()).view_as(self.spread))
 
     def forward(self, x: Tensor) -> Tensor:
         """What the convolution gives, between its grids."""
         conv, weight = self.conv, self.conv.weight
+        if self.matrix:
+            x, weight = x * (1 / self.spread), weight * self.spread
         if self.on:
             scales, zeros = weight_scales(weight), torch.zeros(len(weight), dtype=torch.int32)
             weight = torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT_HIGH, WEIGHT_HIGH)
@@ -93,19 +113,22 @@ class GridConv(nn.Module):
 
     def frozen(self) -> Int8Conv:
         """The int8 convolution that this one stands for."""
-        conv = self.conv
-        scales = weight_scales(conv.weight)
-        integers = torch.round(conv.weight.detach() / scales.view(-1, 1, 1, 1)).clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
+        conv, weight = self.conv, self.conv.weight.detach()
+        weight = weight * self.spread if self.matrix else weight
+        scales = weight_scales(weight)
+        integers = torch.round(weight / scales.view(-1, 1, 1, 1)).clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
         bias = torch.zeros(len(scales)) if conv.bias is None else conv.bias.detach().clone()
         grids = torch.stack([torch.stack([watcher.scale, watcher.zero]) for watcher in self.watchers()])
-        return Int8Conv(integers.to(torch.int8), scales, bias, grids.clone(), conv_shape(conv))
+        inverse = 1 / self.spread if self.matrix else None
+        return Int8Conv(integers.to(torch.int8), scales, bias, grids.clone(), conv_shape(conv), inverse)
 
 
 class Int8Conv(nn.Module):
     """An int8 convolution as the delegate knows one: quantise, dequantise and a convolution on what comes of it.
 
     scales `(outputs,)`: steps of `weight`. grids `(2, 2)`: scale and zero of the input's grid and of the output's, or
-    `(1, 2)`: of the output's alone, where the input lies on a grid already. shape: as `conv_shape`.
+    `(1, 2)`: of the output's alone, where the input lies on a grid already. shape: as `conv_shape`. inverse: of the spread,
+    `(1, inputs, 1, 1)`, where there is one.
     """
 
     weight: Tensor
@@ -113,13 +136,23 @@ class Int8Conv(nn.Module):
     bias: Tensor
     grids: Tensor
     zeros: Tensor
+    inverse: Tensor | None
 
-    def __init__(self, weight: Tensor, scales: Tensor, bias: Tensor, grids: Tensor, shape: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        scales: Tensor,
+        bias: Tensor,
+        grids: Tensor,
+        shape: Sequence[Any],
+        inverse: Tensor | None = None,
+    ) -> None:
         super().__init__()
         import torch.ao.quantization.fx._decomposed  # registers the operators that delegates know
 
         for name, value in (("weight", weight), ("scales", scales), ("bias", bias), ("grids", grids)):
             self.register_buffer(name, value)
+        self.register_buffer("inverse", inverse)
         self.register_buffer("zeros", torch.zeros(len(scales), dtype=torch.int64), persistent=False)
         found: list[Grid] = [(float(scale), int(zero)) for scale, zero in grids]
         self.into, self.out = (found[0] if len(found) == 2 else None), found[-1]
@@ -127,6 +160,7 @@ class Int8Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, 1, T) -> (B, outputs, 1, T'), float32 on the output's grid."""
+        x = x if self.inverse is None else x * self.inverse
         x = x if self.into is None else _on_grid(x, self.into)
         weight = torch.ops.quantized_decomposed.dequantize_per_channel(
             self.weight, self.scales, self.zeros, 0, -WEIGHT_HIGH, WEIGHT_HIGH, torch.int8

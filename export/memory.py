@@ -34,6 +34,7 @@ TILE_OUTPUTS = 16  # outputs packed together on x86 with AVX; NEON packs 8, whic
 INPUTS_TOGETHER = 8  # int8 weights are packed for that many inputs at a time
 INT8_OUTPUT_BYTES = 8  # of each packed int8 output: its bias and its step
 OPERATOR_BYTES = 2000  # one operator with its values in the delegate, measured on all variants
+END_BYTES = 1000  # one tensor that goes in or comes out, in the books of program and delegate
 _VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "slice", "expand", "unsqueeze", "alias")
 _IN_PLACE = ("gelu", "tanh", "relu", "add", "sub", "mul", "rsqrt")
 
@@ -102,7 +103,7 @@ def _method_parts(exported: ExportedProgram) -> tuple[int, int, int, int]:
     results = next(iter(exported.graph.find_nodes(op="output"))).args[0]
     return (
         sum(_packed_bytes(node) for node in convolutions),
-        sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES,
+        sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES + 2 * len(results) * END_BYTES,
         sum(_bytes(result) for result in results),
         _live_peak(exported.graph) + sum(_table_bytes(node) for node in convolutions),
     )

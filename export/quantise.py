@@ -15,7 +15,7 @@ import copy
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from distill.recipes.heterogeneous import load_shards
 from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent, fold_norms
 from distill.twin import Twin, twin_card, twin_path
-from export.grids import GELU_FLOOR, GridConv, Int8Conv, conv_shape
+from export.grids import GELU_FLOOR, GridConv, Int8Conv, Watcher, conv_shape
 from export.verify import golden_stretches
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError, TinyfaceError
@@ -62,17 +62,42 @@ def with_grids(student: Student, keep: Sequence[str] = KEEP) -> Student:
     return copied
 
 
-def calibrate(student: Student, rows: Iterable[np.ndarray]) -> Student:
+def calibrate(student: Student, rows: Sequence[np.ndarray]) -> Student:
     """Let a student of `with_grids` watch `rows` (float32 `(n,)` each, 16 kHz), choose its grids and switch them on."""
     layers = [layer for layer in student.modules() if isinstance(layer, GridConv)]
-    with torch.inference_mode():
-        for row in rows:
-            _run(student, torch.from_numpy(row)[None, None])
+    _equalise(student, rows)
+    for row in rows:
+        _run(student, row)
     for layer in layers:
         for watcher in layer.watchers():
             watcher.choose()
         layer.switch(True)
     return student
+
+
+def _equalise(student: Student, rows: Sequence[np.ndarray]) -> None:
+    """Tell every matrix how loud its input channels get; grids are chosen on what comes of that."""
+    loudest: dict[GridConv, Tensor] = {}
+
+    def listen(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(layer, GridConv)
+        sizes = inputs[0].abs().amax((0, 2, 3))
+        loudest[layer] = torch.maximum(sizes, loudest.get(layer, sizes))
+
+    matrices = [layer for layer in student.modules() if isinstance(layer, GridConv) and layer.matrix]
+    hooks = [layer.register_forward_pre_hook(listen) for layer in matrices]
+    for layer in student.modules():
+        if isinstance(layer, Watcher):
+            layer.deaf = True
+    for row in rows:
+        _run(student, row)
+    for hook in hooks:
+        hook.remove()
+    for layer in student.modules():
+        if isinstance(layer, Watcher):
+            layer.deaf = False
+    for layer, sizes in loudest.items():
+        layer.equalise(sizes)
 
 
 def freeze(student: Student) -> Student:
@@ -85,7 +110,7 @@ def freeze(student: Student) -> Student:
     return frozen
 
 
-def quantise(student: Student, rows: Iterable[np.ndarray], keep: Sequence[str] = KEEP) -> Student:
+def quantise(student: Student, rows: Sequence[np.ndarray], keep: Sequence[str] = KEEP) -> Student:
     """The int8 student after post-training quantisation on `rows`."""
     return freeze(calibrate(with_grids(student, keep), rows))
 
@@ -140,7 +165,8 @@ def from_twin(parent: Checkpoint, twin: Twin) -> Student:
                     state[f"{name}.{part}"] for part in ("weight", "scales", "bias", "grids")
                 )
                 above, last = _parent(student, name)
-                setattr(above, last, Int8Conv(weight, scales, bias, grids, conv_shape(layer)))
+                inverse = state.get(f"{name}.inverse")
+                setattr(above, last, Int8Conv(weight, scales, bias, grids, conv_shape(layer), inverse))
         student.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError) as error:
         raise CheckpointError(
@@ -149,8 +175,10 @@ def from_twin(parent: Checkpoint, twin: Twin) -> Student:
     return student.eval()
 
 
-def _run(student: Student, audio: Tensor) -> None:
-    """A row as the student takes it: a stream whole, a window student in all its windows 20 frames apart."""
+@torch.inference_mode()
+def _run(student: Student, row: np.ndarray) -> None:
+    """A row as the student takes it: a stream whole, a window student in windows a fifth of one apart."""
+    audio = torch.from_numpy(row)[None, None]
     if isinstance(student, StreamStudent):
         student(audio)
         return

@@ -29,6 +29,8 @@ def show_label(label: Label, uncertainty_percent: float | None = None) -> str:
 
 def show_bytes(count: float) -> str:
     """`8.00 MB`, `812.3 KB`, `96 B`: in powers of ten, like the budgets."""
+    if abs(count) >= 10**10:
+        return f"{count / 10**9:.1f} GB"
     if abs(count) >= 10**6:
         return f"{count / 10**6:.2f} MB"
     return f"{count / 10**3:.1f} KB" if abs(count) >= 1000 else f"{count:.0f} B"

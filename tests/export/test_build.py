@@ -108,7 +108,7 @@ def test_the_asked_one_does_not_fit_but_others_do(shelf: Path, tmp_path: Path) -
 def test_a_file_larger_than_planned_gives_way_to_the_next(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fake_measure(path: Path, window_samples: int) -> Measured:
+    def fake_measure(path: Path) -> Measured:
         large = sdk.open_artifact(path).manifest.student == "s5"
         heap = 9_000_000 if large else 500_000
         return Measured(path.stat().st_size, "mapped", heap, heap, heap, heap, 1.0, 1.0, 1)
@@ -134,7 +134,7 @@ def test_an_interrupted_build_leaves_nothing(
 
     fake = Measured(1, "mapped", 1, 1, 1, 1, 1.0, 1.0, 1)
     monkeypatch.setattr(building, "lower", lambda exported: Lowered(b"program", 1, 1))
-    monkeypatch.setattr(building, "measure", lambda path, window_samples: fake)
+    monkeypatch.setattr(building, "measure", lambda path: fake)
     monkeypatch.setattr(building, "verify", lambda paths, student: {})
     monkeypatch.setattr(building, stage, fail)
     kept = tmp_path / "kept"
@@ -181,8 +181,8 @@ def test_bad_input_is_explained_and_leaves_nothing(
         arguments += ["--rig", str(source / "rig.txt")]
         says = "trained on another rig than asked for: it has no jaw, lips"
     elif how == "precision":
-        arguments += ["--precision", "int8"]
-        error, says = "ConfigError", "precision 'int8' cannot be built; there are: fp32"
+        arguments += ["--precision", "int7"]
+        error, says = "ConfigError", "precision 'int7' cannot be built; there are: auto, fp32, int8"
     elif how == "student":
         make_checkpoint("s2", 8, None).save(checkpoint)
         arguments += ["--student", "s9"]

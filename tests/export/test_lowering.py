@@ -48,7 +48,7 @@ class Half(nn.Module):
 
 def test_what_stays_outside_the_delegate_is_refused() -> None:
     with pytest.raises(VerificationError, match=r"does not lower whole.*cumsum"):
-        lower(export_program(Half(), 64))
+        lower({"forward": export_program(Half(), (torch.zeros(1, 1, 64),))})
 
 
 def test_torchscript_is_the_student() -> None:

@@ -1,0 +1,114 @@
+"""Fine-tuning in int8: it learns, it resumes to the same weights after a kill, and its twin knows where it is from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from random_students import make_stream_checkpoint
+
+from distill.checkpoint import Checkpoint
+from distill.data.augment import Augment
+from distill.data.corpus import Utterance, write_shard
+from distill.data.labels import Phone
+from distill.recipes.feeds import feed_of
+from distill.recipes.heterogeneous import load_shards
+from distill.recipes.plan import Plan
+from distill.recipes.run import Run
+from distill.students.spec import load_variant
+from distill.twin import Twin
+from export.grids import is_int8
+from export.qat import fine_tune, main, plan_of, training_mode
+from export.quantise import calibrate, from_twin, golden_rows, with_grids
+from sdk.errors import CheckpointError
+
+PLAN = Plan(steps=8, exact_steps=2, batch=2, frames=4, exact_batch=1, exact_frames=2, rows=2, row_hops=60, seed=3)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    random = np.random.default_rng(0)
+    made = []
+    for i in range(3):
+        audio = random.normal(0, 50, 48000)
+        audio[8000:40000] *= 60
+        phones = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
+        made.append(Utterance(str(i), f"s{i}", audio.astype(np.int16), phones))
+    write_shard(folder / "shards" / "train-human-000.npz", made)
+    return folder
+
+
+def tune(checkpoint: Checkpoint, corpus: Path, out: Path, plan: Plan = PLAN) -> Twin:
+    return fine_tune(checkpoint, plan, corpus, out, Augment(), {"command": "test"})
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = make_stream_checkpoint()
+    straight = tune(checkpoint, corpus, tmp_path / "straight-int8.twin")
+    step = Run._step
+
+    def interrupted(run_, number, *rest):  # type: ignore[no-untyped-def]
+        if number == 5 and not (tmp_path / "killed-int8.twin.resume").exists():
+            raise KeyboardInterrupt
+        return step(run_, number, *rest)
+
+    monkeypatch.setattr(Run, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(checkpoint, corpus, tmp_path / "killed-int8.twin")
+    assert not (tmp_path / "killed-int8.twin").exists()
+    with pytest.raises(CheckpointError, match="run with other steps, rates, weights or seed"):
+        tune(make_stream_checkpoint(seed=1), corpus, tmp_path / "killed-int8.twin")
+    resumed = tune(checkpoint, corpus, tmp_path / "killed-int8.twin")
+    assert resumed.weights_sha256 == straight.weights_sha256
+    assert not (tmp_path / "killed-int8.twin.resume").exists()
+    loaded = Twin.load(tmp_path / "killed-int8.twin", checkpoint)
+    assert loaded.weights_sha256 == straight.weights_sha256
+    assert loaded.training["recipe"] == "quantisation-aware fine-tuning"
+    assert checkpoint.weights_sha256 in (tmp_path / "killed-int8.md").read_text()
+    assert is_int8(from_twin(checkpoint, loaded))
+
+
+@pytest.mark.parametrize("variant", ["s6", "s2"])
+def test_it_learns(corpus: Path, variant: str) -> None:
+    if variant == "s6":
+        checkpoint = make_stream_checkpoint()
+    else:
+        spec = load_variant("s2", {"channels": 8, "fc_width": 16})
+        checkpoint = Checkpoint(spec, spec.build().state_dict())
+    plan = replace(PLAN, steps=25, rows=1, row_hops=120)
+    feed = feed_of(checkpoint.spec, plan, load_shards(corpus, "train"), None)
+    student = training_mode(calibrate(with_grids(checkpoint.student()), golden_rows(2)))
+    optimiser = torch.optim.Adam(student.parameters(), lr=3e-3)
+    losses = []
+    for step in range(plan.steps):
+        loss = feed.loss(student, np.random.default_rng(step % 5), 0)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+
+
+def test_the_plan_goes_on_where_training_ended() -> None:
+    checkpoint = make_stream_checkpoint()
+    trained = {"plan": {"alpha_lip": 3.0, "shut_weight": 8.0, "shut_final": 20.0, "steps": 9000, "was": "renamed"}}
+    plan = plan_of(Checkpoint(checkpoint.spec, checkpoint.state, trained), {"steps": 70})
+    assert (plan.alpha_lip, plan.shut_weight, plan.shut_final, plan.steps) == (3.0, 20.0, 20.0, 70)
+    assert plan.learning_rate == 1e-4
+
+
+def test_the_command(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "s6.pt"
+    make_stream_checkpoint().save(file)
+    words = ["--checkpoint", str(file), "--corpus", str(corpus), "--steps", "2", "--rows", "1", "--row-hops", "50"]
+    assert main(words) == 0
+    twin = Twin.load(tmp_path / "s6-int8.twin", Checkpoint.load(file))
+    assert twin.training["command"].startswith("python -m export.qat --checkpoint")
+    assert main([*words[:3], str(tmp_path / "nowhere")]) == 2
+    assert "no usable train shards" in capsys.readouterr().err
