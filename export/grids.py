@@ -127,8 +127,8 @@ class Int8Conv(nn.Module):
     """An int8 convolution as the delegate knows one: quantise, dequantise and a convolution on what comes of it.
 
     scales `(outputs,)`: steps of `weight`. grids `(2, 2)`: scale and zero of the input's grid and of the output's, or
-    `(1, 2)`: of the output's alone, where the input lies on a grid already. shape: as `conv_shape`. inverse: of the spread,
-    `(1, inputs, 1, 1)`, where there is one.
+    `(1, 2)`: of the output's alone, where the input lies on a grid already. shape: as `conv_shape`. inverse: of the
+    spread, `(1, inputs, 1, 1)`, where there is one.
     """
 
     weight: Tensor

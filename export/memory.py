@@ -105,7 +105,7 @@ def _method_parts(exported: ExportedProgram) -> tuple[int, int, int, int]:
         sum(_packed_bytes(node) for node in convolutions),
         sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES + 2 * len(results) * END_BYTES,
         sum(_bytes(result) for result in results),
-        _live_peak(exported.graph) + sum(_table_bytes(node) for node in convolutions),
+        _live_peak(exported) + sum(_table_bytes(node) for node in convolutions),
     )
 
 
@@ -135,8 +135,12 @@ def error_percent(computed: int, measured: int | None) -> float | None:
     return None if not measured else 100.0 * (computed - measured) / measured
 
 
-def _live_peak(graph: fx.Graph) -> int:
-    """Most bytes of layer outputs alive at once, in graph order; element-wise steps reuse their input's memory."""
+def _live_peak(exported: ExportedProgram) -> int:
+    """Most bytes of layer outputs alive at once, in graph order; element-wise steps reuse their input's memory.
+
+    The delegate turns every state tensor into its own layout (channels last) at the start: a copy until it is used.
+    """
+    graph, given = exported.graph, exported.graph_signature.user_inputs
     inputs = {node for node in graph.nodes if node.op == "placeholder" and _name(node) not in ("window", "hop")}
     root: dict[fx.Node, fx.Node] = {}  # the node that owns a value's memory
     order = [node for node in graph.nodes if node.op == "call_function"]
@@ -148,7 +152,7 @@ def _live_peak(graph: fx.Graph) -> int:
         elif owner is not None and owner.op != "placeholder" and _name(node).startswith(_IN_PLACE):
             root[node] = root.get(owner, owner)
     last = {root.get(arg, arg): step for step, node in enumerate(order) for arg in node.all_input_nodes}
-    live: dict[fx.Node, int] = {}
+    live = {node: _bytes(node) for node in inputs if node.name in given and len(_shape(node)) == 4}
     peak = 0
     for step, node in enumerate(order):
         if node not in root and not _is_fused_square(node) and "per_channel" not in _name(node):

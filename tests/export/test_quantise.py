@@ -6,16 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from random_students import Built, lively, make_stream_checkpoint
 from torch import nn
 
 import sdk
 from distill.checkpoint import Checkpoint
+from distill.recipes.evaluate import main as evaluate
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
-from distill.twin import Twin, twin_path
+from distill.twin import SUFFIX, Twin, twin_path
 from export.build import build
+from export.choose import CHECKPOINTS
 from export.grids import GridConv, Int8Conv, weight_scales
 from export.quantise import calibrate, freeze, from_twin, golden_rows, main, quantise, with_grids
 from export.verify import verify
@@ -221,3 +224,37 @@ def test_streams_only_have_what_they_say(checkpoint: Checkpoint) -> None:
     with pytest.raises(CheckpointError, match="does not fit its student"):
         from_twin(checkpoint, twin)
     assert isinstance(checkpoint.student(), StreamStudent)
+
+
+def test_scores_go_into_the_twin_and_into_no_other(
+    twin_built: tuple[Built, Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built, twin = twin_built
+    soundfile.write(tmp_path / "a.wav", golden_rows(3)[2], 16000)
+    rows = "".join(
+        f'intervals [{i}]:\nxmin = {i / 4}\nxmax = {(i + 1) / 4}\ntext = "{name}"\n'
+        for i, name in enumerate(("AA1", "M", "IY1", "P"), 1)
+    )
+    (tmp_path / "a.TextGrid").write_text(
+        f'item [1]:\nclass = "IntervalTier"\nname = "phones"\nintervals: size = 4\n{rows}'
+    )
+    file = tmp_path / f"mine{SUFFIX}"
+    twin.save(file)
+    built.checkpoint.save(tmp_path / "mine.pt")
+    words = [str(built.out / "model.pte"), "--aligned", str(tmp_path), "--into"]
+    assert evaluate([*words, str(file)]) == 0
+    assert set(Twin.load(file, built.checkpoint).scores) == {"human", "human_10db"}
+    assert "human.pbm" in file.with_suffix(".md").read_text()
+    assert evaluate([*words, str(tmp_path / "mine.pt")]) == 2
+    assert "not built from these weights" in capsys.readouterr().err
+    assert Checkpoint.load(tmp_path / "mine.pt").scores == built.checkpoint.scores
+
+
+def test_every_shipped_twin_belongs_to_the_checkpoint_beside_it() -> None:
+    files = sorted(CHECKPOINTS.glob(f"*{SUFFIX}"))
+    if not files:
+        pytest.skip("no twins are shipped")
+    for file in files:
+        twin = Twin.load(file, Checkpoint.load(file.with_name(file.name.replace(SUFFIX, ".pt"))))
+        assert twin.scores, f"{file}: not scored"
+        assert twin.weights_sha256 in file.with_suffix(".md").read_text()
