@@ -27,10 +27,3 @@ def parse_budget(text: str) -> int:
     if count < 1:
         raise BudgetError(f"{text!r} is no memory budget: it leaves no memory at all; {hint}")
     return count
-
-
-def show_bytes(count: int) -> str:
-    """`8.00 MB`, `812.3 KB`, `96 B`: bytes for people, in powers of ten like the budgets."""
-    if abs(count) >= 10**6:
-        return f"{count / 10**6:.2f} MB"
-    return f"{count / 10**3:.1f} KB" if abs(count) >= 1000 else f"{count} B"

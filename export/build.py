@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Checkpoint
-from export.budget import show_bytes
 from export.choose import CHECKPOINTS, Candidate, exceeded, load_candidates, plan, ranked
 from export.delivery import deliver, workshop, write
 from export.lower import lower
@@ -31,6 +30,7 @@ from export.target import target
 from export.torchscript import torchscript
 from export.verify import tolerance, verify
 from profiles.harness import measure
+from profiles.show import show_bytes
 from sdk.artifact import seal
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, TinyfaceError
 from sdk.rig import RigLayout

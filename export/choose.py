@@ -11,12 +11,12 @@ from typing import Any
 from torch.export import ExportedProgram
 
 from distill.checkpoint import Checkpoint
-from export.budget import show_bytes
 from export.deploy import deploy
 from export.deploy_stream import CROWD_VOICES, DeployedStream
 from export.lower import export_program
 from export.memory import MemoryRows, memory_rows
 from export.precision import Point
+from profiles.show import show_bytes
 from sdk.errors import BudgetExceeded, CheckpointError
 from sdk.rig import RigLayout
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from export.budget import parse_budget, show_bytes
+from export.budget import parse_budget
+from profiles.show import show_bytes
 from sdk.errors import BudgetError
 
 
