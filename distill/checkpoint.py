@@ -25,7 +25,53 @@ from sdk.errors import CheckpointError, ConfigError, RigError
 from sdk.rig import RigLayout
 
 SCHEMA = 1
-_FIELDS = {"schema", "spec", "rig", "state", "training", "scores", "weights_sha256"}
+_FIELDS = frozenset({"schema", "spec", "rig", "state", "training", "scores", "weights_sha256"})
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file that `torch.save` wrote: its noun, what it holds, its schema, its fields, and `marks`, the fields
+    without which a file is foreign."""
+
+    noun: str
+    content: str
+    schema: int
+    fields: frozenset[str]
+    marks: frozenset[str]
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """The fields of the file at `path`. Raises `CheckpointError`: unreadable, damaged, foreign, another schema."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot read: {error.strerror or error}") from error
+        try:
+            raw = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
+            raise CheckpointError(f"{path}: damaged, truncated or no {self.noun} ({type(error).__name__})") from error
+        if not isinstance(raw, dict) or not self.marks <= raw.keys():
+            raise CheckpointError(f"{path}: a foreign file: it holds no {self.content}")
+        if raw.get("schema") != self.schema:
+            found = raw.get("schema")
+            raise CheckpointError(f"{path}: {self.noun} schema {found}; this version reads {self.schema}")
+        missing, extra = sorted(self.fields - raw.keys()), sorted(raw.keys() - self.fields)
+        if missing or extra:
+            raise CheckpointError(f"{path}: fields missing: {missing or 'none'}; fields unknown: {extra or 'none'}")
+        state = raw["state"]
+        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+            raise CheckpointError(f"{path}: its state is not a table of tensors")
+        return raw
+
+    @staticmethod
+    def write(path: Path, payload: dict[str, Any]) -> None:
+        """Write `payload` whole or not at all. Raises `DataError` for a bad disk."""
+        buffer = io.BytesIO()
+        torch.save(payload, buffer)
+        with atomic_open(path) as stream:
+            stream.write(buffer.getvalue())
+
+
+_KIND = FileKind("checkpoint", "tinyface checkpoint", SCHEMA, _FIELDS, frozenset({"schema", "weights_sha256"}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +122,12 @@ class Checkpoint:
             "scores": plain_facts(self.scores, "scores"),
             "weights_sha256": self.weights_sha256,
         }
-        buffer = io.BytesIO()
-        torch.save(payload, buffer)
-        with atomic_open(Path(path)) as stream:
-            stream.write(buffer.getvalue())
+        _KIND.write(Path(path), payload)
 
     @classmethod
     def load(cls, path: Path | str, rig: RigLayout | None = None) -> Checkpoint:
         """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged, or of another rig than `rig`."""
-        raw = _read(Path(path))
+        raw = _KIND.read(Path(path))
         try:
             layout = RigLayout(**{key: tuple(value) for key, value in raw["rig"].items()})
             spec = load_spec(raw["spec"], where=f"{path}: spec")
@@ -172,28 +215,6 @@ def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             rows.append(f"| {prefix}{key} | {shown} |".replace("\n", " "))
     return rows
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot read: {error.strerror or error}") from error
-    try:
-        raw = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
-        raise CheckpointError(f"{path}: damaged, truncated or no checkpoint ({type(error).__name__})") from error
-    if not isinstance(raw, dict) or "schema" not in raw or "weights_sha256" not in raw:
-        raise CheckpointError(f"{path}: a foreign file: it holds no tinyface checkpoint")
-    if raw["schema"] != SCHEMA:
-        raise CheckpointError(f"{path}: checkpoint schema {raw['schema']}; this version reads {SCHEMA}")
-    missing, extra = sorted(_FIELDS - raw.keys()), sorted(raw.keys() - _FIELDS)
-    if missing or extra:
-        raise CheckpointError(f"{path}: fields missing: {missing or 'none'}; fields unknown: {extra or 'none'}")
-    state = raw["state"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path}: its state is not a table of tensors")
-    return raw
 
 
 def plain_facts(value: Any, where: str) -> Any:

@@ -11,22 +11,25 @@ that it was made from, and is refused beside any others; its scores are its own.
 from __future__ import annotations
 
 import dataclasses
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from distill.checkpoint import Checkpoint, plain_facts, provenance_rows, weights_sha256
-from distill.data.files import atomic_open
+from distill.checkpoint import Checkpoint, FileKind, plain_facts, provenance_rows, weights_sha256
 from distill.students.spec import StudentSpec, load_spec
 from sdk.errors import CheckpointError, ConfigError
 
 SCHEMA = 1
 SUFFIX = "-int8.twin"
-_FIELDS = {"schema", "spec", "state", "parent_sha256", "training", "scores", "weights_sha256"}
+_KIND = FileKind(
+    "twin",
+    "int8 twin of a tinyface checkpoint",
+    SCHEMA,
+    frozenset({"schema", "spec", "state", "parent_sha256", "training", "scores", "weights_sha256"}),
+    frozenset({"parent_sha256"}),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +60,12 @@ class Twin:
             "scores": plain_facts(self.scores, "scores"),
             "weights_sha256": self.weights_sha256,
         }
-        buffer = io.BytesIO()
-        torch.save(payload, buffer)
-        with atomic_open(Path(path)) as stream:
-            stream.write(buffer.getvalue())
+        _KIND.write(Path(path), payload)
 
     @classmethod
     def load(cls, path: Path | str, parent: Checkpoint | None = None) -> Twin:
         """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged, or not made from `parent`."""
-        raw = _read(Path(path))
+        raw = _KIND.read(Path(path))
         try:
             spec = load_spec(raw["spec"], where=f"{path}: spec")
             twin = cls(spec, raw["state"], raw["parent_sha256"], raw["training"], raw["scores"])
@@ -105,25 +105,3 @@ def twin_card(twin: Twin) -> str:
         lines += [f"## {title}", "", *provenance_rows(facts), ""]
     command = f"python -m export.build --student {twin.spec.name} --precision int8 --budget 8MB --out build/face"
     return "\n".join([*lines, "## Use", "", "```", command, "```", ""])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot read: {error.strerror or error}") from error
-    try:
-        raw = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
-        raise CheckpointError(f"{path}: damaged, truncated or no twin ({type(error).__name__})") from error
-    if not isinstance(raw, dict) or "parent_sha256" not in raw:
-        raise CheckpointError(f"{path}: a foreign file: it holds no int8 twin of a tinyface checkpoint")
-    if raw.get("schema") != SCHEMA:
-        raise CheckpointError(f"{path}: twin schema {raw.get('schema')}; this version reads {SCHEMA}")
-    missing, extra = sorted(_FIELDS - raw.keys()), sorted(raw.keys() - _FIELDS)
-    if missing or extra:
-        raise CheckpointError(f"{path}: fields missing: {missing or 'none'}; fields unknown: {extra or 'none'}")
-    state = raw["state"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path}: its state is not a table of tensors")
-    return raw

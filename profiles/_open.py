@@ -7,11 +7,12 @@ back.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from sdk.engines.executorch import load_runtime
 
 Shapes = list[tuple[int, ...]]
 
@@ -45,7 +46,7 @@ def open_pte(path: str, threads: int, load: str = "mapped", method: str = "forwa
 
     The pool can only be changed before anything is loaded, so this is for a process of one program.
     """
-    runtime = executorch_runtime()
+    runtime = load_runtime()
     if runtime._threadpool_get_thread_count() != threads:
         runtime._unsafe_reset_threadpool(threads)
 
@@ -82,14 +83,3 @@ def open_pt(path: str, threads: int, shapes: Shapes, device: str = "cpu") -> Cal
         return Program(run, shapes)
 
     return opened
-
-
-def executorch_runtime() -> Any:
-    """The runtime's binding. Its public module also imports the exporter: seconds, and heap that is not ours."""
-    import torch  # noqa: F401  (brings the shared libraries that the binding links to)
-
-    if sys.platform == "win32":  # this module adds the folder of the DLLs
-        from executorch.extension.pybindings import portable_lib as runtime
-    else:
-        from executorch.extension.pybindings import _C as runtime  # type: ignore[attr-defined,no-redef]
-    return runtime

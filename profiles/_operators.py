@@ -20,9 +20,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from profiles._open import Shapes, executorch_runtime, open_pt
+from profiles._open import Shapes, open_pt
 from profiles.graph import Node, program_nodes
 from sdk.artifact import open_artifact
+from sdk.engines.executorch import load_runtime
 
 _WARM = 10
 # event names of the tracer -> kinds of the graph
@@ -67,7 +68,7 @@ def _traced(path: str, runs: int, method: str) -> list[tuple[str, float]]:
     import torch
     from executorch.devtools.etdump.serialize import deserialize_from_etdump_flatcc
 
-    runtime = executorch_runtime()
+    runtime = load_runtime()
     if runtime._threadpool_get_thread_count() != 1:
         runtime._unsafe_reset_threadpool(1)
     program = runtime._load_program(path, enable_etdump=True)

@@ -73,9 +73,9 @@ def _program_stepper(job: Job) -> tuple[Callable[[], float], float]:
 def _sdk_stepper(job: Job) -> tuple[Callable[[], float], float]:
     """The whole path of the Python package: PCM blocks of 10 ms in until frames come out."""
     import sdk
-    from profiles._open import executorch_runtime
+    from sdk.engines.executorch import load_runtime
 
-    executorch_runtime()  # importing a runtime is not opening an artefact
+    load_runtime()  # importing a runtime is not opening an artefact
     started = time.perf_counter()
     predictor = sdk.FramePredictor(sdk.open(job.path), rate_hz=job.rate_hz)
     noise = np.random.default_rng(0).normal(0, 0.1, job.rate_hz).astype(np.float32)

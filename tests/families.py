@@ -18,8 +18,6 @@ from typing import Any
 
 from distill.checkpoint import Checkpoint
 from distill.recipes.sweep import macs_per_second
-from distill.students.stream import StreamStudent
-from distill.students.window import WindowStudent
 from export.build import build as build_artefact
 from export.choose import CHECKPOINTS
 from runtime_examples.native.build import build as build_native
@@ -41,21 +39,6 @@ def artefacts(out: Path, window: str) -> list[tuple[str, Path, Checkpoint]]:
                 build_artefact(64_000_000, folder, checkpoint=path, precision=precision)
             made.append((f"{name} {precision}", folder, Checkpoint.load(path)))
     return made
-
-
-def multiply_adds(checkpoint: Checkpoint) -> float:
-    """For a second of speech, in millions: every window at 30 frames a second, or every hop once."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    student = checkpoint.student()
-    if isinstance(student, StreamStudent):
-        return macs_per_second(student) / 1e6
-    assert isinstance(student, WindowStudent)
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        student(torch.zeros(1, 1, student.window_samples))
-    return counter.get_total_flops() / 2 * 30 / 1e6
 
 
 def play(tool: Path, paths: list[Path], seconds: float) -> list[dict[str, Any]]:
@@ -93,7 +76,7 @@ def table(made: list[tuple[str, Path, Checkpoint]], rows: list[dict[str, Any]]) 
         one, many, most = (best(path, voices) for voices in (1, 64, 256))
         alone_us, each_us = one["cpu_us_per_voice_tick"], many["cpu_us_per_voice_tick"]
         cells = (
-            title, f"{multiply_adds(checkpoint):,.1f}", f"{checkpoint.parameters:,}",
+            title, f"{macs_per_second(checkpoint.student()) / 1e6:,.1f}", f"{checkpoint.parameters:,}",
             f"{path.stat().st_size / 1e3:,.0f}", f"{report['memory']['counted_bytes'] / 1e3:,.0f}",
             f"{one['voice_bytes'] / 1e3:,.0f}", f"{alone_us * 0.05:.2f}", f"{slow / alone_us:.1f} x",
             f"{each_us * 0.05:.3f}", f"{slow / each_us:.0f} x", f"{most['voices_per_core']:,.0f}",

@@ -30,7 +30,7 @@ from distill.recipes.feeds import StreamFeed
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
 from distill.recipes.run import Run, initialise
-from distill.students.spec import StreamStudentSpec, load_variant
+from distill.students.spec import StreamStudentSpec, Student, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
@@ -57,12 +57,17 @@ class Sweep:
     points: list[dict[str, Any]]
 
 
-def macs_per_second(student: StreamStudent) -> float:
-    """Multiply-adds that one second of speech costs, counted on the operators of one hop."""
+def macs_per_second(student: Student) -> float:
+    """Multiply-adds that one second of speech costs, counted on the operators: of every hop, or of 30 windows."""
+    student.eval()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        student.eval().step(torch.zeros(1, 1, HOP_SAMPLES), student.initial_state())
-    return counter.get_total_flops() / 2 * SAMPLE_RATE_HZ / HOP_SAMPLES
+        if isinstance(student, StreamStudent):
+            student.step(torch.zeros(1, 1, HOP_SAMPLES), student.initial_state())
+        else:
+            student(torch.zeros(1, 1, student.window_samples))
+    calls = SAMPLE_RATE_HZ / HOP_SAMPLES if isinstance(student, StreamStudent) else FPS
+    return counter.get_total_flops() / 2 * calls
 
 
 def stream_tracker(student: StreamStudent, spec: StreamStudentSpec) -> Tracker:

@@ -95,7 +95,7 @@ _CROWD_PAYS = 4  # a call for 16 voices costs about as much as 4 calls for one
 
 def open_engine(artifact: Artifact) -> Engine:
     """The engine of a `.pte`. Raises `EngineUnavailable` without the runtime, `ArtifactError` if it cannot load it."""
-    runtime = _runtime()
+    runtime = load_runtime()
     # Several threads cost more than they bring at this size. The pool can only be changed before a program is loaded;
     # asking first makes this happen once.
     if runtime._threadpool_get_thread_count() != 1:
@@ -149,8 +149,11 @@ def _shape(meta: Any) -> tuple[int, ...]:
     return tuple(meta.sizes()) if int(meta.dtype()) == _FLOAT else (-1,)
 
 
-def _runtime() -> Any:
-    """The runtime's binding. Its public module also imports the exporter: six seconds and much noise on stderr."""
+def load_runtime() -> Any:
+    """The runtime's binding. Its public module also imports the exporter: six seconds, much noise, and heap not ours.
+
+    Raises `EngineUnavailable` where it is not installed.
+    """
     try:
         import torch  # noqa: F401  (brings the shared libraries the binding links to)
 
