@@ -2,9 +2,9 @@
 
     python -m profiles._operators FILE RUNS SHAPES METHOD
 
-A `.pte` is counted from its own graph and timed by ExecuTorch's event tracer, which looks inside the delegate; its
-clock ticks in microseconds, so short operators need many runs. A `.pt` is counted by torch's own counter, and timed by
-torch's profiler.
+A `.pte` is counted from its own graph and timed by ExecuTorch's event tracer, which looks inside the delegate. There it
+gets whole microseconds, rounded down, so an operator that takes less has no time. A `.pt` is counted by torch's own
+counter, and timed by torch's profiler.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sdk.artifact import open_artifact
 from sdk.engines.executorch import load_runtime
 
 _WARM = 10
+_TICK_US = 1.0  # of the tracer inside the delegate
 # event names of the tracer -> kinds of the graph
 _SAME = {
     "convolution": "product", "fully connected": "product", "deconvolution": "product",
@@ -56,7 +57,7 @@ def pte_rows(path: str, runs: int, method: str) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": f"{kind} #{seen[kind]}", "kind": kind, "where": "xnnpack" if "#" in name else "portable",
-                "calls": 1, "us": us, "macs": found.macs if found else None,
+                "calls": 1, "us": us if us >= _TICK_US else None, "macs": found.macs if found else None,
                 "bytes": found.moved_bytes + found.weight_bytes if found else None,
             }
         )  # fmt: skip

@@ -2,7 +2,9 @@
 
     python -m profiles._worker JOB          JOB: JSON of `Job` fields
 
-Reads one JSON object a line, answers one a line: `{"do": "round", ...}`, `{"do": "pace", ...}`; ends with its input.
+Reads one JSON object a line, answers one a line: `{"do": "open"}` first, then `{"do": "round", ...}` or
+`{"do": "pace", ...}`; ends with its input. It answers once before, when the runtime is imported, so that nobody else is
+starting up while it opens the artefact.
 Wall and processor time are taken around each step. Right before and after each round a fixed product of matrices tells
 how busy the machine was.
 """
@@ -42,67 +44,80 @@ class Job:
     cold: bool
 
 
-def _program_stepper(job: Job) -> tuple[Callable[[], float], float]:
-    """Opens the program; a function that runs a step and says how many frames that was, and the load time in ms."""
+Step = Callable[[], float]
+
+
+def _program_opener(job: Job) -> Callable[[], Step]:
+    """A function that opens the program; what that gives runs one step and says how many frames it made."""
     import torch
 
     from profiles._open import open_pt, open_pte
 
     torch.set_num_threads(job.threads)
+    torch.set_grad_enabled(False)  # for the life of this process
     shapes = [tuple(shape) for shape in job.shapes]
     method = "forward" if job.voices == 1 else "crowd"
     if job.path.endswith(".pt"):
         opened = open_pt(job.path, job.threads, shapes)
     else:
         opened = open_pte(job.path, job.threads, method=method)
-    started = time.perf_counter()
-    guard = torch.inference_mode()
-    guard.__enter__()  # for the life of this process
-    program = opened()
-    program.make_inputs()
-    program.step()
-    load_ms = (time.perf_counter() - started) * 1000
 
-    def step() -> float:
+    def open_program() -> Step:
+        program = opened()
+        program.make_inputs()
         program.step()
-        return job.step_frames * job.voices
 
-    return step, load_ms
+        def step() -> float:
+            program.step()
+            return job.step_frames * job.voices
+
+        return step
+
+    return open_program
 
 
-def _sdk_stepper(job: Job) -> tuple[Callable[[], float], float]:
+def _sdk_opener(job: Job) -> Callable[[], Step]:
     """The whole path of the Python package: PCM blocks of 10 ms in until frames come out."""
     import sdk
     from sdk.engines.executorch import load_runtime
 
     load_runtime()  # importing a runtime is not opening an artefact
-    started = time.perf_counter()
-    predictor = sdk.FramePredictor(sdk.open(job.path), rate_hz=job.rate_hz)
     noise = np.random.default_rng(0).normal(0, 0.1, job.rate_hz).astype(np.float32)
     block = job.rate_hz // 100
-    position = [0]
 
-    def step() -> float:
-        frames: list[Any] = []
-        while not frames:
-            at = position[0] % (len(noise) - block)
-            frames = predictor.push(noise[at : at + block])
-            position[0] += block
-        return len(frames)
+    def open_predictor() -> Step:
+        predictor = sdk.FramePredictor(sdk.open(job.path), rate_hz=job.rate_hz)
+        position = 0
 
-    step()
-    return step, (time.perf_counter() - started) * 1000
+        def step() -> float:
+            nonlocal position
+            frames: list[Any] = []
+            while not frames:
+                at = position % (len(noise) - block)
+                frames = predictor.push(noise[at : at + block])
+                position += block
+            return len(frames)
+
+        step()
+        return step
+
+    return open_predictor
 
 
 def main() -> None:
     job = Job(**json.loads(sys.argv[1]))
     if job.pinned_cores:
         os.sched_setaffinity(0, job.pinned_cores)  # before any runtime makes its threads, which inherit it
-    step, load_ms = _sdk_stepper(job) if job.backend == "python_sdk" else _program_stepper(job)
+    opener = _sdk_opener(job) if job.backend == "python_sdk" else _program_opener(job)
+    evict = np.ones(max(_EVICT_BYTES, 2 * last_cache_bytes()) // 4, np.float32) if job.cold else None
+    _answer({"ready": True})
+    if not sys.stdin.readline():
+        return
+    started = time.perf_counter()
+    step = opener()
+    _answer({"load_ms": (time.perf_counter() - started) * 1000})
     for _ in range(5):
         step()
-    evict = np.ones(max(_EVICT_BYTES, 2 * last_cache_bytes()) // 4, np.float32) if job.cold else None
-    _answer({"load_ms": load_ms})
     for line in sys.stdin:
         order = json.loads(line)
         if order["do"] == "round":

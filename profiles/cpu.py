@@ -159,7 +159,9 @@ def _launch(jobs: Sequence[Job], rounds: int, frames: int, seconds: float) -> li
     order = {"do": "pace", "seconds": seconds} if paced else {"do": "round", "frames": frames}
     with ExitStack() as stack:
         workers = [stack.enter_context(_process("profiles._worker", *_arguments(job))) for job in jobs]
-        loads = [_read(job, worker)["load_ms"] for job, worker in zip(jobs, workers, strict=True)]
+        for job, worker in zip(jobs, workers, strict=True):
+            _read(job, worker)  # its runtime is imported: nothing starts up beside those that open, one after another
+        loads = [_ask(job, worker, {"do": "open"})["load_ms"] for job, worker in zip(jobs, workers, strict=True)]
         answers: list[list[dict[str, Any]]] = [[] for _ in jobs]
         for _ in range(1 if paced else rounds):
             for at, worker in enumerate(workers):

@@ -19,6 +19,7 @@ def environment() -> Environment:
     cpuinfo = _read("/proc/cpuinfo")
     flags = set((_find(r"^(?:flags|Features)\s*:\s*(.*)$", cpuinfo) or "").split())
     memory_kb = _find(r"^MemTotal:\s+(\d+) kB", _read("/proc/meminfo"))
+    clock_mhz = _find(r"^cpu MHz\s*:\s*(.*)$", cpuinfo)
     system = _find(r'^PRETTY_NAME="?([^"\n]*)', _read("/etc/os-release")) or platform.system()
     return Environment(
         machine=platform.machine(),
@@ -30,6 +31,7 @@ def environment() -> Environment:
         python=platform.python_version(),
         versions=_versions(),
         load_average=list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
+        clock_ghz=round(float(clock_mhz) / 1000, 2) if clock_mhz else None,
         governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
         gpu=_gpu(),
     )

@@ -37,15 +37,17 @@ def run_native(
     rounds: int = 10,
     frames: int = 60,
     voices: int = 1,
+    cold: bool = True,
     deadline_ms: float | None = None,
     pinned_core: int | None = None,
 ) -> Path:
     """Profile the artefact `path` into the JSON file `out`, which is returned; only a `.pte` can be.
 
-    Flat out with warm and with cold caches, and `seconds` at real-time pace (0 for none). Raises `EngineUnavailable`
-    where the program is not built, `ArtifactError` with what it said when it refuses.
+    Flat out with warm caches, with `cold` ones too, and `seconds` at real-time pace (0 for none). Raises
+    `EngineUnavailable` where the program is not built, `ArtifactError` with what it said when it refuses.
     """
     options = {"out": out, "machine": machine, "seconds": seconds, "rounds": rounds, "frames": frames, "voices": voices}
+    options["cold"] = "on" if cold else "off"
     if deadline_ms is not None:
         options["deadline-ms"] = deadline_ms
     if pinned_core is not None:

@@ -17,12 +17,13 @@ from sdk.artifact import open_artifact
 def operator_rows(path: Path, runs: int = 300, method: str = "forward") -> list[OperatorRow]:
     """Rows of one artefact, in the order of its program; times are those of one frame, on one thread.
 
-    A program that runs more or less than once a frame has its rows scaled so. Where the runtime merged or split what
-    the program says, the counts of that row are None. Raises `ArtifactError` for a file that does not load or run.
+    A program that runs more or less than once a frame has its rows scaled so; those of the method `crowd` are of one
+    voice. Where the runtime merged or split what the program says, the counts of that row are None; where an operator
+    takes less than the tracer's microsecond, its time is. Raises `ArtifactError` for a file that does not load or run.
     """
     manifest = open_artifact(path).manifest
-    arguments = (str(path.resolve()), str(max(runs, 10)), json.dumps(input_shapes(manifest)), method)
     voices = manifest.crowd_voices if method == "crowd" else 1
+    arguments = (str(path.resolve()), str(max(runs, 10)), json.dumps(input_shapes(manifest, voices)), method)
     scale = 1.0 / (step_frames(manifest) * voices)
     rows = run_fresh("profiles._operators", *arguments)["rows"]
 

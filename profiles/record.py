@@ -27,7 +27,8 @@ SCHEMA = 1
 class Environment:
     """Where and with what it was measured. isa: what matters to kernels (`avx2`). load_average: 1, 5, 15 minutes.
 
-    versions: of packages by name (`torch`, `executorch`). memory_bytes, governor, gpu: None where not known.
+    versions: of packages by name (`torch`, `executorch`). memory_bytes, governor, gpu, clock_ghz (as the system tells
+    it, which may be the nominal one): None where not known.
     """
 
     machine: str
@@ -41,6 +42,7 @@ class Environment:
     load_average: list[float]
     governor: str | None
     gpu: str | None
+    clock_ghz: float | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from profiles import cpu, gpu, roofline
+from profiles.calibration import calibrate
 from profiles.counts import Counts, native_counts
 from profiles.cpu import Job
 from profiles.delay import latency_rows
@@ -27,7 +28,7 @@ from profiles.figures import Case, Estimate, Prediction, Setting
 from profiles.from_device import merge_launches, read_result
 from profiles.native import find_profiler, run_native
 from profiles.operators import operator_rows
-from profiles.record import SCHEMA, ArtifactFacts, Record, Skipped
+from profiles.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
 from profiles.verdict import checks
 from sdk.artifact import Artifact, open_artifact
 from sdk.errors import ArtifactError, EngineUnavailable, ProfileError, TinyfaceError
@@ -108,7 +109,7 @@ def profile(
     cases = [_with_latency(result, subjects) for result in found if isinstance(result, Case)]
     skipped += [result for result in found if isinstance(result, Skipped)]
     cases, without = _with_operators(cases, subjects, plan, say)
-    estimates, predictions, missing = _estimated(cases, facts, device, plan, where.isa, say)
+    estimates, predictions, missing = _estimated(cases, facts, device, plan, where, say)
     demands = device.facts() if device else None
     return Record(
         schema=SCHEMA, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), command=command, environment=where,
@@ -197,16 +198,17 @@ def _with_latency(case: Case, subjects: Sequence[_Subject]) -> Case:
 def _with_operators(
     cases: Sequence[Case], subjects: Sequence[_Subject], plan: Plan, say: Say
 ) -> tuple[list[Case], list[Skipped]]:
-    """Operators to the first plain case of each artefact on one thread; why there are none."""
+    """Operators to the first plain case of each artefact on one thread, alone and in a crowd; why there are none."""
     found, skipped, done = [], [], set()
     for case in cases:
-        subject = _of(case, subjects)
+        subject, method = _of(case, subjects), "crowd" if case.setting.voices > 1 else "forward"
         fits = case.setting.is_plain and case.setting.threads == 1 and case.machine == "here" and not case.operators
-        if plan.operators and fits and case.artifact not in done and case.setting.backend != "python_sdk":
-            done.add(case.artifact)
-            say(f"operators: {case.artifact}")
+        fits = fits and case.setting.backend not in ("python_sdk", "native")
+        if plan.operators and fits and (case.artifact, method) not in done:
+            done.add((case.artifact, method))
+            say(f"operators: {case.artifact}, {method}")
             try:
-                case = dataclasses.replace(case, operators=operator_rows(subject.path))
+                case = dataclasses.replace(case, operators=operator_rows(subject.path, method=method))
             except TinyfaceError as error:
                 skipped.append(Skipped(f"{case.artifact}: operators", str(error)))
         found.append(case)
@@ -249,18 +251,29 @@ def _native(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | S
         for launch in range(plan.launches):
             for subject in programs:
                 seconds = plan.seconds if launch == 0 else 0.0
-                result = run_native(
-                    subject.path, Path(folder, "result.json"), seconds=seconds, rounds=plan.rounds,
-                    frames=plan.frames, pinned_core=plan.pinned_core,
-                )  # fmt: skip
-                taken[subject.facts.name].append(read_result(result, [subject.facts]))
-    return [
-        case for runs in taken.values() for case in merge_launches(runs) if plan.cold or case.setting.cache == "warm"
-    ]
+                found = [_run_native(subject, plan, Path(folder, "alone.json"), seconds, voices=1)]
+                if voices := subject.artifact.manifest.crowd_voices:
+                    found.append(_run_native(subject, plan, Path(folder, "crowd.json"), 0.0, voices))
+                taken[subject.facts.name].append([case for cases in found for case in cases])
+    return [case for runs in taken.values() for case in merge_launches(runs)]
+
+
+def _run_native(subject: _Subject, plan: Plan, out: Path, seconds: float, voices: int) -> list[Case]:
+    """One launch of the C++ profiler; cold caches of one voice alone."""
+    result = run_native(
+        subject.path, out, seconds=seconds, rounds=plan.rounds, frames=plan.frames, voices=voices,
+        cold=plan.cold and voices == 1, pinned_core=plan.pinned_core,
+    )  # fmt: skip
+    return read_result(result, [subject.facts])
 
 
 def _estimated(
-    cases: Sequence[Case], facts: Sequence[ArtifactFacts], device: Device | None, plan: Plan, isa: list[str], say: Say
+    cases: Sequence[Case],
+    facts: Sequence[ArtifactFacts],
+    device: Device | None,
+    plan: Plan,
+    here: Environment,
+    say: Say,
 ) -> tuple[list[Estimate], list[Prediction], list[Skipped]]:
     """What the device would take, by calculation, and the same calculation checked here."""
     if not plan.estimates or not any(case.operators for case in cases):
@@ -268,7 +281,7 @@ def _estimated(
     precisions = {one.name: one.precision for one in facts}
     weights = {one.name: one.parameters * (1 if one.precision == "int8" else 4) for one in facts}
     try:
-        calibration = roofline.calibrate(cases, precisions, weights, isa, say)
+        calibration = calibrate(cases, precisions, weights, here, say)
         predictions = roofline.predictions(calibration, cases)
     except TinyfaceError as error:
         return [], [], [Skipped("estimates", str(error))]

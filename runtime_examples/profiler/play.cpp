@@ -50,6 +50,7 @@ Player::Player(const std::string& path, const Audio& audio, fp_stream_config con
     streams_.push_back(stream);
   }
   const std::int64_t created = memory_now().heap;
+  if (voices > 1 && info_.crowd_voices > 0) check(fp_crowd_create(model_, &crowd_, &error), error);
   if (empty >= 0) model_bytes_ = opened - empty, voice_bytes_ = (created - opened) / static_cast<std::int64_t>(voices);
   values_.resize(info_.channels);
   fps_ = config.fps_numerator ? double(config.fps_numerator) / config.fps_denominator
@@ -60,6 +61,7 @@ Player::Player(const std::string& path, const Audio& audio, fp_stream_config con
 }
 
 Player::~Player() {
+  fp_crowd_destroy(crowd_);
   for (fp_stream* stream : streams_) fp_stream_destroy(stream);
   fp_model_close(model_);
 }
@@ -67,24 +69,28 @@ Player::~Player() {
 bool Player::step() {
   if (at_ + block_ > audio_.samples.size()) at_ = 0;
   fp_error error{};
-  fp_frame frame{};
-  frame.struct_size = sizeof frame;
   bool any = false;
   for (fp_stream* stream : streams_) {
-    for (std::size_t done = 0; done < block_;) {
-      std::size_t taken = 0;
+    for (std::size_t done = 0, taken = 0; done < block_; done += taken) {
       check(fp_stream_push_f32(stream, audio_.samples.data() + at_ + done, block_ - done, &taken, &error), error);
-      done += taken;
-      for (;;) {
-        const fp_status status = fp_stream_pull(stream, &frame, values_.data(), info_.channels, &error);
-        check(status, error);
-        if (status != FP_OK) break;
-        any = true;
-      }
+      if (done + taken < block_) any = drain(stream) || any;  // it was full
     }
   }
+  if (crowd_) check(fp_crowd_run(crowd_, streams_.data(), streams_.size(), nullptr, &error), error);
+  for (fp_stream* stream : streams_) any = drain(stream) || any;
   at_ += block_;
   return any;
+}
+
+bool Player::drain(fp_stream* stream) {
+  fp_error error{};
+  fp_frame frame{};
+  frame.struct_size = sizeof frame;
+  for (bool any = false;; any = true) {
+    const fp_status status = fp_stream_pull(stream, &frame, values_.data(), info_.channels, &error);
+    check(status, error);
+    if (status != FP_OK) return any;
+  }
 }
 
 double Player::next_frame_us(double* processor) {

@@ -16,7 +16,7 @@ struct Audio {
 // `seconds` of syllables: a buzz that swells and fades four times a second, with hiss between.
 Audio synthetic_audio(double seconds);
 
-// One model and its voices, with what it took to open them.
+// One model and its voices, with what it took to open them. Several voices of a stream student run as a crowd.
 class Player {
  public:
   Player(const std::string& path, const Audio& audio, fp_stream_config config, unsigned voices, unsigned chunk_ms);
@@ -39,9 +39,11 @@ class Player {
 
  private:
   bool step();  // one block to every voice, and all frames that are due; true if there were any
+  bool drain(fp_stream* stream);  // all frames of one voice that are due; true if there were any
 
   const Audio& audio_;
   fp_model* model_ = nullptr;
+  fp_crowd* crowd_ = nullptr;
   std::vector<fp_stream*> streams_;
   std::vector<float> values_;
   fp_model_info info_{};

@@ -39,8 +39,8 @@ def test_rows_are_counted_and_timed(kind: str, request: pytest.FixtureRequest) -
     assert len({row.name for row in rows}) == len(rows)
     assert all(row.label == "measured_here" for row in rows)
     timed = [row.us for row in rows if row.us is not None]
-    assert len(timed) == len(rows)
     assert sum(timed) > 0
+    assert all(us > 0 for us in timed), "a time that the tracer could not tell is none"
     (gelu,) = (row for row in rows if row.kind == "gelu")
     assert gelu.bytes == 2 * 16 * COLUMNS * 4
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from records import environment
 
+from profiles.calibration import Calibration, calibrate, fit, fit_calls
 from profiles.counts import Counts
 from profiles.device import Device, Fact, load_device
 from profiles.figures import Case, OperatorRow, Setting, Timing
 from profiles.roofline import (
     FACTOR_ISA,
     SHARE_OF_PEAK,
-    Calibration,
-    calibrate,
     estimate,
-    fit,
     interval_factor,
     predictions,
 )
@@ -132,7 +131,7 @@ def test_the_interval_grows_with_what_is_not_known() -> None:
 
 
 def test_artefacts_of_quite_another_size_are_not_held_against_each_other() -> None:
-    assert predictions(calibration(case("large"), case("tiny", 0.01)), []) == []
+    assert predictions(calibration(case("large"), case("tiny", 0.01, overhead_us=0.2)), []) == []
 
 
 def test_a_result_from_a_device_is_no_check_of_this_machine() -> None:
@@ -150,6 +149,61 @@ def test_counts_stand_beside_an_estimate_and_do_not_enter_it() -> None:
     assert beside.basis["counted_last_cache_misses"] == 7
 
 
+def crowded(artifact: str, alone_us: float, crowd_us: float, calls: int, macs: int) -> list[Case]:
+    """A stream student: operators too short to be timed, alone and sixteen voices a call (microseconds a voice)."""
+    rows = [row(f"convolution #{at}", None, macs // calls, 100) for at in range(calls)]
+    alone = dataclasses.replace(case(artifact), timing=Timing.of([[alone_us]]), cpu_us=alone_us, operators=rows)
+    crowd = dataclasses.replace(
+        case(artifact, voices=16), timing=Timing.of([[crowd_us]]), cpu_us=crowd_us, operators=[]
+    )
+    return [alone, crowd]
+
+
+def test_short_operators_are_split_into_calls_and_work() -> None:
+    """One call is 40 us whoever shares it, and each voice adds 10 us of work."""
+    cases = crowded("a", 50.0, 10 + 40 / 16, calls=80, macs=400_000)
+    assert fit(cases[0], "fp32", 1000, PEAK) is None, "its operators have no times"
+    fitted = fit_calls(cases[0], cases, "fp32", 1000, PEAK)
+    assert fitted is not None
+    assert fitted.is_calls
+    assert fitted.rates.call_us == pytest.approx(0.5)
+    assert fitted.rates.product_share == pytest.approx(400_000 / 10 / PEAK)
+    assert fit_calls(cases[0], cases[:1], "fp32", 1000, PEAK) is None, "nothing to tell work from calls by"
+
+
+def test_calls_are_those_of_the_native_library_where_it_was_measured() -> None:
+    cases = crowded("a", 50.0, 10 + 40 / 16, calls=80, macs=400_000)
+    native = [
+        dataclasses.replace(
+            one, setting=Setting("native", voices=one.setting.voices), timing=Timing.of([[us]]), cpu_us=us, operators=[]
+        )
+        for one, us in zip(cases, (18.0, 10.5), strict=True)
+    ]
+    fitted = fit_calls(cases[0], [*cases, *native], "fp32", 1000, PEAK)
+    assert fitted is not None
+    assert (fitted.backend, fitted.frame_us) == ("native", 18.0)
+    assert fitted.rates.call_us == pytest.approx(8 / 80)
+
+
+def test_calls_follow_a_devices_clock_and_work_its_peak() -> None:
+    cases = crowded("a", 50.0, 10 + 40 / 16, calls=80, macs=400_000)
+    made = calibration()
+    fitted = fit_calls(cases[0], cases, "fp32", 1000, PEAK)
+    assert fitted is not None
+    made.fits["a"] = fitted
+    device = console()
+    found = estimate(made, "a", device)
+    assert found is not None
+    peak = device.peak_macs_per_s("fp32") * SHARE_OF_PEAK / 1e6
+    calls_us = 40 * made.clock_ghz / device.hardware.clock_ghz.value
+    fetching_us = 1000 / (device.bytes_per_s() / 1e6)
+    assert found.us == pytest.approx(10 * PEAK / peak + calls_us + fetching_us, abs=0.1)
+    assert found.threads == 1, "more threads would not help"
+    assert found.high_us / found.us > interval_factor(made, device, "fp32") / 1.01
+    two = dataclasses.replace(cases[0], setting=Setting("xnnpack", threads=2))
+    assert predictions(made, [two]) == []
+
+
 def test_int8_is_held_against_the_peak_of_int8() -> None:
     made = calibration(case("a"), precision="int8")
     assert made.fits["a"].rates.product_share == pytest.approx(0.2)
@@ -162,7 +216,7 @@ def test_calibrating_measures_this_machine() -> None:
     """The micro-benchmark runs for real; only cases that are plain and carry operators are fitted."""
     cases = [case("a"), dataclasses.replace(case("b"), operators=[]), case("c", cache="cold")]
     names = {"a": "fp32", "b": "fp32", "c": "fp32"}
-    made = calibrate(cases, names, dict.fromkeys(names, 1000), ["avx2"])
+    made = calibrate(cases, names, dict.fromkeys(names, 1000), environment())
     assert list(made.fits) == ["a"]
     assert made.peak_macs_per_us[1] > 100
     assert made.read_bytes_per_us[1] > 10
