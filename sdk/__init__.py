@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from sdk.face import Face as Face
     from sdk.latency import Latency as Latency
     from sdk.manifest import Manifest as Manifest
+    from sdk.native import NativeCrowd as NativeCrowd
+    from sdk.native import NativeModel as NativeModel
+    from sdk.native import NativePredictor as NativePredictor
     from sdk.predictor import FramePredictor as FramePredictor
     from sdk.predictor import predict as predict
     from sdk.protocols.csv import read_csv as read_csv
@@ -47,16 +50,17 @@ _HOMES = {
     "StreamEngine": "sdk.engines.base", "WindowEngine": "sdk.engines.base",
     "RealtimeEnsemble": "sdk.ensemble", "TinyfaceError": "sdk.errors",
     "Face": "sdk.face",
-    "Latency": "sdk.latency", "Manifest": "sdk.manifest", "FramePredictor": "sdk.predictor",
+    "Latency": "sdk.latency", "Manifest": "sdk.manifest", "NativeCrowd": "sdk.native", "NativeModel": "sdk.native",
+    "NativePredictor": "sdk.native", "FramePredictor": "sdk.predictor",
     "predict": "sdk.predictor", "read_csv": "sdk.protocols.csv", "Frame": "sdk.rig", "RigLayout": "sdk.rig",
     "StreamState": "sdk.stream", "advance": "sdk.stream", "WindowSpec": "sdk.window",
 }  # fmt: skip
 
 __all__ = [
     "Artifact", "Crowd", "EagerEngine", "EagerStreamEngine", "Engine", "Face", "Frame", "FrameClock", "FramePredictor",
-    "Latency", "Manifest", "RealtimeEnsemble", "RigLayout", "StreamEngine", "StreamState", "StreamingResampler",
-    "TinyfaceError", "WindowEngine", "WindowSpec", "__version__", "advance", "open", "open_artifact", "predict",
-    "read_csv",
+    "Latency", "Manifest", "NativeCrowd", "NativeModel", "NativePredictor", "RealtimeEnsemble", "RigLayout",
+    "StreamEngine", "StreamState", "StreamingResampler", "TinyfaceError", "WindowEngine", "WindowSpec", "__version__",
+    "advance", "open", "open_artifact", "predict", "read_csv",
 ]  # fmt: skip
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from native_door import Door
 
 from runtime_examples.native.build import build, missing_tools
 from sdk.artifact import seal
 from sdk.errors import EngineUnavailable
 from sdk.manifest import SCHEMA, Manifest
+from sdk.native.abi import Library
 from sdk.window import WindowSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,8 +37,8 @@ def built_native() -> Path:
 
 
 @pytest.fixture(scope="session")
-def door(built_native: Path) -> Door:
-    return Door(next((built_native / "lib").glob("libframe_stream.*")))
+def library(built_native: Path) -> Library:
+    return Library(built_native / "lib")
 
 
 @pytest.fixture(scope="session")
@@ -161,3 +162,22 @@ def speech_like() -> Callable[[int, float], np.ndarray]:
         return (0.6 * voice / np.abs(voice).max()).astype(np.float32)
 
     return make
+
+
+@pytest.fixture(params=["small", "brook"])
+def any_kind(request: pytest.FixtureRequest) -> Path:
+    """A window student, then a stream student."""
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+@pytest.fixture
+def wav(tmp_path: Path, speech_like: Callable[[int, float], np.ndarray]) -> Path:
+    """A second of voice at 22,050 Hz, 16 bits."""
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        file.writeframes((speech_like(22050, 1.0) * 32767).astype("<i2").tobytes())
+    return path

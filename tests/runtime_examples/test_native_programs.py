@@ -7,18 +7,17 @@ import re
 import shutil
 import signal
 import subprocess
-import wave
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import native_door as nd
 import numpy as np
 import pytest
-from native_door import TOLERANCE, largest_difference, noise, run
+from native_tools import TOLERANCE, largest_difference, noise, read_line, run, wav_frames
 
 import sdk
 from sdk.engines.base import StreamEngine
+from sdk.native import abi
 
 NATIVE = Path(__file__).resolve().parents[2] / "runtime_examples" / "native"
 Speech = Callable[[int, float], np.ndarray]
@@ -34,35 +33,12 @@ def test_the_header_is_c99(built_native: Path, tmp_path: Path) -> None:
     subprocess.run([compiler, *flags, "-fsyntax-only", source], check=True)
 
 
-@pytest.fixture
-def wav(tmp_path: Path, speech_like: Speech) -> Path:
-    path = tmp_path / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(22050)
-        file.writeframes((speech_like(22050, 1.0) * 32767).astype("<i2").tobytes())
-    return path
-
-
-def wav_frames(artifact: Path, wav: Path) -> list[sdk.Frame]:
-    with wave.open(str(wav)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        return sdk.predict(artifact, samples, file.getframerate())
-
-
-@pytest.fixture(params=["small", "brook"])
-def any_kind(request: pytest.FixtureRequest) -> Path:
-    """A window student, then a stream student."""
-    path: Path = request.getfixturevalue(request.param)
-    return path
-
-
 def test_a_plain_c_program_animates_a_wav(built_native: Path, any_kind: Path, wav: Path) -> None:
     header, *lines = run(built_native, "plain", any_kind, wav).splitlines()
     assert header.split(",")[2:] == sdk.open_artifact(any_kind).manifest.names
     rows = [line.split(",") for line in lines]
-    frames = [(int(row[0]), int(row[1]), np.array(row[2:], np.float32)) for row in rows]
+    layout = sdk.RigLayout(tuple(header.split(",")[2:]))
+    frames = [sdk.Frame(int(row[0]), int(row[1]), np.array(row[2:], np.float32), layout) for row in rows]
     assert largest_difference(frames, wav_frames(any_kind, wav)) <= TOLERANCE
 
 
@@ -70,8 +46,7 @@ def test_cpp_wav_prints_json_lines(built_native: Path, any_kind: Path, wav: Path
     ready, header, *lines = run(built_native, "cpp_wav", any_kind, wav, "--chunk-ms", 7).splitlines()
     assert ready == "READY"
     assert json.loads(header)["channels"]["jawOpen"] == [-1, 1]
-    frames = [json.loads(line) for line in lines]
-    given = [(f["index"], f["sample"], np.array(list(f["values"].values()), np.float32)) for f in frames]
+    given = [read_line(line) for line in lines]
     assert largest_difference(given, wav_frames(any_kind, wav)) <= TOLERANCE
     broken = tmp_path / "broken.wav"
     for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40]):
@@ -197,7 +172,7 @@ def test_another_project_finds_the_installed_library(built_native: Path, tiny: P
     )
     subprocess.run(["cmake", "--build", build], check=True, capture_output=True)
     done = subprocess.run([build / "game", tiny], capture_output=True, text=True, check=True)
-    assert done.stdout == f"30 {nd.NO_FILE}\n"
+    assert done.stdout == f"30 {abi.NO_FILE}\n"
 
 
 def test_only_the_header_is_exported(built_native: Path) -> None:
