@@ -2,7 +2,7 @@
 
     python -m profiles ARTEFACT... --device NAME --out DIR [options]     measure; write report.json, .md and .html
     python -m profiles compare OLD.json NEW.json [--fail-above 10%]      is the new run slower? an exit code for CI
-    python -m profiles table DIR/report.json                             one Markdown table of everything measured
+    python -m profiles table DIR/report.json [--wide]                    one Markdown table of everything measured
     python -m profiles spread RUN.json RUN.json...                       how far repeated runs lie apart
     python -m profiles render RUN.json --out DIR [--against OLD.json]    the report again, without measuring
     python -m profiles devices                                           which devices there are
@@ -33,7 +33,7 @@ from profiles.report import summary, write_report
 from profiles.run import Plan, profile
 from profiles.show import show_bytes
 from profiles.spread import show, spread
-from profiles.table import table
+from profiles.table import table, wide_table
 from profiles.tables import changes_table
 from sdk.errors import ProfileError, TinyfaceError
 from sdk.whole import whole_file
@@ -134,7 +134,9 @@ def _compare(given: list[str]) -> int:
 def _table(given: list[str]) -> int:
     parser = _parser(" table", "One Markdown table of everything measured, for a README.")
     parser.add_argument("record", type=Path, metavar="REPORT.json")
-    print(table(Record.read(parser.parse_args(given).record)), end="")
+    parser.add_argument("--wide", action="store_true", help="a row for each student, a column for each setting")
+    options = parser.parse_args(given)
+    print((wide_table if options.wide else table)(Record.read(options.record)), end="")
     return 0
 
 

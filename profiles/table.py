@@ -1,6 +1,7 @@
 """One Markdown table of a record: every artefact in every setting, all from one run.
 
-python -m profiles table DIR/report.json
+python -m profiles table DIR/report.json            # a row for each artefact in each setting
+python -m profiles table DIR/report.json --wide     # a row for each student and precision, a column for each setting
 """
 
 from __future__ import annotations
@@ -19,14 +20,62 @@ HEAD = (
 
 def table(record: Record) -> str:
     """Markdown: flat-out warm cases without a neighbour; the caption says where it was measured and on what."""
-    rows = [_row(record, case) for case in shown(record.cases)]
+    return markdown(HEAD, [_row(record, case) for case in shown(record.cases)]) + "\n\n" + _caption(record)
+
+
+def wide_table(record: Record) -> str:
+    """Markdown: the same cases, a student in one precision to a row. What it takes stands as `p50 / p99`."""
+    cases = shown(record.cases)
+    names: dict[tuple[str, str], list[str]] = {}
+    for facts in record.artifacts:
+        names.setdefault((facts.student, facts.precision), []).append(facts.name)
+    columns = list(dict.fromkeys(_column(record, case) for case in cases))
+    rows = []
+    for (student, precision), own in names.items():
+        found = {_column(record, case): case for case in reversed(cases) if case.artifact in own}
+        timed = [found[column] for column in columns if column in found]
+        if timed:
+            rows.append(
+                [f"{student} {precision}", *(_spent(found.get(column)) for column in columns), *_rest(record, timed)]
+            )
+    head = ("student", *columns, "memory counted", "load, ms", "real-time factor", "PBM", "jitter")
+    return markdown(head, rows) + "\n\nMilliseconds of a frame of one voice, p50 / p99. " + _caption(record)
+
+
+def _column(record: Record, case: Case) -> str:
+    """Where and how a case ran: the runtime, what it runs if it runs several, threads, voices."""
+    setting, runs = case.setting, record.artifact(case.artifact)
+    inside = "TorchScript" if runs.runtime == "torchscript" else runs.backend
+    backend = f"{setting.backend} ({inside})" if setting.backend in ("native", "python_sdk") else setting.backend
+    words = [backend, f"{setting.threads} thread" + "s" * (setting.threads > 1)]
+    words += [f"{setting.voices} voices"] * (setting.voices > 1) + [case.machine] * (case.machine != "here")
+    return ", ".join(words)
+
+
+def _spent(case: Case | None) -> str:
+    return "–" if case is None else f"{show_ms(case.timing.p50_us)} / {show_ms(case.timing.p99_us)}"
+
+
+def _rest(record: Record, cases: Sequence[Case]) -> list[str]:
+    """What a row says once: of the first of its cases that knows it."""
+    facts = record.artifact(cases[0].artifact)
+    counted = next((size for case in cases if (size := case.memory_bytes("counted")) is not None), None)
+    load = next((case.load_ms for case in cases if case.load_ms is not None), None)
+    return [
+        "–" if counted is None else show_bytes(counted), show_number(load), f"{cases[0].real_time_factor:.2g}",
+        show_percent(best_score(facts.pbm)), show_number(best_score(facts.jitter)),
+    ]  # fmt: skip
+
+
+def _caption(record: Record) -> str:
     env = record.environment
     load = f", load average {env.load_average[0]:.2g}" if env.load_average else ""
     versions = ", ".join(f"{name} {version}" for name, version in env.versions.items())
     heard = dict.fromkeys(best_set(facts.pbm) for facts in record.artifacts if facts.pbm)
     scored = f" PBM accuracy at 0.15 cm and jitter in cm²/frame⁴ on: {', '.join(heard)}." if heard else ""
-    caption = f"One run on {env.cpu}, {env.cores} cores, {env.system}{load}; {versions}; {record.created}.{scored}"
-    return markdown(HEAD, rows) + "\n\n" + caption + "\n"
+    labels = ", ".join(dict.fromkeys(LABELS[case.label] for case in shown(record.cases)))
+    where = f"One run on {env.cpu}, {env.cores} cores, {env.system}{load}; {versions}; {record.created}"
+    return f"{where}: {labels}.{scored}\n"
 
 
 def shown(cases: Sequence[Case]) -> list[Case]:

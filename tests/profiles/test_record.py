@@ -11,7 +11,7 @@ from records import record
 
 from profiles.figures import LatencyRow, Pace, Setting, Timing, percentile
 from profiles.record import Record
-from profiles.table import table
+from profiles.table import table, wide_table
 from sdk.errors import ProfileError
 
 
@@ -82,6 +82,19 @@ def test_settings_in_words() -> None:
     setting = Setting("xnnpack", 2, "real_time", "cold", "renderer", [1], 8)
     assert setting.title == "xnnpack, 2 threads, real time, cold cache, beside renderer, 8 voices"
     assert Setting("cuda").title == "cuda, 1 thread, flat out"
+
+
+def test_the_wide_table_has_a_row_for_each_student_and_a_column_for_each_setting() -> None:
+    found = record()
+    lines = wide_table(found).splitlines()
+    head, _, *rows = (line for line in lines if line.startswith("|"))
+    plain = [case for case in found.cases if case.setting.is_plain]
+    assert len(rows) == len({case.artifact for case in plain})
+    assert "| xnnpack, 1 thread |" in head
+    assert "xnnpack, 1 thread, steam_deck" in head
+    cells = sum(row.count(" / ") for row in rows)
+    assert cells == len(plain), "no case is lost, none stands twice"
+    assert "measured here, measured on device" in lines[-1]
 
 
 def test_the_table_for_a_readme(tmp_path: Path) -> None:
