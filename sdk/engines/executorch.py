@@ -120,7 +120,8 @@ def _call(method: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
     """Run `method` on float32 arrays. Raises `ArtifactError` if it fails."""
     import torch
 
-    tensors = [torch.tensor(array) for array in inputs]  # copies: the caller's arrays may be read-only
+    # only read, so shared where torch shares: it refuses arrays that are read-only
+    tensors = [torch.from_numpy(array if array.flags.writeable else array.copy()) for array in inputs]
     try:
         with lock:
             outputs = method(tensors)
