@@ -9,7 +9,7 @@ setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,profile,dev]'
+	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,profile,native,dev]'
 	touch $@
 
 # export the default student under the budget, then animate a spoken sentence; everything lands in build/demo/

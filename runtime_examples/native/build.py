@@ -1,6 +1,6 @@
 """Builds the native library with nothing but the `executorch` pip wheel, cmake and a C++17 compiler.
 
-python -m runtime_examples.native.build --out build/native [--install PREFIX]
+python -m runtime_examples.native.build --out build/native [--install PREFIX] [--private FOLDER]
 python -m runtime_examples.native.build --out build/native-asan --sanitize address --check model.pte
 """
 
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from runtime_examples.native.private import make_private
 from sdk.errors import EngineUnavailable, TinyfaceError
 
 HERE = Path(__file__).resolve().parent
@@ -50,12 +51,14 @@ def build(
     tests: bool = False,
     check: Path | None = None,
     install: Path | None = None,
+    xnnpack: bool = True,
     jobs: int = 2,
 ) -> Path:
     """Configure and build into `out`; returns the folder of the shared libraries. A second call does what is new.
 
     sanitize: instrument our own code with `address` (and undefined behaviour) or `thread`. tests: also the programs
     that the tests run. check: run these with that artefact. install: put header, libraries and CMake config there.
+    xnnpack: if not, the library plays artefacts of the backend tinyface alone, and ships with libexecutorch alone.
     Raises `EngineUnavailable` without the wheel or the tools, `BuildFailed` with the end of the tools' output.
     """
     reason = missing_tools()
@@ -68,6 +71,7 @@ def build(
         "FRAME_STREAM_SANITIZE": sanitize,
         "FRAME_STREAM_TESTS": "ON" if tests or check else "OFF",
         "FRAME_STREAM_ARTIFACT": str(check.resolve()) if check else "",
+        "FRAME_STREAM_XNNPACK": "ON" if xnnpack else "OFF",
     }
     _run(["cmake", "-S", str(HERE), "-B", str(out), *(f"-D{name}={value}" for name, value in flags.items())])
     _run(["cmake", "--build", str(out), "--parallel", str(jobs)])
@@ -92,17 +96,25 @@ def main() -> int:
     parser.add_argument("--tests", action="store_true", help="also build the programs that the tests run")
     parser.add_argument("--check", type=Path, metavar="MODEL", help="build them and run them with this artefact")
     parser.add_argument("--sanitize", choices=SANITIZERS, default="", help="instrument our own code")
+    parser.add_argument(
+        "--no-xnnpack", dest="xnnpack", action="store_false", help="only our own kernels: 0.9 MB in all"
+    )
+    parser.add_argument(
+        "--private", type=Path, metavar="FOLDER", help="copy the libraries there under names of their own"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time")
-    options = parser.parse_args()
+    options = vars(parser.parse_args())
+    private = options.pop("private")
     try:
-        folder = build(**vars(options))
+        folder = build(**options)
+        made = make_private(folder, private) if private else []
     except EngineUnavailable as error:
         print(f"skipped: {error}", file=sys.stderr)
         return 77
-    except BuildFailed as error:
+    except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for library in sorted(folder.glob("lib*")):
+    for library in [*sorted(folder.glob("lib*")), *made]:
         print(f"{library.stat().st_size:>10,}  {library}")
     return 0
 

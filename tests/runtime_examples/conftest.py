@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from csharp_tools import Compile, find_compiler
 
 from runtime_examples.native.build import build, missing_tools
 from sdk.artifact import seal
@@ -181,3 +182,12 @@ def wav(tmp_path: Path, speech_like: Callable[[int, float], np.ndarray]) -> Path
         file.setframerate(22050)
         file.writeframes((speech_like(22050, 1.0) * 32767).astype("<i2").tobytes())
     return path
+
+
+@pytest.fixture(scope="session")
+def compile_cs(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    """Compiles C# sources into a program; gives the words that start it."""
+    found = find_compiler(tmp_path_factory.mktemp("csharp"))
+    if not found:
+        pytest.skip("neither mcs and mono nor dotnet is installed: apt install mono-mcs mono-runtime")
+    return found

@@ -3,65 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from csharp_tools import BINDING, CSHARP, Compile, start
 from native_tools import TOLERANCE, largest_difference, read_line, run, wav_frames
-
-ROOT = Path(__file__).resolve().parents[2]
-CSHARP = ROOT / "runtime_examples" / "csharp"
-BINDING = [CSHARP / "FrameStream.cs", CSHARP / "Native.cs"]
-Compile = Callable[[str, list[Path]], list[str]]
-
-
-def _by_mono(name: str, sources: list[Path], folder: Path) -> list[str]:
-    made = folder / f"{name}.exe"
-    flags = ["-unsafe", "-langversion:7.2", "-warn:4", "-warnaserror", f"-out:{made}"]
-    done = subprocess.run(["mcs", *flags, *sources], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return ["mono", str(made)]
-
-
-def _by_dotnet(name: str, sources: list[Path], folder: Path) -> list[str]:
-    """With the project file of animate_wav, its list of files replaced."""
-    text = (CSHARP / "animate_wav" / "animate_wav.csproj").read_text("utf-8")
-    listed = ";".join(map(str, sources))
-    text = text.replace("../FrameStream.cs;../Native.cs", listed)
-    project = folder / name / f"{name}.csproj"
-    project.parent.mkdir()
-    project.write_text(text, "utf-8")
-    done = subprocess.run(
-        ["dotnet", "build", "-c", "Release", "-o", folder / f"{name}-out", project], capture_output=True, text=True,
-        env={**os.environ, "DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return ["dotnet", str(folder / f"{name}-out" / f"{name}.dll")]
-
-
-@pytest.fixture(scope="module")
-def compile_cs(tmp_path_factory: pytest.TempPathFactory) -> Compile:
-    """Compiles sources into a program; gives the words that start it."""
-    folder = tmp_path_factory.mktemp("csharp")
-    if shutil.which("mcs") and shutil.which("mono"):
-        return lambda name, sources: _by_mono(name, sources, folder)
-    if shutil.which("dotnet"):
-        return lambda name, sources: _by_dotnet(name, sources, folder)
-    pytest.skip("neither mcs and mono nor dotnet is installed: apt install mono-mcs mono-runtime")
 
 
 @pytest.fixture(scope="module")
 def animate_wav(compile_cs: Compile) -> list[str]:
     return compile_cs("animate_wav", [*sorted((CSHARP / "animate_wav").glob("*.cs")), *BINDING])
-
-
-def start(program: list[str], *words: object, libraries: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
-    command = [*program, *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_frames_are_pythons_and_lines_are_cpp_wavs(
@@ -76,9 +29,8 @@ def test_frames_are_pythons_and_lines_are_cpp_wavs(
     assert largest_difference([read_line(line) for line in lines], [read_line(line) for line in cpp[2:]]) == 0
     for ours, theirs in zip(lines, cpp[2:], strict=True):
         assert ours.partition('"values"')[2] == theirs.partition('"values"')[2], "the same text"
-        assert (
-            abs(json.loads(ours)["time_s"] - json.loads(theirs)["time_s"]) < 1.1e-6
-        )  # Mono rounds a tie the other way
+        late = json.loads(ours)["time_s"] - json.loads(theirs)["time_s"]
+        assert abs(late) < 1.1e-6, "Mono rounds a tie the other way"
 
 
 def test_options_are_cpp_wavs(animate_wav: list[str], built_native: Path, brook: Path, wav: Path) -> None:

@@ -1,0 +1,1 @@
+"""A Unity package over the C# binding, and the command that puts it together."""

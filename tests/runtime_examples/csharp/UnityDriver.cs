@@ -1,0 +1,190 @@
+// driver model.pte speech.wav: plays a mono 16-bit wav through SpeechFace as Unity would, on the stubs, and prints what the
+// faces did: one line `seconds weight weight ...` for each drawn face. Run by tests/runtime_examples/test_unity.py.
+using System;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Reflection;
+using Tinyface;
+using UnityEngine;
+
+internal static class Driver
+{
+    private const int Block = 256;
+    private static Wav wav;
+
+    private static void Expect(bool holds, string what)
+    {
+        if (!holds) throw new InvalidOperationException(what);
+    }
+
+    private static Action<T1, T2> Message<T1, T2>(SpeechFace face, string name)
+    {
+        var method = typeof(SpeechFace).GetMethod(name, BindingFlags.Instance | BindingFlags.NonPublic);
+        return (Action<T1, T2>)Delegate.CreateDelegate(typeof(Action<T1, T2>), face, method);
+    }
+
+    private static Action Message(SpeechFace face, string name)
+    {
+        var method = typeof(SpeechFace).GetMethod(name, BindingFlags.Instance | BindingFlags.NonPublic);
+        return (Action)Delegate.CreateDelegate(typeof(Action), face, method);
+    }
+
+    private static SpeechFace Make(string artefact, params string[] shapes)
+    {
+        var renderer = new SkinnedMeshRenderer { sharedMesh = new Mesh { Shapes = shapes } };
+        return new SpeechFace { artefact = artefact, faces = new[] { renderer } };
+    }
+
+    private static float[] Interleaved(int at, int channels)
+    {
+        var block = new float[Block * channels];
+        for (var i = 0; i < Block && at + i < wav.Samples; ++i)
+            for (var channel = 0; channel < channels; ++channel) block[i * channels + channel] = wav.Pcm[at + i] / 32768f;
+        return block;
+    }
+
+    private static void Print(string kind, double seconds, SkinnedMeshRenderer face)
+    {
+        var words = face.Weights.OrderBy(pair => pair.Key).Select(pair => pair.Value.ToString("R", CultureInfo.InvariantCulture));
+        Console.WriteLine(kind + " " + seconds.ToString("R", CultureInfo.InvariantCulture) + " " + string.Join(" ", words));
+    }
+
+    // With the audio held back, or not; a face drawn at every third block.
+    private static void Listen(string artefact, bool delayAudio, int channels)
+    {
+        var face = Make(artefact, "Head.jawOpen", "unrelated", "MOUTHCLOSE", "tongueOut");
+        face.delayAudio = delayAudio;
+        Action enable = Message(face, "OnEnable"), update = Message(face, "LateUpdate"), disable = Message(face, "OnDisable");
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        enable();
+        Expect(face.enabled && Debug.Said.Count == 0, "enabled");
+        filter(new float[Block * channels], channels); // perhaps of another number of channels than it thought
+        update();
+        if (channels != 2) Expect(face.Frames == 0, "it begins again");
+        else face.Restart();
+        var delay = (int)Math.Round(face.AudioDelaySeconds * wav.RateHz);
+        Expect(delayAudio ? face.AudioDelaySeconds > face.LatencySeconds + 0.03 : delay == 0, "delay " + delay);
+        Expect(face.LatencySeconds > 0.03 && face.LatencySeconds < 0.5, "latency " + face.LatencySeconds);
+        var blocks = wav.Samples / Block;
+        for (var i = 0; i < blocks; ++i)
+        {
+            var block = Interleaved(i * Block, channels);
+            filter(block, channels);
+            for (var j = 0; j < Block; ++j)
+            {
+                var from = i * Block + j - delay;
+                Expect(block[j * channels] == (from < 0 ? 0 : wav.Pcm[from] / 32768f), "the sound is held back, unchanged");
+            }
+            if (i % 3 != 2) continue;
+            update();
+            var audible = ((i + 1) * Block - delay) / (double)wav.RateHz;
+            if (face.faces[0].Weights.Count > 0)
+                Print(delayAudio ? "audible" : "newest", delayAudio ? audible : face.Frames - 1, face.faces[0]);
+        }
+        Expect(!face.faces[0].Weights.ContainsKey(1), "an unrelated shape is left alone");
+        disable();
+        filter(new float[Block * channels], channels); // one that was under way
+        disable();
+        Expect(Debug.Said.Count == 0, string.Join("; ", Debug.Said));
+    }
+
+    private static void ListenToMicrophone(string artefact)
+    {
+        var face = Make(artefact, "jawOpen", "mouthClose", "tongueOut");
+        face.listening = SpeechFace.Listening.ToMicrophone;
+        Action enable = Message(face, "OnEnable"), update = Message(face, "LateUpdate"), disable = Message(face, "OnDisable");
+        enable();
+        var rate = Microphone.Clip.frequency;
+        Expect(rate == wav.RateHz / 100 * 100, "rate");
+        var random = new Random(1);
+        for (var at = 0; at < wav.Samples;)
+        {
+            var count = Math.Min(random.Next(1, rate / 5), wav.Samples - at);
+            for (var i = 0; i < count; ++i, ++at) Microphone.Clip.Ring[at % rate] = wav.Pcm[at] / 32768f;
+            Microphone.Position = at % rate;
+            update();
+        }
+        Print("microphone", face.Frames - 1, face.faces[0]);
+        disable();
+    }
+
+    private static void Failures(string artefact)
+    {
+        var face = Make("absent.pte", "jawOpen");
+        Message(face, "OnEnable")();
+        Message(face, "OnDisable")();
+        Expect(!face.enabled && Debug.Said.Single().Contains("error: SpeechFace: /nonexistent/absent.pte"), "absent");
+        Debug.Said.Clear();
+
+        face = Make(artefact, "nothing", "alike");
+        face.artefactBytes = new TextAsset { bytes = File.ReadAllBytes(artefact) };
+        face.artefact = "not looked for";
+        Message(face, "OnEnable")();
+        Expect(Debug.Said.Single().Contains("no blend shape is named like a channel"), "no names");
+        Debug.Said.Clear();
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        var update = Message(face, "LateUpdate");
+        for (var i = 0; i < 4 * wav.RateHz / Block; ++i) filter(Interleaved(0, 2), 2); // nobody draws for four seconds
+        update();
+        Expect(face.Frames == 0 && Debug.Said.Count == 0, "it begins again");
+        filter(Interleaved(0, 2), 2);
+        var broken = Interleaved(0, 2);
+        broken[100] = float.NaN;
+        filter(broken, 2);
+        update();
+        Expect(Debug.Said.Single().Contains("NaN"), "a failure on the audio thread is said on the main thread");
+        update();
+        filter(Interleaved(0, 2), 2);
+        Message(face, "OnDisable")();
+        Debug.Said.Clear();
+
+        face = Make(artefact, "jawOpen");
+        face.listening = SpeechFace.Listening.ToMicrophone;
+        face.microphone = "absent";
+        Message(face, "OnEnable")();
+        Expect(Debug.Said.Single().Contains("the microphone 'absent' does not start"), "no microphone");
+        Message(face, "LateUpdate")();
+        Message(face, "OnDisable")();
+        Debug.Said.Clear();
+    }
+
+    private static void NoGarbage(string artefact)
+    {
+        var face = Make(artefact, "jawOpen");
+        Message(face, "OnEnable")();
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        var update = Message(face, "LateUpdate");
+        var block = new float[2 * Block];
+        Action loop = () =>
+        {
+            for (var i = 0; i < 4000; ++i)
+            {
+                filter(block, 2);
+                update();
+            }
+        };
+        filter(block, 2);
+        loop();
+        GC.Collect();
+        var before = GC.CollectionCount(0);
+        for (var i = 0; i < 5; ++i) loop();
+        Expect(face.Frames > 100, "frames came");
+        Expect(GC.CollectionCount(0) == before, "the audio thread or the main thread made garbage");
+        Message(face, "OnDisable")();
+    }
+
+    private static int Main(string[] words)
+    {
+        wav = Wav.Read(words[1]);
+        AudioSettings.outputSampleRate = wav.RateHz;
+        AudioSettings.BlockSamples = Block;
+        Listen(words[0], true, 2);
+        Listen(words[0], false, 1);
+        ListenToMicrophone(words[0]);
+        Failures(words[0]);
+        NoGarbage(words[0]);
+        Console.WriteLine("done");
+        return 0;
+    }
+}

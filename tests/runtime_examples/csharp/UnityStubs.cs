@@ -1,0 +1,88 @@
+// The few types of UnityEngine that SpeechFace.cs names, so that it can be compiled and driven without Unity. What they do
+// is what Unity's manual says of them; what Unity itself does was not run.
+using System;
+using System.Collections.Generic;
+
+namespace UnityEngine
+{
+    public sealed class AddComponentMenu : Attribute { public AddComponentMenu(string menu) { } }
+
+    public sealed class TooltipAttribute : Attribute { public TooltipAttribute(string text) { } }
+
+    public class Object { }
+
+    public class MonoBehaviour : Object
+    {
+        public bool enabled { get; set; }
+        public MonoBehaviour() { enabled = true; }
+    }
+
+    public sealed class TextAsset : Object { public byte[] bytes { get; set; } }
+
+    public sealed class Mesh : Object
+    {
+        public string[] Shapes = new string[0];
+        public int blendShapeCount { get { return Shapes.Length; } }
+        public string GetBlendShapeName(int index) { return Shapes[index]; }
+    }
+
+    public sealed class SkinnedMeshRenderer : Object
+    {
+        public readonly Dictionary<int, float> Weights = new Dictionary<int, float>();
+        public Mesh sharedMesh { get; set; }
+        public void SetBlendShapeWeight(int index, float value) { Weights[index] = value; }
+    }
+
+    public static class AudioSettings
+    {
+        public static int outputSampleRate { get; set; }
+        public static int BlockSamples;
+        public static void GetDSPBufferSize(out int bufferLength, out int numBuffers)
+        {
+            bufferLength = BlockSamples;
+            numBuffers = 4;
+        }
+    }
+
+    public sealed class AudioClip : Object
+    {
+        public float[] Ring;
+        public int frequency { get; set; }
+        public int channels { get; set; }
+        public int samples { get { return Ring.Length / channels; } }
+        public bool GetData(float[] data, int offsetSamples)
+        {
+            for (var i = 0; i < data.Length; ++i) data[i] = Ring[(offsetSamples * channels + i) % Ring.Length];
+            return true;
+        }
+    }
+
+    public static class Microphone
+    {
+        public static int Position;
+        public static AudioClip Clip;
+        public static void GetDeviceCaps(string deviceName, out int minFreq, out int maxFreq)
+        {
+            minFreq = 8000;
+            maxFreq = AudioSettings.outputSampleRate;
+        }
+        public static AudioClip Start(string deviceName, bool loop, int lengthSec, int frequency)
+        {
+            if (deviceName == "absent") return null;
+            Clip = new AudioClip { frequency = frequency, channels = 1, Ring = new float[lengthSec * frequency] };
+            Position = 0;
+            return Clip;
+        }
+        public static int GetPosition(string deviceName) { return Position; }
+        public static void End(string deviceName) { }
+    }
+
+    public static class Application { public static string streamingAssetsPath { get { return "/nonexistent"; } } }
+
+    public static class Debug
+    {
+        public static readonly List<string> Said = new List<string>();
+        public static void LogError(object message, Object context) { Said.Add("error: " + message); }
+        public static void LogWarning(object message, Object context) { Said.Add("warning: " + message); }
+    }
+}
