@@ -2,6 +2,7 @@
 
     checkpoints/s7.pt            the float student
     checkpoints/s7-int8.twin     its int8 self: integers, steps, and the grids of its activations
+    checkpoints/s7-mixed.twin    the same, with other layers left in float (`export/sensitivity.py`)
 
 Made once (`export/qat.py`, `export/quantise.py`), so that a build needs neither speech nor training. Like a checkpoint
 it is `torch.save` of plain types and tensors, loads with `weights_only=True` and runs no code. It names the weights
@@ -22,7 +23,8 @@ from distill.students.spec import StudentSpec, load_spec
 from sdk.errors import CheckpointError, ConfigError
 
 SCHEMA = 1
-SUFFIX = "-int8.twin"
+SUFFIX = ".twin"
+TWIN_PRECISIONS = ("int8", "mixed")
 _KIND = FileKind(
     "twin",
     "int8 twin of a tinyface checkpoint",
@@ -82,16 +84,22 @@ class Twin:
         return twin
 
 
-def twin_path(checkpoint: Path) -> Path:
-    """Where the twin of a checkpoint file lies."""
-    return checkpoint.with_name(checkpoint.stem + SUFFIX)
+def twin_path(checkpoint: Path, precision: str = "int8") -> Path:
+    """Where the twin of a checkpoint file lies, for one of `TWIN_PRECISIONS`."""
+    return checkpoint.with_name(f"{checkpoint.stem}-{precision}{SUFFIX}")
+
+
+def parent_path(twin: Path) -> Path:
+    """Where the checkpoint lies that the twin at this path belongs to."""
+    return twin.with_name(twin.stem.rpartition("-")[0] + ".pt")
 
 
 def twin_card(twin: Twin) -> str:
     """A Markdown page about a twin: what it is, how it was made, how well it does."""
     size = sum(value.numel() * value.element_size() for value in twin.state.values())
+    precision = twin.training.get("precision", "int8")
     lines = [
-        f"# {twin.spec.name} in int8",
+        f"# {twin.spec.name} in {'mixed precision' if precision == 'mixed' else precision}",
         "",
         f"What quantisation made of the {twin.spec.family} student {twin.spec.name}: {size:,} bytes of weights.",
         "",
@@ -103,5 +111,5 @@ def twin_card(twin: Twin) -> str:
     ]
     for title, facts in (("How it was made", twin.training), ("How well it does", twin.scores)):
         lines += [f"## {title}", "", *provenance_rows(facts), ""]
-    command = f"python -m export.build --student {twin.spec.name} --precision int8 --budget 8MB --out build/face"
+    command = f"python -m export.build --student {twin.spec.name} --precision {precision} --budget 8MB --out build/face"
     return "\n".join([*lines, "## Use", "", "```", command, "```", ""])

@@ -160,8 +160,15 @@ class Int8Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, 1, T) -> (B, outputs, 1, T'), float32 on the output's grid."""
+        return self.product(self.enter(x))
+
+    def enter(self, x: Tensor) -> Tensor:
+        """(B, inputs, 1, T) spread and on the input's grid; what lies on it already stays where it is."""
         x = x if self.inverse is None else x * self.inverse
-        x = x if self.into is None else _on_grid(x, self.into)
+        return x if self.into is None else _on_grid(x, self.into)
+
+    def product(self, x: Tensor) -> Tensor:
+        """What `forward` gives of `x` that has entered."""
         weight = torch.ops.quantized_decomposed.dequantize_per_channel(
             self.weight, self.scales, self.zeros, 0, -WEIGHT_HIGH, WEIGHT_HIGH, torch.int8
         )

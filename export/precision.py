@@ -12,10 +12,11 @@ from typing import Any
 
 from distill.checkpoint import Checkpoint
 from distill.students.spec import Student
-from distill.twin import Twin, twin_path
+from distill.twin import TWIN_PRECISIONS, Twin, twin_path
+from export.keep import kept
 from export.quantise import from_twin, post_training
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", *TWIN_PRECISIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,25 +35,32 @@ def float_point(checkpoint: Checkpoint) -> Point:
     return Point("fp32", checkpoint.student(), checkpoint.weights_sha256, checkpoint.training, checkpoint.scores)
 
 
-def int8_point(path: Path, checkpoint: Checkpoint) -> Point:
+def rounded_point(path: Path, checkpoint: Checkpoint, precision: str) -> Point:
     """The twin beside `path`, or post-training quantisation on golden speech where there is none.
 
-    Raises `CheckpointError` for a damaged twin, or one of other weights.
+    Raises `CheckpointError` for a damaged twin or one of other weights, and for `mixed` where there is neither a twin
+    nor a sweep that says which layers stay in float.
     """
-    file = twin_path(path)
-    twin = Twin.load(file, checkpoint) if file.exists() else post_training(checkpoint)
-    return twin_point(checkpoint, twin)
+    file = twin_path(path, precision)
+    if file.exists():
+        twin = Twin.load(file, checkpoint)
+    else:
+        twin = post_training(checkpoint, note={"precision": precision}, keep=kept(path, checkpoint, precision))
+    return twin_point(checkpoint, twin, precision)
 
 
-def twin_point(checkpoint: Checkpoint, twin: Twin) -> Point:
+def twin_point(checkpoint: Checkpoint, twin: Twin, precision: str = "int8") -> Point:
     """A twin's own hash and scores; its provenance with that of its parent."""
     training = {**twin.training, "parent_sha256": twin.parent_sha256, "parent": checkpoint.training}
-    return Point("int8", from_twin(checkpoint, twin), twin.weights_sha256, training, twin.scores)
+    return Point(precision, from_twin(checkpoint, twin), twin.weights_sha256, training, twin.scores)
 
 
 def points(path: Path, checkpoint: Checkpoint, precision: str) -> list[Point]:
-    """What `--precision` asks for; `auto`: float32, and int8 where there is a twin, whose quality can be known."""
-    found = [] if precision == "int8" else [float_point(checkpoint)]
-    if precision == "int8" or (precision == "auto" and twin_path(path).exists()):
-        found.append(int8_point(path, checkpoint))
+    """What `--precision` asks for; `auto`: float32, and whatever there is a twin of, whose quality can be known."""
+    if precision in TWIN_PRECISIONS:
+        return [rounded_point(path, checkpoint, precision)]
+    found = [float_point(checkpoint)]
+    if precision == "auto":
+        there = [name for name in TWIN_PRECISIONS if twin_path(path, name).exists()]
+        found += [rounded_point(path, checkpoint, name) for name in there]
     return found

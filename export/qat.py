@@ -1,12 +1,16 @@
 """Quantisation-aware fine-tuning: the student goes on learning from its teacher while it feels its own rounding.
 
-    python -m export.qat --checkpoint checkpoints/s7.pt --corpus build/corpus [--out checkpoints/s7-int8.twin]
-                         [--steps 400] [--learning-rate 0.0001]
+    python -m export.qat --checkpoint checkpoints/s7.pt --corpus build/corpus [--precision int8|mixed]
+                         [--second-teacher checkpoints/s6.pt] [--steps 400] [--learning-rate 0.0001]
+    python -m export.qat --checkpoint checkpoints/s7.pt --corpus build/corpus --control build/s7-control.pt
 
 Grids are chosen on the corpus first and stay; then the weights move under the losses that trained them
 (`distill/recipes/feeds.py`), every convolution rounded as it will ship, gradients going straight through. What comes
-out is an int8 twin that `export.build --precision int8` takes without training. Killed at any moment, the same command
-goes on from the last `<out>.resume`.
+out is a twin that `export.build --precision int8` (or `mixed`) takes without training. Killed at any moment, the same
+command goes on from the last `<out>.resume`.
+
+`--control` makes the same steps on the same batches without any rounding and writes a float checkpoint: what a twin has
+gained over its parent may be the training's doing, and only the difference to that checkpoint is the rounding's.
 """
 
 from __future__ import annotations
@@ -18,20 +22,23 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
 from distill.data.files import atomic_write_text, check_writable
-from distill.recipes.feeds import feed_of
+from distill.recipes.feeds import Feed, feed_of
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import PLAN_OPTIONS, Plan
 from distill.recipes.run import Run
 from distill.students.spec import Student
+from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
-from distill.twin import Twin, twin_card, twin_path
-from export.quantise import KEEP, calibrate, corpus_rows, freeze, to_twin, with_grids
+from distill.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
+from export.keep import KEEP, kept
+from export.quantise import calibrate, corpus_rows, freeze, to_twin, with_grids
 from sdk.errors import TinyfaceError
 
 DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
@@ -45,33 +52,85 @@ def fine_tune(
     augment: Augment,
     note: Mapping[str, object],
     keep: Sequence[str] = KEEP,
+    second: Checkpoint | None = None,
 ) -> Twin:
     """Fine-tune the int8 self of `parent` by `plan` and write the twin to `out`.
 
-    keep: layers that stay float32. Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the
-    resume file is of other weights, and `DataError` before the first step if `out` cannot be written.
+    keep: layers that stay float32. second: a trained stream student that supervises the features (eq. 5 to 7), of the
+    same or another size. Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume
+    file is of other weights, and `DataError` before the first step if `out` cannot be written.
     """
-    check_writable(out)
     shards = load_shards(corpus, "train")
-    feed = feed_of(parent.spec, plan, shards, augment)
     student = training_mode(calibrate(with_grids(parent.student(), keep), corpus_rows(shards, augment)))
-    settings = asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": list(keep)}
-    run = Run.begin(parent.spec, settings, student)
-    resume_file = out.with_name(out.name + ".resume")
-    if resume_file.exists():
-        run.resume(resume_file)
-    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file)
-    student.load_state_dict(run.average)
-    training = {
-        "recipe": "quantisation-aware fine-tuning", "teacher": "articulatory", "plan": asdict(plan),
-        "keep": list(keep), "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
-        "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
-    }  # fmt: skip
+    feed = feed_of(parent.spec, plan, shards, augment, second)
+    run = _tune(student, parent, plan, feed, out, list(keep))
+    training = _provenance("quantisation-aware fine-tuning", plan, feed, run, note, second) | {"keep": list(keep)}
     twin = to_twin(parent, freeze(student), training)
     twin.save(out)
     atomic_write_text(out.with_suffix(".md"), twin_card(twin))
-    resume_file.unlink(missing_ok=True)
+    _resume_file(out).unlink(missing_ok=True)
     return twin
+
+
+def control(
+    parent: Checkpoint,
+    plan: Plan,
+    corpus: Path,
+    out: Path,
+    augment: Augment,
+    note: Mapping[str, object],
+    second: Checkpoint | None = None,
+) -> Checkpoint:
+    """The float checkpoint after the steps of `fine_tune` without its rounding, written to `out`; raises as that does.
+
+    Its norms are folded, as a twin's are: they hold still, and do nothing more.
+    """
+    student = parent.student()
+    if isinstance(student, StreamStudent):
+        fold_norms(student)
+    feed = feed_of(parent.spec, plan, load_shards(corpus, "train"), augment, second)
+    run = _tune(training_mode(student), parent, plan, feed, out, None)
+    training = _provenance("fine-tuning without rounding", plan, feed, run, note, second) | {"init": parent.training}
+    checkpoint = Checkpoint(parent.spec, unfolded(parent, student), training, {}, parent.layout)
+    checkpoint.save(out)
+    _resume_file(out).unlink(missing_ok=True)
+    return checkpoint
+
+
+def unfolded(parent: Checkpoint, folded: Student) -> dict[str, torch.Tensor]:
+    """The weights of `folded`, a student of `parent`'s with its norms folded, by the names of one with norms."""
+    fresh = parent.spec.build(parent.layout)
+    for layer in fresh.modules():
+        if isinstance(layer, BatchNorm):
+            layer.running_var.fill_(1 - layer.eps)  # so that it divides by one
+    state = fresh.state_dict() | folded.state_dict()
+    return {name: value.detach() for name, value in state.items()}
+
+
+def _tune(student: Student, parent: Checkpoint, plan: Plan, feed: Feed, out: Path, keep: list[str] | None) -> Run:
+    """Make the steps of `plan` on `student` and leave it with the average of its weights; `keep` None: no rounding."""
+    check_writable(out)
+    run = Run.begin(parent.spec, asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}, student)
+    if _resume_file(out).exists():
+        run.resume(_resume_file(out))
+    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, _resume_file(out))
+    student.load_state_dict(run.average)
+    return run
+
+
+def _resume_file(out: Path) -> Path:
+    return out.with_name(out.name + ".resume")
+
+
+def _provenance(
+    recipe: str, plan: Plan, feed: Feed, run: Run, note: Mapping[str, object], second: Checkpoint | None
+) -> dict[str, Any]:
+    teacher = {"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}
+    return {
+        "recipe": recipe, "teacher": "articulatory", **teacher, "plan": asdict(plan),
+        "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
+        "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
+    }  # fmt: skip
 
 
 def training_mode(student: Student) -> Student:
@@ -87,6 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
     parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
+    parser.add_argument("--precision", choices=TWIN_PRECISIONS, default="int8", help="mixed: as a sweep has found")
+    parser.add_argument("--control", type=Path, help="make the same steps without rounding: float checkpoint to write")
+    parser.add_argument("--second-teacher", type=Path, help="stream checkpoint that supervises features (eq. 5 to 7)")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
@@ -99,13 +161,19 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     given = {name: getattr(options, name) for name in PLAN_OPTIONS if getattr(options, name) is not None}
     command = f"python -m export.qat {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
-    out = options.out or twin_path(options.checkpoint)
+    out = options.control or options.out or twin_path(options.checkpoint, options.precision)
     try:
         parent = Checkpoint.load(options.checkpoint)
         plan = plan_of(parent, given)
         augment = Augment.from_folders(options.noise, options.rooms)
+        second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
         note = {"date": time.strftime("%Y-%m-%d"), "command": command}
-        fine_tune(parent, plan, options.corpus, out, augment, note)
+        if options.control:
+            control(parent, plan, options.corpus, out, augment, note, second)
+        else:
+            keep = kept(options.checkpoint, parent, options.precision)
+            note["precision"] = options.precision
+            fine_tune(parent, plan, options.corpus, out, augment, note, keep, second)
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

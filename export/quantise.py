@@ -1,11 +1,13 @@
 """Post-training quantisation: a float student and minutes of the speech that it will hear -> its int8 self.
 
     python -m export.quantise --checkpoint checkpoints/s7.pt [--corpus build/corpus] [--out checkpoints/s7-int8.twin]
+                              [--precision int8|mixed]
 
 The student is run over whole rows from an empty state, clean and degraded, loud and quiet, so that every grid
 (`export/grids.py`) sees what occurs. First and last layer stay float32 (`KEEP`): the first sees consonants 40 dB below
 the vowel beside them, less than one step of an int8 grid; the last draws the curves, where a step is a jump of the
-lips. Together they are a fiftieth of the work. No corpus is needed; `export.qat` makes a better twin with one.
+lips. Together they are a fiftieth of the work. In `mixed` those stay float32 that a measured sweep names instead
+(`export.sensitivity`). No corpus is needed; `export.qat` makes a better twin with one.
 """
 
 from __future__ import annotations
@@ -31,13 +33,13 @@ from distill.data.streams import StreamRows
 from distill.recipes.heterogeneous import load_shards
 from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent, fold_norms
-from distill.twin import Twin, twin_card, twin_path
+from distill.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
 from export.grids import GELU_FLOOR, GridConv, Int8Conv, Watcher, conv_shape
+from export.keep import KEEP, kept
 from export.verify import golden_stretches
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError, TinyfaceError
 
-KEEP = ("front.0", "fc3", "first")  # names of layers that stay float32, or of what they lie in
 ROW_S = 6.0
 GOLDEN_ROWS = 24
 
@@ -140,11 +142,16 @@ def corpus_rows(shards: Sequence[Shard], augment: Augment, count: int = GOLDEN_R
     return [row[0] for row in audio]
 
 
-def post_training(parent: Checkpoint, rows: Sequence[np.ndarray] = (), note: Mapping[str, Any] | None = None) -> Twin:
+def post_training(
+    parent: Checkpoint,
+    rows: Sequence[np.ndarray] = (),
+    note: Mapping[str, Any] | None = None,
+    keep: Sequence[str] = KEEP,
+) -> Twin:
     """The twin of `parent` by post-training quantisation on `rows`, or on golden speech."""
     rows = rows or golden_rows()
-    training = {"recipe": "post-training quantisation", "keep": list(KEEP), "rows": len(rows), **(note or {})}
-    return to_twin(parent, quantise(parent.student(), rows), training)
+    training = {"recipe": "post-training quantisation", "keep": list(keep), "rows": len(rows), **(note or {})}
+    return to_twin(parent, quantise(parent.student(), rows, keep), training)
 
 
 def to_twin(parent: Checkpoint, frozen: Student, training: dict[str, Any]) -> Twin:
@@ -203,18 +210,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.quantise", description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
+    parser.add_argument("--precision", choices=TWIN_PRECISIONS, default="int8", help="mixed: as a sweep has found")
     parser.add_argument("--corpus", type=Path, help="folder made by distill.data.corpus, to calibrate on")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     options = parser.parse_args(arguments)
     command = f"python -m export.quantise {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
-    out = options.out or twin_path(options.checkpoint)
+    out = options.out or twin_path(options.checkpoint, options.precision)
     try:
         check_writable(out)
         parent = Checkpoint.load(options.checkpoint)
+        keep = kept(options.checkpoint, parent, options.precision)
         augment = Augment.from_folders(options.noise, options.rooms)
         rows = corpus_rows(load_shards(options.corpus, "train"), augment) if options.corpus else []
-        twin = post_training(parent, rows, {"command": command, "date": time.strftime("%Y-%m-%d")})
+        note = {"precision": options.precision, "command": command, "date": time.strftime("%Y-%m-%d")}
+        twin = post_training(parent, rows, note, keep)
         twin.save(out)
         atomic_write_text(out.with_suffix(".md"), twin_card(twin))
     except TinyfaceError as error:

@@ -1,33 +1,92 @@
-"""Student -> TorchScript `.pt`, traced and frozen, float32: for tools and as a second opinion on the `.pte`.
+"""Student -> TorchScript `.pt`, traced and frozen: for tools and as a second opinion on the `.pte`.
 
-TorchScript is deprecated in PyTorch; it works in 2.13, and nothing that ships in an engine should depend on it.
+A float student runs in float32, on any device that torch has. An int8 one runs in integers (torch's own quantised
+convolutions: oneDNN, FBGEMM or QNNPACK, whichever the machine that loads it has) and therefore on the CPU only; the
+integers and grids are those of its twin. Both load in libtorch and in torch without any package of ours.
+
+TorchScript is deprecated in PyTorch, and so are its quantised tensors; both work in 2.13, and nothing that ships in an
+engine should depend on them.
 """
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from distill.students.spec import Student
-from distill.students.stream import StreamStudent
+from distill.students.stream import CausalConv, StreamStudent
 from export.deploy_stream import DeployedStream
+from export.grids import LOW, Grid, Int8Conv
 
 
 def torchscript(student: Student) -> bytes:
     """The bytes of a frozen module: (1, 1, window) -> (1, channels), or of a stream, hop and state for any voices."""
-    if isinstance(student, StreamStudent):
-        deployed = DeployedStream(student)
-        module: nn.Module = deployed
-        inputs = deployed.inputs(2)
-    else:
-        module, inputs = student, (torch.zeros(1, 1, student.window_samples),)
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, message=".*quantized tensor.*")
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # every shape is fixed here
+        module, inputs = _module(in_integers(student))
         traced = torch.jit.trace(module.eval(), inputs, check_trace=False)
         torch.jit.save(torch.jit.freeze(traced), buffer)
     return buffer.getvalue()
+
+
+def _module(student: Student) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    if isinstance(student, StreamStudent):
+        deployed = DeployedStream(student)
+        return deployed, deployed.inputs(2)
+    return student, (torch.zeros(1, 1, student.window_samples),)
+
+
+def in_integers(student: Student) -> Student:
+    """`student` itself, or a copy whose int8 layers are torch's own."""
+    if not any(isinstance(layer, Int8Conv) for layer in student.modules()):
+        return student
+    copied = copy.deepcopy(student)
+    for name, layer in list(student.named_modules()):
+        if isinstance(layer, Int8Conv):
+            above, _, last = name.rpartition(".")
+            setattr(copied.get_submodule(above), last, QuantisedConv(layer, _grid_of_input(student, above, layer)))
+    return copied.eval()
+
+
+def _grid_of_input(student: Student, above: str, layer: Int8Conv) -> Grid:
+    """The grid on which the input of `layer` lies: its own, or that of the depthwise layer before it."""
+    if layer.into is not None:
+        return layer.into
+    block = student.get_submodule(above)
+    assert isinstance(block, CausalConv)
+    assert isinstance(block.depth, Int8Conv)
+    return block.depth.out
+
+
+class QuantisedConv(nn.Module):
+    """An `Int8Conv` by torch's own kernels, which count activations from 0: the same grids, moved by 128."""
+
+    inverse: Tensor | None
+
+    def __init__(self, layer: Int8Conv, into: Grid) -> None:
+        super().__init__()
+        from torch.ao.nn.quantized import Conv2d
+
+        stride, padding, dilation, groups = layer.shape
+        outputs, inputs, *kernel = layer.weight.shape
+        self.register_buffer("inverse", layer.inverse)
+        self.scale, self.zero = into[0], into[1] - LOW
+        self.conv = Conv2d(inputs * groups, outputs, tuple(kernel), stride, padding, dilation, groups)
+        weight = torch._make_per_channel_quantized_tensor(
+            layer.weight.contiguous(), layer.scales.double(), torch.zeros(outputs, dtype=torch.int64), 0
+        )
+        self.conv.set_weight_bias(weight, layer.bias)
+        self.conv.scale, self.conv.zero_point = layer.out[0], layer.out[1] - LOW
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, 1, T) -> (B, outputs, 1, T'), float32 on the output's grid."""
+        x = x if self.inverse is None else x * self.inverse
+        integers = torch.quantize_per_tensor(x, self.scale, self.zero, torch.quint8)
+        return torch.dequantize(self.conv(integers))

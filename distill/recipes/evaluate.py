@@ -195,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _checkpoint_of(engine: Engine | None, path: Path) -> Checkpoint | Twin:
     """What lies at `path`, to write scores into. Raises `DataError` unless `engine` was built from its very weights."""
-    checkpoint = Twin.load(path) if path.name.endswith(TWIN_SUFFIX) else Checkpoint.load(path)
+    checkpoint = Twin.load(path) if path.suffix == TWIN_SUFFIX else Checkpoint.load(path)
     if engine is None or engine.manifest.weights_sha256 != checkpoint.weights_sha256:
         raise DataError(
             f"{path}: what is scored was not built from these weights; build its own artefact and score that"

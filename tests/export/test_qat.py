@@ -19,9 +19,10 @@ from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
 from distill.recipes.run import Run
 from distill.students.spec import load_variant
+from distill.students.stream import StreamStudent, fold_norms
 from distill.twin import Twin
 from export.grids import is_int8
-from export.qat import fine_tune, main, plan_of, training_mode
+from export.qat import control, fine_tune, main, plan_of, training_mode, unfolded
 from export.quantise import calibrate, from_twin, golden_rows, with_grids
 from sdk.errors import CheckpointError
 
@@ -112,3 +113,42 @@ def test_the_command(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert twin.training["command"].startswith("python -m export.qat --checkpoint")
     assert main([*words[:3], str(tmp_path / "nowhere")]) == 2
     assert "no usable train shards" in capsys.readouterr().err
+
+
+def test_the_control_makes_the_same_steps_without_rounding(corpus: Path, tmp_path: Path) -> None:
+    parent, file = make_stream_checkpoint(), tmp_path / "s6.pt"
+    parent.save(file)
+    words = ["--checkpoint", str(file), "--corpus", str(corpus), "--steps", "3", "--rows", "1", "--row-hops", "50"]
+    assert main([*words, "--control", str(tmp_path / "control.pt")]) == 0
+    assert main(words) == 0
+    made = Checkpoint.load(tmp_path / "control.pt")
+    twin = Twin.load(tmp_path / "s6-int8.twin", parent)
+    assert (made.training["recipe"], made.training["plan"]) == ("fine-tuning without rounding", twin.training["plan"])
+    assert made.training["corpus_hours"] == twin.training["corpus_hours"]
+    speech = torch.from_numpy(golden_rows(2)[1])[None, None]
+    with torch.inference_mode():
+        before, after, rounded = (net(speech) for net in (parent.student(), made.student(), from_twin(parent, twin)))
+    assert 0 < float((after - before).abs().max()) < 0.05
+    assert float((after - before).abs().max()) < float((rounded - before).abs().max())
+    assert not is_int8(made.student())
+
+
+def test_folded_weights_come_back_as_a_student_with_norms() -> None:
+    parent = make_stream_checkpoint()
+    folded = parent.student()
+    assert isinstance(folded, StreamStudent)
+    fold_norms(folded)
+    made = Checkpoint(parent.spec, unfolded(parent, folded))
+    speech = torch.from_numpy(golden_rows(2)[1])[None, None]
+    with torch.inference_mode():
+        torch.testing.assert_close(made.student()(speech), parent.student()(speech), atol=1e-5, rtol=0)
+
+
+def test_a_second_teacher_supervises_its_features(corpus: Path, tmp_path: Path) -> None:
+    parent = make_stream_checkpoint()
+    alone = tune(parent, corpus, tmp_path / "alone-int8.twin")
+    taught = fine_tune(parent, PLAN, corpus, tmp_path / "taught-int8.twin", Augment(), {}, second=parent)
+    assert taught.weights_sha256 != alone.weights_sha256
+    assert parent.weights_sha256 in taught.training["second_teacher"]
+    made = control(parent, PLAN, corpus, tmp_path / "control.pt", Augment(), {}, second=parent)
+    assert parent.weights_sha256 in made.training["second_teacher"]

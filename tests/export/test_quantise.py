@@ -16,7 +16,7 @@ from distill.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
-from distill.twin import SUFFIX, Twin, twin_path
+from distill.twin import SUFFIX, Twin, parent_path, twin_path
 from export.build import build
 from export.choose import CHECKPOINTS
 from export.grids import GridConv, Int8Conv, weight_scales
@@ -238,7 +238,7 @@ def test_scores_go_into_the_twin_and_into_no_other(
     (tmp_path / "a.TextGrid").write_text(
         f'item [1]:\nclass = "IntervalTier"\nname = "phones"\nintervals: size = 4\n{rows}'
     )
-    file = tmp_path / f"mine{SUFFIX}"
+    file = tmp_path / f"mine-int8{SUFFIX}"
     twin.save(file)
     built.checkpoint.save(tmp_path / "mine.pt")
     words = [str(built.out / "model.pte"), "--aligned", str(tmp_path), "--into"]
@@ -255,6 +255,6 @@ def test_every_shipped_twin_belongs_to_the_checkpoint_beside_it() -> None:
     if not files:
         pytest.skip("no twins are shipped")
     for file in files:
-        twin = Twin.load(file, Checkpoint.load(file.with_name(file.name.replace(SUFFIX, ".pt"))))
+        twin = Twin.load(file, Checkpoint.load(parent_path(file)))
         assert twin.scores, f"{file}: not scored"
         assert twin.weights_sha256 in file.with_suffix(".md").read_text()
