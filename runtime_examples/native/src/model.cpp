@@ -33,6 +33,11 @@ void Model::open(const std::uint8_t* data, std::size_t size, const std::string& 
     if (manifest_.runtime != "executorch")
       throw Failure(FP_UNSUPPORTED, "the artefact runs on " + manifest_.runtime +
                                         ", this library plays executorch programs: use the .pte");
+#if !defined(FP_XNNPACK)
+    if (manifest_.backend == "xnnpack")
+      throw Failure(FP_UNSUPPORTED, "the artefact needs XNNPACK, which this library was built without: build it with "
+                                    "FRAME_STREAM_XNNPACK=ON, or export for the backend tinyface");
+#endif
     program_ = std::make_unique<Program>(sealed.program, sealed.program_bytes);
     engine_ = open_engine(*program_, manifest_);
   } catch (const Failure& failure) {

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "kernel_backend.h"
+
 namespace fp {
 
 namespace runtime = executorch::runtime;
@@ -51,6 +53,7 @@ void start_runtime() {
     hooks.source_filename = "frame_stream";
     runtime::register_pal(hooks);
     runtime::runtime_init();
+    register_kernel_backend();
   });
 }
 

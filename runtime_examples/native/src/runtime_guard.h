@@ -5,7 +5,9 @@
 // the process keep what they had.
 #pragma once
 
+#if defined(FP_XNNPACK)
 #include <executorch/extension/threadpool/threadpool_guard.h>
+#endif
 
 namespace fp {
 
@@ -23,7 +25,9 @@ class RuntimeGuard {
 
  private:
   friend struct GuardHooks;
+#if defined(FP_XNNPACK)  // nothing else has a pool
   executorch::extension::threadpool::NoThreadPoolGuard one_thread_;
+#endif
   RuntimeGuard* outer_;
   char error_[200] = "";
 };

@@ -1,4 +1,5 @@
-// voices [--voices 1,8,64,256] [--seconds 10] [--rate 16000] [--fps 30] model.pte ...: what N voices cost on one core.
+// voices [--voices 1,8,64,256] [--seconds 10] [--rate 16000] [--fps 30] [--interleave] model.pte ...: what N voices
+// cost on one core. --interleave: the artefacts take turns too, instead of one after the other.
 //
 // Every 20 ms of audio: push to all voices, run what is due, pull all frames. Both ways, `crowd` (one fp_crowd_run for
 // all) and `one by one` (pull alone), take turns of half a second, so that neighbours disturb them alike. Audio comes
@@ -17,6 +18,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #if defined(__GLIBC__)
@@ -35,10 +37,12 @@ struct Options {
   std::vector<std::size_t> voices{1, 8, 64, 256};
   double seconds = 10;
   std::uint32_t rate_hz = 16000, fps = 30;
+  bool interleave = false;
 };
 
 [[noreturn]] void usage() {
-  std::fprintf(stderr, "usage: voices [--voices 1,8,64,256] [--seconds 10] [--rate 16000] [--fps 30] model.pte ...\n");
+  std::fprintf(stderr, "usage: voices [--voices 1,8,64,256] [--seconds 10] [--rate 16000] [--fps 30] [--interleave] "
+                       "model.pte ...\n");
   std::exit(2);
 }
 
@@ -48,6 +52,10 @@ Options read_options(int count, char** words) {
     const std::string name = words[i];
     if (name.rfind("--", 0) != 0) {
       options.models.push_back(name);
+      continue;
+    }
+    if (name == "--interleave") {
+      options.interleave = true;
       continue;
     }
     if (++i == count) usage();
@@ -165,23 +173,31 @@ class Side {
   std::size_t at_ = 0, frames_ = 0;
 };
 
-void measure(const Options& options) {
+// The artefacts `paths`, all ways of which take turns.
+void measure(const Options& options, const std::vector<std::string>& paths, const char*& sep) {
   const auto tick_samples = static_cast<std::size_t>(std::lround(options.rate_hz * kTickSeconds));
   const auto turns = static_cast<int>(std::ceil(options.seconds / kTickSeconds / (kTurnTicks - kWarmTicks)));
-  const char* sep = "[";
-  for (const std::string& path : options.models) {
-    const frame_stream::Model model(path);
-    const fp_model_info info = model.info();
-    for (const std::size_t count : options.voices) {
-      const auto audio = speakers(count, options.rate_hz);
-      std::vector<std::unique_ptr<Side>> sides;
-      sides.push_back(std::make_unique<Side>(model, options, count, false));
-      if (info.kind == FP_KIND_STREAM) sides.push_back(std::make_unique<Side>(model, options, count, true));
-      for (int i = 0; i < turns; ++i)
-        for (auto& side : sides) side->turn(audio, tick_samples);
-      for (auto& side : sides) side->print(sep, path, info), sep = ",\n ";
+  std::vector<frame_stream::Model> models;
+  for (const std::string& path : paths) models.emplace_back(path);
+  for (const std::size_t count : options.voices) {
+    const auto audio = speakers(count, options.rate_hz);
+    std::vector<std::pair<std::size_t, std::unique_ptr<Side>>> sides;  // of which artefact
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      sides.emplace_back(i, std::make_unique<Side>(models[i], options, count, false));
+      if (models[i].info().kind == FP_KIND_STREAM)
+        sides.emplace_back(i, std::make_unique<Side>(models[i], options, count, true));
     }
+    for (int i = 0; i < turns; ++i)
+      for (auto& [artefact, side] : sides) side->turn(audio, tick_samples);
+    for (auto& [artefact, side] : sides) side->print(sep, paths[artefact], models[artefact].info()), sep = ",\n ";
   }
+}
+
+void measure(const Options& options) {
+  const char* sep = "[";
+  if (options.interleave) measure(options, options.models, sep);
+  else
+    for (const std::string& path : options.models) measure(options, {path}, sep);
   std::puts("]");
 }
 

@@ -1,0 +1,270 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace fp::kernels {
+namespace {
+
+constexpr std::uint32_t kMagic = 0x504B4654, kVersion = 1;  // "TFKP"
+constexpr std::size_t kHeaderWords = 16, kLayerWords = 32, kMostLayers = 256;
+constexpr std::size_t kMostWide = 4096, kMostTaps = 1024, kMostColumns = 1 << 20, kMostFloats = 1 << 26;
+constexpr double kMostProducts = 4e9;  // of a call: a second
+constexpr std::size_t kMomentTaps = 16;
+constexpr std::size_t kSlack = 16;  // numbers behind a buffer, which kernels may read
+
+std::size_t whole(std::size_t count, std::size_t of) { return (count + of - 1) / of * of; }
+
+// Fields in the order of export/kernel_plan.py.
+class Reader {
+ public:
+  Reader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
+
+  void at(std::size_t word) {
+    if ((word + 1) * 4 > size_) throw BadPlan{"the plan ends too early"};
+    at_ = word * 4;
+  }
+  std::uint32_t word() {
+    std::uint32_t value;
+    std::memcpy(&value, bytes_ + at_, 4);
+    at_ += 4;
+    return value;
+  }
+  std::size_t within(std::size_t low, std::size_t high) {
+    const std::size_t value = word();
+    if (value < low || value > high) throw BadPlan{"a number in the plan is out of its range"};
+    return value;
+  }
+  bool flag() { return within(0, 1) == 1; }
+  float number() {
+    const std::uint32_t bits = word();
+    float value;
+    std::memcpy(&value, &bits, 4);
+    if (!std::isfinite(value)) throw BadPlan{"a number in the plan is not finite"};
+    return value;
+  }
+  // An array of `bytes` bytes, by where it begins.
+  const std::uint8_t* array(std::size_t bytes) {
+    const std::size_t from = word();
+    if (from % 64 || from > size_ || bytes > size_ - from) throw BadPlan{"an array of the plan lies outside it"};
+    return bytes_ + from;
+  }
+  const float* floats(std::size_t count) { return reinterpret_cast<const float*>(array(count * sizeof(float))); }
+
+ private:
+  const std::uint8_t* bytes_;
+  std::size_t size_, at_ = 0;
+};
+
+}  // namespace
+
+Plan::Plan(const std::uint8_t* bytes, std::size_t size, std::size_t voices, const Kernels& kernels)
+    : voices_(voices), kernels_(kernels) {
+  if (reinterpret_cast<std::uintptr_t>(bytes) % 16) throw BadPlan{"the plan does not lie on a multiple of 16 bytes"};
+  if (!voices || voices > 1024) throw BadPlan{"the plan is for no voice, or for too many"};
+  read(bytes, size);
+  lay_out();
+}
+
+void Plan::read(const std::uint8_t* bytes, std::size_t size) {
+  if (size < kHeaderWords * 4) throw BadPlan{"the plan ends too early"};
+  Reader from(bytes, size);
+  if (from.word() != kMagic) throw BadPlan{"it is not a plan"};
+  if (from.word() != kVersion) throw BadPlan{"the plan is of another version"};
+  const std::size_t count = from.within(1, kMostLayers);
+  samples_ = from.within(1, kMostColumns);
+  values_ = from.within(1, kMostWide);
+  std::size_t columns = samples_, channels = 1;
+  double products = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    from.at(kHeaderWords + (i + 1) * kLayerWords - 1);
+    from.at(kHeaderWords + i * kLayerWords);
+    Layer l{};
+    l.inputs = from.within(channels, channels), l.outputs = from.within(1, kMostWide);
+    l.taps = from.within(1, kMostTaps), l.stride = from.within(1, kMostTaps), l.dilation = from.within(1, kMostTaps);
+    l.groups = from.within(1, kMostWide), l.left = from.within(0, kMostColumns), l.right = from.within(0, kMostColumns);
+    l.remembers = from.flag(), l.adds = from.flag(), l.int8 = from.flag();
+    l.activation = static_cast<Activation>(from.within(0, 3));
+    l.prepare = static_cast<Prepare>(from.within(0, 3));
+    l.columns = columns;
+    if (l.inputs % l.groups || l.outputs % l.groups || (l.taps - 1) * l.dilation >= l.all_columns() ||
+        (l.remembers && (!l.left || l.right)))
+      throw BadPlan{"a layer of the plan has no possible shape"};
+    columns = l.columns_made(), channels = l.outputs;
+    products += double(voices_ * columns) * double(l.taps) * double(l.outputs) * double(l.inputs / l.groups);
+    if (products > kMostProducts) throw BadPlan{"the plan asks for work beyond reason"};
+    const bool first = i == 0, window = l.prepare == Prepare::Window;
+    if ((l.adds && (columns != l.columns || l.inputs != l.outputs)) || (l.prepare == Prepare::Gain && !first) ||
+        (first && (l.int8 || l.adds)) || (window && (!first || l.taps > kMomentTaps || l.left || l.right || voices_ > 1)))
+      throw BadPlan{"a layer of the plan does what it cannot do there"};
+    const std::size_t inside = l.inputs / l.groups, padded = l.panels() * kPanel;
+    l.weights = from.array(padded * l.taps * (l.int8 ? whole(inside, kQuad) : inside * sizeof(float)));
+    l.bias = from.floats(padded);
+    l.start = reinterpret_cast<const std::int32_t*>(from.array(l.int8 ? padded * 4 : 0));
+    l.scale = from.floats(l.int8 ? padded : 0);
+    l.inverse = from.floats(l.int8 ? whole(l.inputs, kPanel) : 0);
+    const std::size_t normed = window ? padded : l.prepare == Prepare::Channels ? l.inputs : 0;
+    l.norm_weight = from.floats(normed), l.norm_bias = from.floats(normed);
+    l.eps = from.number(), l.decay = from.number(), l.zero = from.number();
+    l.grid = from.number(), l.lowest = from.number(), l.highest = from.number();
+    if (l.eps < 0 || std::fabs(l.zero) > 128) throw BadPlan{"a number in the plan is out of its range"};
+    layers_.push_back(l);
+  }
+  if (columns != 1 || channels != values_) throw BadPlan{"the plan does not end in one column of values"};
+}
+
+void Plan::lay_out() {
+  std::size_t floats = 0, bytes = 0;
+  const auto reserve = [&floats](std::size_t count) {
+    const std::size_t place = floats;
+    if (count > kMostFloats || (floats += whole(count + kSlack, kPanel)) > kMostFloats)
+      throw BadPlan{"the plan asks for memory beyond reason"};
+    return place;
+  };
+  for (Layer& l : layers_) {
+    l.width = l.inputs == 1 ? 1 : whole(l.inputs, kPanel);
+    if (l.all_columns() > kMostFloats / voices_ / l.width) throw BadPlan{"the plan asks for memory beyond reason"};
+    const std::size_t count = voices_ * l.all_columns() * l.width;
+    l.place = reserve(count);
+    if (l.prepare == Prepare::Gain) states_.push_back(1);
+    if (l.remembers) states_.push_back(l.left * l.inputs);
+    if (!l.int8) continue;
+    if (l.inputs == 1) throw BadPlan{"a layer of the plan does what it cannot do there"};
+    bytes = std::max(bytes, count);
+  }
+  result_ = reserve(voices_ * whole(values_, kPanel));
+  const Layer& first = layers_[0];
+  const std::size_t padded = first.panels() * kPanel;
+  scaled_ = first.prepare == Prepare::Window ? reserve(padded * (first.taps * (first.inputs / first.groups) + 1)) : 0;
+  floats_ = Arena(floats * sizeof(float));
+  bytes_ = Arena(bytes + kSlack);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Layer& l = layers_[i];
+    const bool last = i + 1 == layers_.size();
+    Conv& c = l.conv;
+    c.voices = voices_, c.columns = l.columns_made();
+    c.groups = l.groups, c.inputs = l.inputs / l.groups, c.outputs = l.outputs / l.groups;
+    const bool whole_piece = l.groups == 1 && l.dilation == 1 && l.width == l.inputs;
+    c.pieces = whole_piece ? 1 : l.taps, c.piece = whole_piece ? l.taps * l.inputs : c.inputs;
+    c.step = l.dilation * l.width;
+    c.first = l.left, c.end = l.left + l.columns;
+    c.sparse = !l.remembers && !whole_piece && l.dilation == 1 && l.stride == 1;
+    c.roomy = l.groups == 1 || c.outputs % kPanel == 0;
+    c.activation = l.activation;
+    c.weights = l.weights, c.bias = l.bias, c.start = l.start, c.scale = l.scale;
+    c.grid = l.grid, c.lowest = l.lowest, c.highest = l.highest;
+    c.in = l.int8 ? static_cast<const void*>(bytes_.data()) : floats_.floats() + l.place;
+    c.in_at = {l.all_columns() * l.width, l.stride * l.width};
+    c.add = l.adds ? floats_.floats() + l.place + l.left * l.width : nullptr;
+    c.add_at = {l.all_columns() * l.width, l.width};
+    if (last) {
+      c.out = floats_.floats() + result_;
+      c.out_at = {whole(values_, kPanel), whole(values_, kPanel)};
+    } else {
+      const Layer& next = layers_[i + 1];
+      const std::size_t width = next.inputs == 1 ? 1 : whole(next.inputs, kPanel);
+      if (width % kPanel) c.roomy = false;
+      c.out = floats_.floats() + next.place + next.left * width;
+      c.out_at = {next.all_columns() * width, width};
+    }
+    if (l.prepare == Prepare::Window) c.weights = floats_.floats() + scaled_ + padded, c.bias = floats_.floats() + scaled_;
+  }
+}
+
+// Channels of columns packed side by side, or apart by what a layer's memory needs.
+static void copy_columns(const float* from, std::size_t from_step, float* to, std::size_t to_step, std::size_t channels,
+                         std::size_t columns) noexcept {
+  if (from_step == channels && to_step == channels) {
+    std::memcpy(to, from, channels * columns * sizeof(float));
+    return;
+  }
+  for (std::size_t i = 0; i < columns; ++i)
+    std::memcpy(to + i * to_step, from + i * from_step, channels * sizeof(float));
+}
+
+// Into the first layer's columns: the input, its level or its mean taken out.
+void Plan::take_input(const float* input, const float* before, float* after) noexcept {
+  const Layer& l = layers_[0];
+  for (std::size_t v = 0; v < voices_; ++v, input += samples_) {
+    float* const to = floats_.floats() + l.place + v * l.all_columns() + l.left;
+    float factor = 1, mean = 0;
+    if (l.prepare == Prepare::Gain) {
+      after[v] = std::max(kernels_.energy(input, samples_) / static_cast<float>(samples_), before[v] * l.decay);
+      factor = 1 / std::sqrt(after[v] + l.eps);
+    } else if (l.prepare == Prepare::Window) {
+      double total = 0;
+      for (std::size_t i = 0; i < samples_; ++i) total += double{input[i]};
+      mean = static_cast<float>(total / static_cast<double>(samples_));
+    }
+    for (std::size_t i = 0; i < samples_; ++i) to[i] = (input[i] - mean) * factor;
+  }
+}
+
+// The first layer's weights such that each of its channels has zero mean and unit variance over this window: both
+// follow from the window's own moments, so the layer runs once and its output is never read for statistics.
+void Plan::normalise_window(const Layer& l) noexcept {
+  double sums[kMomentTaps], products[kMomentTaps][16];
+  const std::size_t rows = l.columns_made(), panels = l.panels();
+  kernels_.moments(floats_.floats() + l.place, rows, l.stride, l.taps, sums, products);
+  float* const bias = floats_.floats() + scaled_;
+  float* const weights = bias + panels * kPanel;
+  const float* const given = reinterpret_cast<const float*>(l.weights);
+  for (std::size_t c = 0; c < panels * kPanel; ++c) {
+    const std::size_t at = c / kPanel * l.taps * kPanel + c % kPanel;
+    double mean = 0, square = 0;
+    for (std::size_t k = 0; k < l.taps; ++k) {
+      const double w = double{given[at + k * kPanel]};
+      double along = 0;
+      for (std::size_t j = 0; j < l.taps; ++j) along += products[k][j] * double{given[at + j * kPanel]};
+      mean += w * sums[k], square += w * along;
+    }
+    mean /= static_cast<double>(rows), square /= static_cast<double>(rows);
+    const double variance = std::max(square - mean * mean, 0.0);
+    const double scale = double{l.norm_weight[c]} / std::sqrt(variance + double{l.eps});
+    for (std::size_t k = 0; k < l.taps; ++k)
+      weights[at + k * kPanel] = static_cast<float>(double{given[at + k * kPanel]} * scale);
+    bias[c] = static_cast<float>(double{l.norm_bias[c]} - mean * scale);
+  }
+}
+
+void Plan::run_layer(std::size_t index) noexcept {
+  const Layer& l = layers_[index];
+  float* const input = floats_.floats() + l.place;
+  if (l.prepare == Prepare::Window) normalise_window(l);
+  if (l.prepare == Prepare::Channels)
+    for (std::size_t v = 0; v < voices_; ++v)
+      kernels_.norm(input + (v * l.all_columns() + l.left) * l.width, l.columns, l.inputs, l.width, l.norm_weight,
+                    l.norm_bias, l.eps);
+  if (!l.int8) {
+    kernels_.conv(l.conv);
+    return;
+  }
+  kernels_.quantise(input, l.inverse, l.zero, voices_ * l.all_columns(), l.width, bytes_.data());
+  kernels_.conv_int8(l.conv);
+}
+
+void Plan::run(const float* input, const float* const* before, float* values, float* const* after) noexcept {
+  std::size_t state = 0;
+  const bool gain = layers_[0].prepare == Prepare::Gain;
+  take_input(input, gain ? before[0] : nullptr, gain ? after[0] : nullptr);
+  if (gain) ++state;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& l = layers_[i];
+    float* const buffer = floats_.floats() + l.place;
+    const std::size_t voice = l.all_columns() * l.width;
+    if (l.remembers) {
+      const std::size_t floats = states_[state];
+      for (std::size_t v = 0; v < voices_; ++v) {
+        copy_columns(before[state] + v * floats, l.inputs, buffer + v * voice, l.width, l.inputs, l.left);
+        copy_columns(buffer + v * voice + l.columns * l.width, l.width, after[state] + v * floats, l.inputs, l.inputs,
+                     l.left);
+      }
+      ++state;
+    }
+    run_layer(i);
+  }
+  copy_columns(floats_.floats() + result_, whole(values_, kPanel), values, values_, values_, voices_);
+}
+
+}  // namespace fp::kernels

@@ -1,0 +1,76 @@
+// A student as a chain of convolutions, read from the bytes that `export/kernel_plan.py` writes, and run by our kernels.
+//
+// Weights are used where the bytes have them. Everything else is one block of memory, made when the plan is opened:
+// the input columns of every layer, with what it remembers or zeros beside them, so that a layer writes its output
+// where the next one reads it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../arena.h"
+#include "kernels.h"
+
+namespace fp::kernels {
+
+// What makes bytes no plan of ours.
+struct BadPlan {
+  const char* reason;
+};
+
+class Plan {
+ public:
+  // For `voices` voices in a call. `bytes` must stay where they are and begin at a multiple of 16 bytes; nothing in
+  // them is trusted. Throws BadPlan.
+  Plan(const std::uint8_t* bytes, std::size_t size, std::size_t voices, const Kernels& kernels);
+
+  std::size_t samples() const noexcept { return samples_; }  // of a voice's input
+  std::size_t values() const noexcept { return values_; }    // of a voice's output
+  std::size_t states() const noexcept { return states_.size(); }
+  std::size_t state_floats(std::size_t state) const noexcept { return states_[state]; }  // of a voice
+  std::size_t workspace_bytes() const noexcept { return floats_.size() + bytes_.size(); }
+
+  // (voices, samples) and the states -> (voices, values) and the states after. No heap; one call at a time. No output
+  // may lie where an input does.
+  void run(const float* input, const float* const* before, float* values, float* const* after) noexcept;
+
+ private:
+  struct Layer;
+  enum class Prepare : std::uint32_t { None, Gain, Window, Channels };
+
+  void read(const std::uint8_t* bytes, std::size_t size);
+  void lay_out();
+  void take_input(const float* input, const float* before, float* after) noexcept;
+  void normalise_window(const Layer& layer) noexcept;
+  void run_layer(std::size_t index) noexcept;
+
+  struct Layer {
+    std::size_t inputs, outputs, taps, stride, dilation, groups, left, right;
+    bool remembers, adds, int8;
+    Activation activation;
+    Prepare prepare;
+    const std::uint8_t* weights;
+    const float *bias, *scale, *inverse, *norm_weight, *norm_bias;
+    const std::int32_t* start;
+    float eps, decay, zero, grid, lowest, highest;
+    // laid out
+    std::size_t columns;  // of the input, without what lies beside them
+    std::size_t width;    // of a column in memory
+    std::size_t place;    // of its input in the floats
+    Conv conv;
+
+    std::size_t all_columns() const noexcept { return left + columns + right; }
+    std::size_t panels() const noexcept { return groups * ((outputs / groups + kPanel - 1) / kPanel); }
+    std::size_t columns_made() const noexcept { return (all_columns() - (taps - 1) * dilation - 1) / stride + 1; }
+  };
+
+  std::size_t voices_, samples_ = 0, values_ = 0;
+  const Kernels& kernels_;
+  std::vector<Layer> layers_;
+  std::vector<std::size_t> states_;
+  std::size_t result_ = 0, scaled_ = 0;  // places of the last output, and of the first layer's scaled weights
+  Arena floats_{0}, bytes_{0};
+};
+
+}  // namespace fp::kernels
