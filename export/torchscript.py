@@ -1,6 +1,9 @@
 """Student -> TorchScript `.pt`, traced and frozen: for tools and as a second opinion on the `.pte`.
 
-A float student runs in float32, on any device that torch has. An int8 one runs in integers (torch's own quantised
+    python -m export.torchscript --checkpoint checkpoints/s7.pt --precision int8 --out build/s7-int8.pt
+
+`export.build` writes a float one beside every program; this writes one of any precision, sealed and verified. A float
+student runs in float32, on any device that torch has. A rounded one runs in integers (torch's own quantised
 convolutions: oneDNN, FBGEMM or QNNPACK, whichever the machine that loads it has) and therefore on the CPU only; the
 integers and grids are those of its twin. Both load in libtorch and in torch without any package of ours.
 
@@ -10,17 +13,25 @@ engine should depend on them.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import io
+import sys
+import tempfile
 import warnings
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from distill.checkpoint import Checkpoint
+from distill.data.files import atomic_open, check_writable
 from distill.students.spec import Student
 from distill.students.stream import CausalConv, StreamStudent
 from export.deploy_stream import DeployedStream
 from export.grids import LOW, Grid, Int8Conv
+from sdk.artifact import seal
+from sdk.errors import TinyfaceError
 
 
 def torchscript(student: Student) -> bytes:
@@ -90,3 +101,35 @@ class QuantisedConv(nn.Module):
         x = x if self.inverse is None else x * self.inverse
         integers = torch.quantize_per_tensor(x, self.scale, self.zero, torch.quint8)
         return torch.dequantize(self.conv(integers))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    from export.precision import PRECISIONS, points
+    from export.report import manifest
+    from export.verify import verify
+
+    parser = argparse.ArgumentParser(prog="python -m export.torchscript", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
+    parser.add_argument("--out", type=Path, required=True, help=".pt to write")
+    options = parser.parse_args(arguments)
+    try:
+        check_writable(options.out)
+        checkpoint = Checkpoint.load(options.checkpoint)
+        (point,) = points(options.checkpoint, checkpoint, options.precision)
+        sealed = seal(torchscript(point.student), manifest(checkpoint, point, "torchscript", "cpu"))
+        with tempfile.TemporaryDirectory() as folder:
+            tried = Path(folder) / "model.pt"
+            tried.write_bytes(sealed)
+            errors = verify([tried], point.student)
+        with atomic_open(options.out) as stream:
+            stream.write(sealed)
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{options.out}: {len(sealed):,} bytes, off by {max(errors.values()):.1e} at most on golden speech")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -12,11 +12,12 @@ import torch
 from random_students import lively, make_stream_checkpoint
 from torch import Tensor
 
+import sdk
 from distill.students.spec import load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import WindowStudent
 from export.quantise import golden_rows, quantise
-from export.torchscript import torchscript
+from export.torchscript import main, torchscript
 from export.verify import INT8_TOLERANCE, TOLERANCE
 
 WITHOUT_US = """
@@ -79,6 +80,20 @@ def test_a_window_student_in_integers_without_us(rows: list[np.ndarray], tmp_pat
         expected = frozen(window)
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected.numpy(), atol=INT8_TOLERANCE)
     assert float(expected.std()) > 0.01
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_stream_checkpoint().save(tmp_path / "s6.pt")
+    out = tmp_path / "integers.pt"
+    words = ["--checkpoint", str(tmp_path / "s6.pt"), "--out", str(out)]
+    assert main([*words, "--precision", "int8"]) == 0
+    assert sdk.open_artifact(out).manifest.precision == "int8"
+    frames = sdk.predict(sdk.open(out), golden_rows(2)[1])
+    assert np.ptp([frame.values for frame in frames], axis=0).max() > 0.05
+    before = out.read_bytes()
+    assert main([*words, "--precision", "mixed"]) == 2
+    assert "nobody knows yet which layers" in capsys.readouterr().err
+    assert out.read_bytes() == before
 
 
 def test_it_is_frozen(rows: list[np.ndarray], tmp_path: Path) -> None:
