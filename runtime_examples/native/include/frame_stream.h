@@ -99,7 +99,7 @@ typedef struct fp_model_info {
   uint64_t artifact_bytes;
   const char* student;         /* variant, "s2" */
   const char* precision;       /* "fp32", "int8" */
-  const char* backend;         /* kernels inside, "xnnpack" */
+  const char* backend;         /* kernels inside: "xnnpack", or "tinyface", our own */
   const char* sha256;          /* of the seal, 64 hex digits */
   uint32_t kind;               /* FP_KIND_... (this and the rest: since 1.1) */
   uint32_t hop_samples;        /* at 16 kHz: of a stream student; 0 of a window student */

@@ -133,6 +133,15 @@ class Stream {
     detail::check([&](fp_error* error) { return fp_stream_reset(handle(), error); });
   }
 
+  // From now on `channel` is limit(gain * value + offset, minimum, maximum); without a curve, as the model gives it.
+  void set_curve(std::uint32_t channel, float gain, float offset, float minimum, float maximum) {
+    const fp_curve curve{sizeof curve, gain, offset, minimum, maximum};
+    detail::check([&](fp_error* error) { return fp_stream_set_curve(handle(), channel, &curve, error); });
+  }
+  void set_curve(std::uint32_t channel) {
+    detail::check([&](fp_error* error) { return fp_stream_set_curve(handle(), channel, nullptr, error); });
+  }
+
   fp_latency latency(std::uint32_t chunk_samples = 1) const {
     fp_latency latency{};
     latency.struct_size = sizeof latency;

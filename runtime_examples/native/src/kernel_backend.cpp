@@ -92,8 +92,8 @@ class KernelBackend final : public et::BackendInterface {
 
 void register_kernel_backend() {
   static KernelBackend backend;
-  // A second copy of this library in the process finds the first one's, which reads the same plans or refuses them.
-  (void)et::register_backend({kName, &backend});
+  // A second copy of this library may share the runtime: it uses the first one's, which reads its plans or refuses them.
+  if (!et::get_backend_class(kName)) (void)et::register_backend({kName, &backend});
 }
 
 }  // namespace fp

@@ -96,7 +96,8 @@ void Plan::read(const std::uint8_t* bytes, std::size_t size) {
     if (products > kMostProducts) throw BadPlan{"the plan asks for work beyond reason"};
     const bool first = i == 0, window = l.prepare == Prepare::Window;
     if ((l.adds && (columns != l.columns || l.inputs != l.outputs)) || (l.prepare == Prepare::Gain && !first) ||
-        (first && (l.int8 || l.adds)) || (window && (!first || l.taps > kMomentTaps || l.left || l.right || voices_ > 1)))
+        (first && (l.int8 || l.adds)) ||
+        (window && (!first || l.taps > kMomentTaps || l.left || l.right || voices_ > 1)))
       throw BadPlan{"a layer of the plan does what it cannot do there"};
     const std::size_t inside = l.inputs / l.groups, padded = l.panels() * kPanel;
     l.weights = from.array(padded * l.taps * (l.int8 ? whole(inside, kQuad) : inside * sizeof(float)));
@@ -168,7 +169,9 @@ void Plan::lay_out() {
       c.out = floats_.floats() + next.place + next.left * width;
       c.out_at = {next.all_columns() * width, width};
     }
-    if (l.prepare == Prepare::Window) c.weights = floats_.floats() + scaled_ + padded, c.bias = floats_.floats() + scaled_;
+    if (l.prepare != Prepare::Window) continue;
+    c.bias = floats_.floats() + scaled_;
+    c.weights = c.bias + padded;
   }
 }
 
