@@ -26,7 +26,7 @@ class Manifest:
     """Facts of one artefact; the fields are the JSON keys.
 
     student: variant name (`s5`). kind: `window` (the paper's family) or `stream`. runtime: the engine that runs it
-    (`executorch`, `torchscript`). backend: the kernels inside (`xnnpack`, `portable`, `cpu`). precision: `fp32`, ...
+    (`executorch`, `torchscript`). backend: the kernels inside (`xnnpack`, `tinyface`, ...). precision: `fp32`, ...
     sample_rate_hz: of the input. window_samples: what the program takes a call, a window or a hop. future_samples: of
     it (a stream's may exceed its hop). state: shape of each state tensor of one voice, `[]` for a window student;
     crowd_voices: voices that the program's method `crowd` runs in one call, 0 without it. fps: native frame rate

@@ -40,8 +40,9 @@ class Backend:
     the program. speeds: by each precision it takes, for the estimate before anything is lowered; None where nobody has
     measured one. rows: memory of a traced `forward`, None where it cannot be computed: such a backend is built when
     asked for by name, never chosen under a budget. has_crowd: its programs have a method for many voices.
-    is_last_resort: chosen only where no other fits. rounds_itself: it takes the float student and puts it on grids of
-    its own. allowed: how far its frames may be from the student's where that is not the usual tolerance.
+    is_last_resort: chosen only where no other fits. families: of students that it takes. rounds_itself: it takes the
+    float student and puts it on grids of its own. allowed: how far its frames may be from the student's where that is
+    not the usual tolerance.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Backend:
     rows: RowsOf | None = None
     has_crowd: bool = False
     is_last_resort: bool = False
+    families: tuple[str, ...] = ("window", "stream")
     rounds_itself: bool = False
     allowed: float | None = None
 

@@ -24,7 +24,12 @@ BACKEND = Backend(
     delegate="XnnpackBackend",
     missing=_missing,
     lower=_lower,
-    speeds={"fp32": Speed(45_000, 0.3), "int8": Speed(90_000, 0.3), "mixed": Speed(60_000, 0.3)},
+    speeds={
+        "fp32": Speed(45_000, 0.3),
+        "int8": Speed(90_000, 0.3),
+        "mixed": Speed(60_000, 0.3),
+        "dynamic": Speed(60_000, 0.3),
+    },
     rows=xnnpack_rows,
     has_crowd=True,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,21 @@ def built_native() -> Path:
         pytest.skip(reason)
     out = ROOT / "build" / "native-tests"
     try:
-        build(out, tests=True, install=out / "installed")
+        with one_at_a_time(out.with_suffix(".lock")):
+            build(out, tests=True, install=out / "installed")
     except EngineUnavailable as error:
         pytest.skip(str(error))
     return out
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Two runs of the tests at once must not write into one build folder."""
+    fcntl = pytest.importorskip("fcntl", reason="the native library is built on Linux and macOS")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

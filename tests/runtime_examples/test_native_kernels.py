@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from native_tools import TOLERANCE, animate, largest_difference, noise, refused, run, values
 
+import sdk
 from runtime_examples.native.build import build
 from sdk.artifact import seal
 from sdk.engines.eager import EagerEngine, EagerStreamEngine
-from sdk.errors import TinyfaceError, VerificationError
+from sdk.errors import EngineUnavailable, TinyfaceError, VerificationError
 from sdk.manifest import Manifest
 from sdk.native import NativeCrowd, NativeModel, NativePredictor, abi
 from sdk.native.abi import Library
@@ -300,3 +301,8 @@ def test_both_methods_read_one_plan(brook_case: Case) -> None:
 
     size, plan_size = brook_case.path.stat().st_size, len(plan(lively("brook")))
     assert size < plan_size + 20_000
+
+
+def test_python_says_who_plays_it(brook_case: Case) -> None:
+    with pytest.raises(EngineUnavailable, match="NativeModel"):
+        sdk.open(brook_case.path)

@@ -92,7 +92,7 @@ class KernelBackend final : public et::BackendInterface {
 
 void register_kernel_backend() {
   static KernelBackend backend;
-  // A second copy of this library may share the runtime: it uses the first one's, which reads its plans or refuses them.
+  // A second copy of this library may share the runtime: it uses the first one's, which reads its plans or refuses.
   if (!et::get_backend_class(kName)) (void)et::register_backend({kName, &backend});
 }
 
