@@ -1,6 +1,5 @@
 """Other ways to spend fewer bits, measured beside int8 and not offered: why not is what `export.study` writes down.
 
-dynamic        int8 weights; each activation's grid is chosen anew at every call from what it holds
 weight-only    int8 weights, float32 arithmetic on what they mean
 half-weights   float16 weights, float32 arithmetic on what they mean
 half           float16 weights and arithmetic, float32 at the ends of the program
@@ -22,7 +21,7 @@ from torch.nn import functional
 from distill.students.spec import Student
 from export.deploy import DeployedStudent, deploy
 from export.deploy_stream import DeployedStream
-from export.grids import HIGH, LOW, WEIGHT_HIGH, conv_shape, weight_scales
+from export.grids import WEIGHT_HIGH, conv_shape, rounded
 from export.keep import KEEP
 from export.quantise import layer_names
 
@@ -40,8 +39,7 @@ class StoredConv(nn.Module):
         super().__init__()
         self.shape, self.half_bits = conv_shape(conv), half
         weight = conv.weight.detach()
-        scales = weight_scales(weight)
-        integers = torch.round(weight / scales.view(-1, 1, 1, 1)).clamp(-WEIGHT_HIGH, WEIGHT_HIGH).to(torch.int8)
+        integers, scales = rounded(weight)
         self.register_buffer("weight", weight.half() if half else integers)
         self.register_buffer("scales", scales)
         self.register_buffer("zeros", torch.zeros(len(scales), dtype=torch.int64))
@@ -56,21 +54,6 @@ class StoredConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, 1, T) -> (B, outputs, 1, T')."""
         return functional.conv2d(x, self.stored(), self.bias, *self.shape)
-
-
-class DynamicConv(StoredConv):
-    """int8 weights, and the input on a grid that spans what it holds in this call (in the delegate: in this voice)."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__(conv, half=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, 1, T) -> (B, outputs, 1, T')."""
-        ops = torch.ops.quantized_decomposed
-        scale, zero = ops.choose_qparams.tensor(x, LOW, HIGH, torch.finfo(torch.float32).eps, torch.int8)
-        integers = ops.quantize_per_tensor.tensor(x, scale, zero, LOW, HIGH, torch.int8)
-        back = ops.dequantize_per_tensor.tensor(integers, scale, zero, LOW, HIGH, torch.int8)
-        return super().forward(back)
 
 
 class Halved(nn.Module):
@@ -105,7 +88,6 @@ def _with(student: Student, make: Callable[[nn.Conv2d], nn.Module]) -> Deployed:
 
 
 ALTERNATIVES: dict[str, Callable[[Student], nn.Module]] = {
-    "dynamic": lambda student: _with(student, DynamicConv),
     "weight-only": lambda student: _with(student, lambda conv: StoredConv(conv, half=False)),
     "half-weights": lambda student: _with(student, lambda conv: StoredConv(conv, half=True)),
     "half": lambda student: Halved(deploy(student)),

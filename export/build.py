@@ -1,19 +1,21 @@
 """Checkpoint -> artefact under a memory budget, in six checked stages.
 
     python -m export.build (--budget 8MB | --device phone_mid) --out build/face [--student s5] [--checkpoint FILE]
-                           [--precision auto|fp32|int8] [--rig arkit|FILE]
+                           [--precision auto|fp32|int8|mixed] [--backend auto|NAME] [--rig arkit|FILE] [--explain]
+    python -m export.build --all --out build/all          # every point, each in a folder; computed against measured
+    python -m export.build --backends                     # what can be exported and run here
 
 load, plan (can it fit at all?), quantise, lower, measure (the file itself, in a fresh process), verify (against the
 checkpoint, in another). Everything is made in a temporary folder beside `--out` and moved there at the end, so an error
 or Ctrl-C leaves nothing behind. `model.pte` is held against the budget; `model.pt` is a convenience for tools, in
-float32. Precision `auto` chooses the best scores that fit among the checkpoints and their int8 twins; `int8` makes a
-twin on the spot, not scored, where a checkpoint has none.
+float32. Precision `auto` chooses the best scores that fit among the checkpoints and their twins; a precision by name
+makes a twin on the spot, not scored, where a checkpoint has none. `--explain` prints the table behind the choice, and
+without `--out` nothing but that.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,15 +23,22 @@ from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Checkpoint
-from export.choose import CHECKPOINTS, Candidate, exceeded, load_candidates, plan, ranked
+from distill.twin import TWIN_PRECISIONS, twin_path
+from export.backends.base import exportable, load_backend
+from export.choose import CHECKPOINTS, Candidate, automatic_backends, exceeded, load_candidates, lower, plan, ranked
 from export.delivery import deliver, workshop, write
-from export.lower import lower
+from export.heard import listen
+from export.lower import Lowered
+from export.memory import MemoryRows
+from export.papers import write_papers
+from export.pareto import find_built
 from export.precision import PRECISIONS, float_point, points
 from export.report import choice_report, counted, file_report, manifest, memory_report
-from export.target import target
+from export.target import allowed_backends, target
 from export.torchscript import torchscript
+from export.trace import trace
 from export.verify import tolerance, verify
-from profiles.harness import measure
+from profiles.harness import Measured, measure
 from profiles.show import show_bytes
 from sdk.artifact import seal
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, TinyfaceError
@@ -37,6 +46,7 @@ from sdk.rig import RigLayout
 
 Say = Callable[[str], None]
 Loaded = list[tuple[Path, Checkpoint]]
+BUILT = Path("build/all")  # where `--all` is usually sent, and its measured figures are looked for
 
 
 def build(
@@ -48,32 +58,55 @@ def build(
     checkpoints: Path = CHECKPOINTS,
     rig: RigLayout | None = None,
     say: Say = lambda line: None,
+    backends: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Build the best checkpoint that fits `budget_bytes` into the folder `out`; returns the content of `report.json`.
+    """Build the best point that fits `budget_bytes` into the folder `out`; returns the content of `report.json`.
 
     student: only this one. checkpoint: only this file. precision: `auto`, or one of `PRECISIONS`. checkpoints: the
-    folder to choose from. rig: refuse any other.
-    Raises `BudgetExceeded`, `CheckpointError`, `ConfigError`, `VerificationError`, `DataError`; `out` is as before.
+    folder to choose from. rig: refuse any other. backends: only these; where none is named, all that a budget may
+    choose.
+    Raises `BudgetExceeded`, `CheckpointError`, `ConfigError`, `EngineUnavailable`, `VerificationError`, `DataError`;
+    `out` is as before.
     """
-    _check_precision(precision)
     with workshop(out) as folder:
-        say("[1/6] load")
-        wanted, others = _load(student, checkpoint, checkpoints, rig, say)
-        say(f"[2/6] plan: {show_bytes(budget_bytes)} for everything")
-        planned = ranked(_plan_all(wanted, precision, checkpoint is not None, say))
+        planned, others = plan_all(student, checkpoint, precision, checkpoints, rig, say, backends)
+        say(f"      {show_bytes(budget_bytes)} for everything:")
         for candidate in planned:
             needs = show_bytes(candidate.rows.counted_bytes)
             say(f"      {candidate.name}: quality {candidate.quality:.3f}, needs {needs}")
-        fitting = [candidate for candidate in planned if candidate.rows.counted_bytes <= budget_bytes]
+        fitting = [c for c in planned if c.rows.counted_bytes <= budget_bytes and c.cost.is_real_time]
         if not fitting:
-            raise exceeded(budget_bytes, planned, _plan_all(others, precision, False, say))
-        report = _first_that_fits(fitting, planned, budget_bytes, folder, say)
-        write(folder / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8"))
+            raise exceeded(budget_bytes, planned, others())
+        chosen, report = _first_that_fits(fitting, planned, budget_bytes, folder, say)
+        write_papers(folder, report, chosen.path, chosen.checkpoint, say)
         deliver(folder, out)
     return report
 
 
-def _load(
+def plan_all(
+    student: str | None,
+    checkpoint: Path | None,
+    precision: str,
+    checkpoints: Path,
+    rig: RigLayout | None,
+    say: Say,
+    backends: Sequence[str],
+) -> tuple[list[Candidate], Callable[[], list[Candidate]]]:
+    """The points asked for, best first, and a function that plans the rest of the folder. See `build`."""
+    check_precision(precision)
+    for name in backends:
+        exportable(name)
+    names = list(backends) or automatic_backends()
+    say("[1/6] load")
+    wanted, others = load_wanted(student, checkpoint, checkpoints, rig, say)
+    say("[2/6] plan")
+    planned = ranked(_plan_each(wanted, precision, checkpoint is not None, say, names))
+    if not planned:
+        raise ConfigError(f"no point of {precision} can be planned for {', '.join(names)}: give another --precision")
+    return planned, lambda: _plan_each(others, precision, False, say, names)
+
+
+def load_wanted(
     student: str | None, checkpoint: Path | None, checkpoints: Path, rig: RigLayout | None, say: Say
 ) -> tuple[Loaded, Loaded]:
     """The checkpoints asked for, and the rest of the folder, which an error may recommend."""
@@ -95,61 +128,87 @@ def _load(
     return wanted, [pair for pair in loaded if pair[0] not in kept]
 
 
-def _plan_all(loaded: Loaded, precision: str, strict: bool, say: Say) -> list[Candidate]:
+def _plan_each(loaded: Loaded, precision: str, strict: bool, say: Say, backends: Sequence[str]) -> list[Candidate]:
     """Every checkpoint at every precision asked for; what cannot be is said and left out, or raised if `strict`."""
     planned: list[Candidate] = []
+    if precision in TWIN_PRECISIONS and any(twin_path(path, precision).exists() for path, _ in loaded):
+        bare = [path.stem for path, _ in loaded if not twin_path(path, precision).exists()]
+        loaded = [pair for pair in loaded if pair[0].stem not in bare]
+        if bare:
+            say(f"      left out: {', '.join(bare)}: no {precision} twin, so never scored; --student NAME makes one")
     for path, checkpoint in loaded:
         try:
-            planned += [plan(path, checkpoint, point) for point in points(path, checkpoint, precision)]
+            for point in points(path, checkpoint, precision):
+                planned += plan(path, checkpoint, point, backends)
         except CheckpointError as error:
-            if strict or (precision == "int8" and len(loaded) == 1):
+            if strict or (precision not in ("auto", "fp32") and len(loaded) == 1):
                 raise
             say(f"      left out: {error}")
             if precision == "auto":
-                planned.append(plan(path, checkpoint, float_point(checkpoint)))
+                planned = [c for c in planned if c.path != path]
+                planned += plan(path, checkpoint, float_point(checkpoint), backends)
     return planned
 
 
 def _first_that_fits(
-    fitting: Sequence[Candidate],
-    planned: Sequence[Candidate],
-    budget_bytes: int,
-    folder: Path,
-    say: Say,
-) -> dict[str, Any]:
-    """Lower, measure and verify in order of quality until a file fits; its report."""
+    fitting: Sequence[Candidate], planned: Sequence[Candidate], budget_bytes: int, folder: Path, say: Say
+) -> tuple[Candidate, dict[str, Any]]:
+    """Lower, measure and verify in order of quality until a file fits; which it is, and its report."""
     rejected: list[str] = []
     for candidate in fitting:
-        say(f"[3/6] quantise: {candidate.path.stem} in {candidate.point.precision}")
-        say(f"[4/6] lower: {candidate.name} to one XNNPACK delegate")
-        lowered = lower(candidate.methods)
-        pte = folder / "model.pte"
-        checkpoint, single = candidate.checkpoint, float_point(candidate.checkpoint)
-        write(pte, seal(lowered.program, manifest(checkpoint, candidate.point, "executorch", "xnnpack")))
-        say("[5/6] measure: the file, in a fresh process")
-        measured = measure(pte)
-        rows = candidate.rows.with_plan(lowered.arenas_bytes)
-        needed = counted(rows, measured)
-        say(f"      counted {show_bytes(needed)} of {show_bytes(budget_bytes)}, {measured.median_us:.0f} us a frame")
+        lowered, measured = make_program(candidate, folder, say)
+        needed = counted(candidate.rows, measured)
+        say(f"      counted {show_bytes(needed)} of {show_bytes(budget_bytes)}, {measured.median_us:.0f} us a call")
         if needed > budget_bytes:
-            sizes = f"planned at {show_bytes(rows.counted_bytes)} but measured {show_bytes(needed)}"
+            sizes = f"planned at {show_bytes(candidate.rows.counted_bytes)} but measured {show_bytes(needed)}"
             rejected.append(f"{candidate.name} was {sizes}")
             say(f"      {rejected[-1]}: trying the next best")
             continue
-        pt = folder / "model.pt"
-        write(pt, seal(torchscript(single.student), manifest(checkpoint, single, "torchscript", "cpu")))
-        measured_pt = measure(pt)
-        say("[6/6] verify: both files against the checkpoint, in a fresh process")
-        errors = verify([pte], candidate.point.student) | verify([pt], single.student)
-        report = choice_report(candidate, planned, budget_bytes, rejected)
-        report["memory"] = memory_report(rows, measured, budget_bytes)
-        report["files"] = {"model.pte": file_report(measured, lowered), "model.pt": file_report(measured_pt)}
-        report["verification"] = {"tolerance": tolerance(candidate.point.student), "max_abs_error": errors}
-        return report
+        report = choice_report(candidate, planned, budget_bytes, rejected, find_built(BUILT))
+        return candidate, report | finish(candidate, lowered, measured, budget_bytes, folder, say)
     raise BudgetExceeded(f"nothing fits {show_bytes(budget_bytes)}: {'; '.join(rejected)}. Give a larger --budget")
 
 
-def _check_precision(precision: str) -> None:
+def make_program(candidate: Candidate, folder: Path, say: Say) -> tuple[Lowered, Measured]:
+    """Stages 3 to 5: `model.pte` in `folder`, sealed, and what it takes."""
+    backend = load_backend(candidate.backend)
+    say(f"[3/6] quantise: {candidate.path.stem} in {candidate.point.precision}")
+    say(f"[4/6] lower: {candidate.name}, {backend.title}")
+    lowered = lower(candidate)
+    facts = manifest(candidate.checkpoint, candidate.point, "executorch", candidate.backend, backend.has_crowd)
+    write(folder / "model.pte", seal(lowered.program, facts))
+    say("[5/6] measure: the file, in a fresh process")
+    return lowered, measure(folder / "model.pte")
+
+
+def finish(
+    candidate: Candidate, lowered: Lowered, measured: Measured, budget_bytes: int, folder: Path, say: Say
+) -> dict[str, Any]:
+    """Stage 6: `model.pt` beside it, both verified; the rest of the report."""
+    checkpoint, single = candidate.checkpoint, float_point(candidate.checkpoint)
+    pt = folder / "model.pt"
+    write(pt, seal(torchscript(single.student), manifest(checkpoint, single, "torchscript", "cpu")))
+    measured_pt = measure(pt)
+    say("[6/6] verify: both files against the checkpoint, in a fresh process")
+    errors = verify([folder / "model.pte"], candidate.point.student) | verify([pt], single.student)
+    rows = _finished_rows(candidate, lowered)
+    return {
+        "memory": memory_report(rows, measured, len(lowered.program), budget_bytes),
+        "files": {"model.pte": file_report(measured, lowered), "model.pt": file_report(measured_pt)},
+        "verification": {"tolerance": tolerance(candidate.point.student), "max_abs_error": errors},
+        "heard": listen(folder / "model.pte", checkpoint),
+    }
+
+
+def _finished_rows(candidate: Candidate, lowered: Lowered) -> MemoryRows:
+    backend, student = load_backend(candidate.backend), candidate.checkpoint.student()
+    assert backend.rows
+    methods = trace(candidate.point.student) if backend.has_crowd else {}
+    return candidate.rows.with_program(lowered.arenas_bytes, methods, student, backend.rows)
+
+
+def check_precision(precision: str) -> None:
+    """Raises `ConfigError` for a precision that there is not."""
     if precision not in ("auto", *PRECISIONS):
         raise ConfigError(f"precision {precision!r} cannot be built; there are: auto, {', '.join(PRECISIONS)}")
 
@@ -163,29 +222,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.build", description="Build the best artefact that fits.")
     parser.add_argument("--budget", help="memory for everything, such as 8MB or 500KB")
     parser.add_argument("--device", help="take budget and precision from this profile, such as phone_mid")
-    parser.add_argument("--out", required=True, type=Path, help="folder for model.pte, model.pt and report.json")
+    parser.add_argument("--out", type=Path, help="folder for model.pte, model.pt and report.json")
     parser.add_argument("--student", help="only this variant, such as s5")
     parser.add_argument("--checkpoint", type=Path, help="only this file, instead of the best of checkpoints/")
     parser.add_argument("--precision", help=f"auto, or one of: {', '.join(PRECISIONS)}")
+    parser.add_argument("--backend", default="auto", help="auto, or one that --backends lists")
     parser.add_argument("--rig", help="refuse checkpoints of another rig: arkit, or a layout file")
+    parser.add_argument("--explain", action="store_true", help="print the table behind the choice")
+    parser.add_argument("--all", action="store_true", help="build every point, each into a folder of --out; resumable")
+    parser.add_argument("--backends", action="store_true", help="list the backends and what each lacks here")
     options = parser.parse_args(arguments)
     try:
-        rig = _rig(options.rig) if options.rig else None
-        budget_bytes, precision = target(options.budget, options.device, options.precision)
-        report = build(
-            budget_bytes, options.out, options.student, options.checkpoint, precision,
-            rig=rig, say=lambda line: print(line, file=sys.stderr, flush=True),
-        )  # fmt: skip
+        return _run(options)
     except TinyfaceError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    from export import every, explain
+
+    if options.backends:
+        print(explain.backend_table())
+        return 0
+    rig = _rig(options.rig) if options.rig else None
+    backends = allowed_backends(options.device, options.backend)
+    if options.all:
+        if options.out is None:
+            raise ConfigError("say where to build every point: --out FOLDER")
+        wanted = (options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig, backends)
+        summary = every.build_every(options.out, *wanted)
+        print(f"{options.out / 'summary.md'}: {len(summary['built'])} built, {len(summary['failed'])} not")
+        return 2 if summary["failed"] else 0
+    if options.backend != "auto" and load_backend(options.backend).rows is None:
+        return _run_foreign(options, rig)
+    budget_bytes, precision = target(options.budget, options.device, options.precision)
+    wanted = (options.student, options.checkpoint, precision, CHECKPOINTS, rig, backends)
+    if options.out is None:
+        if not options.explain:
+            raise ConfigError("say where to build: --out FOLDER; or ask for the table alone with --explain")
+        print(explain.explain(budget_bytes, *wanted))
+        return 0
+    report = build(budget_bytes, options.out, *wanted[:-1], say=_say, backends=backends)
     memory, choice = report["memory"], report["choice"]
+    if options.explain:
+        print(explain.report_table(report))
     size = show_bytes(memory["counted_bytes"])
     print(f"{options.out}: {choice['student']} {choice['precision']}, {size} counted: {choice['why']}")
     return 0
+
+
+def _run_foreign(options: argparse.Namespace, rig: RigLayout | None) -> int:
+    from export.foreign import build_foreign
+
+    if options.out is None:
+        raise ConfigError("say where to build: --out FOLDER")
+    wanted = (options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig)
+    report = build_foreign(options.backend, options.out, *wanted, say=_say)
+    choice, proof = report["choice"], report["verification"]
+    verified = "verified" if proof["verified"] else f"not verified: {proof['why']}"
+    print(f"{options.out}: {choice['student']} {choice['precision']} for {choice['backend']}; {verified}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which checkpoint to build, and at which precision: the best scores that fit, known before anything is lowered."""
+"""Which point to build, of all checkpoints x precisions x backends: the best scores that fit, known before lowering."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch.export import ExportedProgram
-
 from distill.checkpoint import Checkpoint
-from export.deploy import deploy
-from export.deploy_stream import CROWD_VOICES, DeployedStream
-from export.lower import export_program
-from export.memory import MemoryRows, memory_rows
+from export.backends.base import backend_names, cannot_run, load_backend
+from export.cost import Cost, cost
+from export.lower import Lowered
+from export.memory import MemoryRows
 from export.precision import Point
+from export.trace import trace_forward
 from profiles.show import show_bytes
 from sdk.errors import BudgetExceeded, CheckpointError
 from sdk.rig import RigLayout
@@ -25,18 +24,21 @@ CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A checkpoint at a precision, traced in deployment layout, with its quality and its computed memory."""
+    """A checkpoint at a precision for a backend, with its quality, its computed memory and its estimated cost."""
 
     path: Path
     checkpoint: Checkpoint
     point: Point
-    methods: dict[str, ExportedProgram]
+    backend: str
     rows: MemoryRows
+    cost: Cost
     quality: float
 
     @property
     def name(self) -> str:
-        return self.path.stem if self.point.precision == "fp32" else f"{self.path.stem} {self.point.precision}"
+        """`s6`, `s6 int8`, `s8 portable`: what differs from the usual is said."""
+        words = [self.path.stem, self.point.precision, self.backend]
+        return " ".join(word for word in words if word not in ("fp32", "xnnpack"))
 
 
 def quality(scores: Mapping[str, Any]) -> float:
@@ -72,29 +74,56 @@ def load_candidates(
     return loaded, errors
 
 
-def plan(path: Path, checkpoint: Checkpoint, point: Point) -> Candidate:
-    """Trace one point of a checkpoint and compute its memory rows; about a second."""
-    deployed = deploy(point.student)
-    methods = {"forward": export_program(deployed, deployed.inputs(1))}
-    if isinstance(deployed, DeployedStream):
-        methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
-    rows = memory_rows(methods, checkpoint.student())
-    return Candidate(path, checkpoint, point, methods, rows, quality(point.scores))
+def automatic_backends() -> list[str]:
+    """Backends that a budget may choose: their memory can be computed, and their programs run and are verified here."""
+    backends = {name: load_backend(name) for name in backend_names()}
+    return [name for name, one in backends.items() if one.rows and not one.missing() and not cannot_run(one)]
+
+
+def plan(path: Path, checkpoint: Checkpoint, point: Point, backends: Sequence[str] = ("xnnpack",)) -> list[Candidate]:
+    """A candidate for each of `backends` that takes the precision and whose memory can be computed.
+
+    The student is traced once, for one voice; a third of a second.
+    """
+    chosen = {name: load_backend(name) for name in backends}
+    takers = {name: one for name, one in chosen.items() if one.rows and point.precision in one.precisions}
+    if not takers:
+        return []
+    exported, single, score = trace_forward(point.student), checkpoint.student(), quality(point.scores)
+    found = []
+    for name, one in takers.items():
+        assert one.rows
+        rows, taken = one.rows(exported, single), cost(exported, checkpoint.spec, one.speeds[point.precision])
+        found.append(Candidate(path, checkpoint, point, name, rows, taken, score))
+    return found
+
+
+def lower(candidate: Candidate) -> Lowered:
+    """The program of a candidate, by its backend. Raises `VerificationError` where it does not lower whole."""
+    return load_backend(candidate.backend).lower(candidate.point.student)
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Best quality first; of equals the smallest, then by name."""
-    return sorted(candidates, key=lambda c: (-c.quality, c.rows.counted_bytes, c.name))
+    """Best first: what keeps up with speech, then fast backends, quality, least time, least memory, and by name."""
+
+    def key(c: Candidate) -> tuple[Any, ...]:
+        slow = load_backend(c.backend).is_last_resort
+        return not c.cost.is_real_time, slow, -c.quality, c.cost.call_us or 0.0, c.rows.counted_bytes, c.name
+
+    return sorted(candidates, key=key)
 
 
 def exceeded(budget_bytes: int, wanted: Sequence[Candidate], others: Sequence[Candidate]) -> BudgetExceeded:
     """The error for `wanted` checkpoints of which none fits: what each needs, what would fit, and by how much."""
+    wanted = [c for c in wanted if c.cost.is_real_time] or wanted
     closest = min(wanted, key=lambda c: c.rows.counted_bytes)
     rows, need = closest.rows, closest.rows.counted_bytes
-    parts = (
-        f"packed weights {show_bytes(rows.packed_weights_bytes)}, workspace {show_bytes(rows.workspace_bytes)}, "
-        f"operators {show_bytes(rows.operators_bytes)}, stream state {show_bytes(rows.stream_state_bytes)}"
-    )
+    kinds = {
+        "packed weights": rows.packed_weights_bytes, "weights in place": rows.in_place_bytes,
+        "workspace": rows.workspace_bytes, "planned arenas": rows.planned_arenas_bytes,
+        "operators": rows.operators_bytes, "stream state": rows.stream_state_bytes,
+    }  # fmt: skip
+    parts = ", ".join(f"{name} {show_bytes(size)}" for name, size in kinds.items() if size)
     text = (
         f"{closest.name} needs {show_bytes(need)}, the budget is {show_bytes(budget_bytes)}: {parts}; "
         f"that is {show_bytes(need - budget_bytes)} too much."
@@ -103,9 +132,10 @@ def exceeded(budget_bytes: int, wanted: Sequence[Candidate], others: Sequence[Ca
     larger = [f"{c.name} {show_bytes(c.rows.counted_bytes)}" for c in rest]
     if larger:
         text += f" The others need more: {', '.join(larger)}."
-    fits = [c.name for c in others if c.rows.counted_bytes <= budget_bytes]
+    fits = [c for c in ranked(others) if c.rows.counted_bytes <= budget_bytes and c.cost.is_real_time]
+    fast = [c for c in fits if not load_backend(c.backend).is_last_resort]
     if fits:
-        return BudgetExceeded(f"{text} Fits: {', '.join(fits)}.")
+        return BudgetExceeded(f"{text} Fits: {', '.join(c.name for c in fast or fits)}.")
     # a tenth on top, in whole steps of 100 KB, so that the advice still holds once the file is measured
     advice_kb = -(-need * 11 // 10 // 100_000) * 100
     return BudgetExceeded(f"{text} Nothing fits; give --budget {advice_kb}KB or more, or train a smaller variant.")

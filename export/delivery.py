@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sdk.errors import DataError
 
-FILES = ("model.pte", "model.pt", "report.json")  # moved in this order: a report never describes files yet to come
+# moved in this order: a report never describes files yet to come
+FILES = ("model.pte", "model.pt", "model.md", "report.html", "report.json")
 
 
 @contextmanager
@@ -58,6 +59,9 @@ def deliver(folder: Path, out: Path) -> None:
             return
         (out / "report.json").unlink(missing_ok=True)  # a report never describes other files than those beside it
         for name in FILES:
-            os.replace(folder / name, out / name)
+            if (folder / name).exists():
+                os.replace(folder / name, out / name)
+            else:
+                (out / name).unlink(missing_ok=True)  # of an earlier build, which this one has no part in
     except OSError as error:
         raise DataError(f"{out}: cannot put the finished files there: {error.strerror or error}") from error

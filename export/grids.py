@@ -115,12 +115,11 @@ class GridConv(nn.Module):
         """The int8 convolution that this one stands for."""
         conv, weight = self.conv, self.conv.weight.detach()
         weight = weight * self.spread if self.matrix else weight
-        scales = weight_scales(weight)
-        integers = torch.round(weight / scales.view(-1, 1, 1, 1)).clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
+        integers, scales = rounded(weight)
         bias = torch.zeros(len(scales)) if conv.bias is None else conv.bias.detach().clone()
         grids = torch.stack([torch.stack([watcher.scale, watcher.zero]) for watcher in self.watchers()])
         inverse = 1 / self.spread if self.matrix else None
-        return Int8Conv(integers.to(torch.int8), scales, bias, grids.clone(), conv_shape(conv), inverse)
+        return Int8Conv(integers, scales, bias, grids.clone(), conv_shape(conv), inverse)
 
 
 class Int8Conv(nn.Module):
@@ -175,6 +174,48 @@ class Int8Conv(nn.Module):
         return _on_grid(functional.conv2d(x, weight, self.bias, *self.shape), self.out)
 
 
+class DynamicConv(nn.Module):
+    """An int8 convolution whose input's grid is chosen at every call from what each voice's input holds; its output is
+    float32. It needs no speech to calibrate on, and rounds less; finding the range costs a pass over the input.
+
+    weight, scales, bias, shape: as of `Int8Conv`. The delegate takes no depthwise ones.
+    """
+
+    weight: Tensor
+    scales: Tensor
+    bias: Tensor
+    zeros: Tensor
+
+    def __init__(self, weight: Tensor, scales: Tensor, bias: Tensor, shape: Sequence[Any]) -> None:
+        super().__init__()
+        import torch.ao.quantization.fx._decomposed  # registers the operators that delegates know
+
+        for name, value in (("weight", weight), ("scales", scales), ("bias", bias)):
+            self.register_buffer(name, value)
+        self.register_buffer("zeros", torch.zeros(len(scales), dtype=torch.int64), persistent=False)
+        self.shape = tuple(shape)
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> DynamicConv:
+        """`conv` with rounded weights."""
+        integers, scales = rounded(conv.weight.detach())
+        bias = torch.zeros(len(scales)) if conv.bias is None else conv.bias.detach().clone()
+        return cls(integers, scales, bias, conv_shape(conv))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, 1, T) -> (B, outputs, 1, T'), float32."""
+        if len(x) > 1 and not torch.compiler.is_exporting():  # the delegate looks at each voice by itself
+            return torch.cat([self(voice) for voice in x.split(1)])
+        ops = torch.ops.quantized_decomposed
+        scale, zero = ops.choose_qparams.tensor(x, LOW, HIGH, torch.finfo(torch.float32).eps, torch.int8)
+        integers = ops.quantize_per_tensor.tensor(x, scale, zero, LOW, HIGH, torch.int8)
+        entered = ops.dequantize_per_tensor.tensor(integers, scale, zero, LOW, HIGH, torch.int8)
+        weight = ops.dequantize_per_channel(
+            self.weight, self.scales, self.zeros, 0, -WEIGHT_HIGH, WEIGHT_HIGH, torch.int8
+        )
+        return functional.conv2d(entered, weight, self.bias, *self.shape)
+
+
 def conv_shape(conv: nn.Conv2d) -> tuple[Any, ...]:
     """Stride, padding, dilation and groups, as `conv2d` takes them."""
     return conv.stride, conv.padding, conv.dilation, conv.groups
@@ -182,7 +223,14 @@ def conv_shape(conv: nn.Conv2d) -> tuple[Any, ...]:
 
 def is_int8(student: nn.Module) -> bool:
     """Whether any of its layers is."""
-    return any(isinstance(layer, Int8Conv) for layer in student.modules())
+    return any(isinstance(layer, (Int8Conv, DynamicConv)) for layer in student.modules())
+
+
+def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """int8 integers of `weight` and their steps, one a channel."""
+    scales = weight_scales(weight)
+    integers = torch.round(weight / scales.view(-1, 1, 1, 1)).clamp(-WEIGHT_HIGH, WEIGHT_HIGH)
+    return integers.to(torch.int8), scales
 
 
 def weight_scales(weight: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from sdk.errors import CheckpointError
 
 SCHEMA = 1
 KEEP = ("front.0", "fc3", "first")  # of precision int8: names of layers, or of what they lie in
+KEEP_DYNAMIC = ("front.0", "first")  # its outputs have no grid, so that the last layer loses nothing
 
 
 def sensitivity_path(checkpoint: Path) -> Path:
@@ -18,11 +19,13 @@ def sensitivity_path(checkpoint: Path) -> Path:
 
 
 def kept(path: Path, checkpoint: Checkpoint, precision: str) -> tuple[str, ...]:
-    """Layers that stay in float at `precision`, `int8` or `mixed`, of the `checkpoint` at `path`.
+    """Layers that stay in float at `precision` (`TWIN_PRECISIONS`) of the `checkpoint` at `path`.
 
     Raises `CheckpointError` for `mixed` if no sweep lies beside the checkpoint, or only one of other weights.
     """
-    return KEEP if precision == "int8" else _measured(path, checkpoint)
+    if precision == "mixed":
+        return _measured(path, checkpoint)
+    return KEEP_DYNAMIC if precision == "dynamic" else KEEP
 
 
 def _measured(path: Path, checkpoint: Checkpoint) -> tuple[str, ...]:

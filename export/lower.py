@@ -1,4 +1,4 @@
-"""Student -> ExecuTorch program: one XNNPACK delegate and nothing outside it, or no program at all.
+"""Student -> ExecuTorch program: one delegate and nothing outside it, or no program at all.
 
 An operator that stays outside runs in a reference loop, hundreds of times slower, needs a kernel library three times
 the size of the delegate, and nothing else would tell. So the count is checked here, on the program itself.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,13 @@ _GLUE = {"executorch_call_delegate", "getitem"}
 @dataclass(frozen=True)
 class Lowered:
     """A `.pte` program and what its own memory plan says. arenas_bytes: planned outside the delegate, of the method
-    that needs most: the runtime reserves as much once, whatever it loads."""
+    that needs most: the runtime reserves as much once, whatever it loads. delegates: of all methods. outside: names of
+    the operators that the runtime's own kernels run."""
 
     program: bytes
     arenas_bytes: int
     delegates: int
+    outside: tuple[str, ...] = ()
 
 
 def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> ExportedProgram:
@@ -53,15 +55,35 @@ def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Exp
 def lower(methods: dict[str, ExportedProgram]) -> Lowered:
     """An XNNPACK program of `methods` (`forward` and perhaps `crowd`), each one delegate and nothing else.
 
-    Equal weights are stored once. The caller owns the inputs' memory, so it is not planned a second time. Raises
-    `VerificationError` if anything is left outside the delegates.
+    Raises `VerificationError` if anything is left outside the delegates.
     """
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    return lower_with(methods, lambda name: XnnpackPartitioner(), "XNNPACK")
+
+
+def lower_with(
+    methods: dict[str, ExportedProgram],
+    partitioner: Callable[[str], Any],
+    backend: str,
+    whole: bool = True,
+    config: Any = None,
+    transform: Callable[[Any], Any] = lambda edge: edge,
+) -> Lowered:
+    """A program of `methods`, each given to the partitioner that is made for its name, or to none where that is None.
+
+    Equal weights are stored once. The caller owns the inputs' memory, so it is not planned a second time. config: of
+    the exporter. transform: what else happens to the edge program. Raises `VerificationError` if `whole` and anything
+    is left outside the delegates.
+    """
+    with quiet():
         from executorch.exir import ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes import MemoryPlanningPass
 
-        edge = to_edge_transform_and_lower(methods, partitioner=[XnnpackPartitioner()])
+        made = {name: partitioner(name) for name in methods}
+        given = {name: [part] for name, part in made.items() if part is not None}
+        edge = transform(to_edge_transform_and_lower(methods, partitioner=given or None, compile_config=config))
         graphs = [edge.exported_program(name).graph_module.graph for name in methods]
         nodes = [node for graph in graphs for node in graph.nodes if node.op == "call_function"]
         calls = [getattr(node.target, "__name__", str(node.target)) for node in nodes]
@@ -71,14 +93,14 @@ def lower(methods: dict[str, ExportedProgram]) -> Lowered:
     left = {operator.name for plan in plans.values() for operator in plan.operators}
     outside = sorted({name for name in calls if name not in _GLUE} | left)
     delegates = [len(plan.delegates) for plan in plans.values()]
-    if set(delegates) != {1} or outside:
+    if whole and (set(delegates) != {1} or outside):
         raise VerificationError(
             f"the student does not lower whole: {delegates} delegates, "
             f"outside them: {', '.join(outside) or 'none'}. "
-            "Write the layer that these come from in operators that XNNPACK takes (see distill/students/layers.py)"
+            f"Write the layer that these come from in operators that {backend} takes (see distill/students/layers.py)"
         )
     arenas_bytes = max(sum(plan.non_const_buffer_sizes) for plan in plans.values())
-    return Lowered(bytes(finished.buffer), arenas_bytes, len(delegates))
+    return Lowered(bytes(finished.buffer), arenas_bytes, sum(delegates), tuple(sorted(left)))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,11 @@
 """Where the memory goes, row by row: computed from the traced student before lowering, then held against the file.
 
     steady  = packed weights + operators + planned arenas + workspace
-    counted = max(steady, load peak) + stream state of one voice          <- what a budget is held against
+    counted = max(steady, load peak) + weights in place + stream state of one voice     <- held against a budget
+
+*Program*: the file; its pages are the system's, clean, and dropped when memory is short. *Weights in place*: what of
+them is read at every frame and so has to stay: all weights of a backend that makes no copy of its own, none of one
+that does.
 
 *Packed weights*: the delegate's own copy of every convolution, rounded up to whole tiles of outputs. *Operators*: its
 bookkeeping. *Planned arenas*: what stays outside the delegate, by the program's own memory plan, of the method that
@@ -17,7 +21,7 @@ The paper counts otherwise: parameters plus every layer's output, each once, at 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +31,7 @@ from torch.export import ExportedProgram
 
 from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent
+from export.deploy_stream import CROWD_VOICES
 
 FLOAT_BYTES = 4
 POINTER_BYTES = 8
@@ -35,22 +40,28 @@ INPUTS_TOGETHER = 8  # int8 weights are packed for that many inputs at a time
 INT8_OUTPUT_BYTES = 8  # of each packed int8 output: its bias and its step
 OPERATOR_BYTES = 2000  # one operator with its values in the delegate, measured on all variants
 END_BYTES = 1000  # one tensor that goes in or comes out, in the books of program and delegate
-_VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "slice", "expand", "unsqueeze", "alias")
+OPERATOR_FILE_BYTES = 370  # one operator in the program, beside its weights
+PORTABLE_CALL_BYTES = 950  # one call with its values in the runtime's books, where there is no delegate
+_FREE_VIEWS = ("reshape", "view", "flatten", "unsqueeze", "alias")
+_VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "expand", "unsqueeze", "alias")
 _IN_PLACE = ("gelu", "tanh", "relu", "add", "sub", "mul", "rsqrt")
 
 
 @dataclass(frozen=True)
 class MemoryRows:
-    """Bytes, row by row; see the head of this file for what each row is."""
+    """Bytes, row by row; see the head of this file for what each row is. crowd_bytes and paper_bytes are filled in for
+    what is built (`with_program`): no budget holds them."""
 
+    program_bytes: int
     parameters_bytes: int
     packed_weights_bytes: int
+    in_place_bytes: int
     operators_bytes: int
     planned_arenas_bytes: int
     workspace_bytes: int
     stream_state_bytes: int
-    crowd_bytes: int
-    paper_bytes: int
+    crowd_bytes: int = 0
+    paper_bytes: int = 0
 
     @property
     def steady_bytes(self) -> int:
@@ -63,11 +74,26 @@ class MemoryRows:
 
     @property
     def counted_bytes(self) -> int:
-        return max(self.steady_bytes, self.load_peak_bytes) + self.stream_state_bytes
+        return max(self.steady_bytes, self.load_peak_bytes) + self.beside_heap_bytes
 
-    def with_plan(self, arenas_bytes: int) -> MemoryRows:
-        """The same rows with the planned arenas read from the lowered program."""
-        return replace(self, planned_arenas_bytes=arenas_bytes)
+    @property
+    def beside_heap_bytes(self) -> int:
+        """What a budget counts beside the heap: weights that are used where the file has them, and a voice's state."""
+        return self.in_place_bytes + self.stream_state_bytes
+
+    def with_program(
+        self, arenas_bytes: int, methods: Mapping[str, ExportedProgram], student: Student, rows: RowsOf
+    ) -> MemoryRows:
+        """The same with the planned arenas read from the lowered program, and the rows that only a report wants.
+
+        methods: all of the program, traced. student: in float. rows: how this backend's rows are computed.
+        """
+        others = [rows(exported, student) for name, exported in methods.items() if name != "forward"]
+        extra = sum(
+            row.packed_weights_bytes + row.operators_bytes + max(row.workspace_bytes - self.workspace_bytes, 0)
+            for row in others
+        )
+        return replace(self, planned_arenas_bytes=arenas_bytes, crowd_bytes=extra, paper_bytes=paper_bytes(student))
 
     def as_dict(self) -> dict[str, int]:
         """Every row and sum, for a report."""
@@ -75,38 +101,78 @@ class MemoryRows:
         return vars(self) | {name: getattr(self, name) for name in sums}
 
 
-def memory_rows(methods: Mapping[str, ExportedProgram], student: Student) -> MemoryRows:
-    """Rows of the float `student` whose deployment layout, in any precision, was traced as `methods`; nothing is
-    lowered for it."""
-    parts = {name: _method_parts(exported) for name, exported in methods.items()}
-    packed, operators, _, workspace = parts["forward"]
+RowsOf = Callable[[ExportedProgram, Student], MemoryRows]
+
+
+def xnnpack_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
+    """Rows of an XNNPACK program. exported: its traced `forward`, in any precision. student: the float one."""
+    nodes = _calls(exported)
+    results = _results(exported)
+    stream = isinstance(student, StreamStudent)
+    parameters = _parameter_bytes(exported)
     return MemoryRows(
-        parameters_bytes=_parameter_bytes(methods["forward"]),
-        packed_weights_bytes=packed,
-        operators_bytes=operators,
-        planned_arenas_bytes=max(arena for _, _, arena, _ in parts.values()),
-        workspace_bytes=workspace,
-        stream_state_bytes=_voice_bytes(student),
-        crowd_bytes=sum(
-            packed + operators + max(workspace - parts["forward"][3], 0)
-            for name, (packed, operators, _, workspace) in parts.items()
-            if name != "forward"
-        ),
-        paper_bytes=paper_bytes(student),
+        program_bytes=parameters + operator_count(exported) * (2 if stream else 1) * OPERATOR_FILE_BYTES,
+        parameters_bytes=parameters,
+        packed_weights_bytes=sum(_packed_bytes(node) for node in nodes if "conv" in _name(node)),
+        in_place_bytes=0,
+        operators_bytes=operator_count(exported) * OPERATOR_BYTES + 2 * len(results) * END_BYTES,
+        planned_arenas_bytes=sum(_bytes(result) for result in results) * (CROWD_VOICES if stream else 1),
+        workspace_bytes=_live_peak(exported) + sum(_table_bytes(node) for node in nodes if "conv" in _name(node)),
+        stream_state_bytes=voice_bytes(student),
     )
 
 
-def _method_parts(exported: ExportedProgram) -> tuple[int, int, int, int]:
-    """Packed weights, operators, arena and workspace of one method, in bytes."""
-    nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
-    convolutions = [node for node in nodes if "conv" in _name(node)]
-    results = next(iter(exported.graph.find_nodes(op="output"))).args[0]
-    return (
-        sum(_packed_bytes(node) for node in convolutions),
-        sum(not _is_view(node) for node in nodes) * OPERATOR_BYTES + 2 * len(results) * END_BYTES,
-        sum(_bytes(result) for result in results),
-        _live_peak(exported) + sum(_table_bytes(node) for node in convolutions),
+def portable_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
+    """Rows of a program without a delegate or crowd, in float: every value is in the plan, weights stay in place."""
+    nodes = _calls(exported)
+    parameters = _parameter_bytes(exported)
+    return MemoryRows(
+        program_bytes=parameters + operator_count(exported) * OPERATOR_FILE_BYTES,
+        parameters_bytes=parameters,
+        packed_weights_bytes=0,
+        in_place_bytes=parameters,
+        operators_bytes=len(nodes) * PORTABLE_CALL_BYTES,
+        planned_arenas_bytes=_planned_peak(exported),
+        workspace_bytes=0,
+        stream_state_bytes=voice_bytes(student),
     )
+
+
+def convolutions(exported: ExportedProgram) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Shapes of every convolution's output and weights."""
+    return [(_shape(node), _shape(node.args[1])) for node in _calls(exported) if "conv" in _name(node)]
+
+
+def operator_count(exported: ExportedProgram) -> int:
+    """Operators that a delegate runs one by one."""
+    return sum(not _is_view(node) for node in _calls(exported))
+
+
+def _calls(exported: ExportedProgram) -> list[fx.Node]:
+    return [node for node in exported.graph.nodes if node.op == "call_function"]
+
+
+def _results(exported: ExportedProgram) -> list[Any]:
+    return list(next(iter(exported.graph.find_nodes(op="output"))).args[0])
+
+
+def _planned_peak(exported: ExportedProgram) -> int:
+    """Most bytes of values alive at once where every one is written out, in graph order; outputs stay to the end."""
+    order, results = _calls(exported), set(_results(exported))
+    owner: dict[fx.Node, fx.Node] = {}
+    for node in order:
+        if _name(node).startswith(_FREE_VIEWS) and node.all_input_nodes:
+            owner[node] = owner.get(node.all_input_nodes[0], node.all_input_nodes[0])
+    last = {owner.get(arg, arg): step for step, node in enumerate(order) for arg in node.all_input_nodes}
+    kept = {owner.get(node, node) for node in results}
+    live: dict[fx.Node, int] = {}
+    peak = 0
+    for step, node in enumerate(order):
+        if node not in owner:
+            live[node] = _bytes(node)
+        peak = max(peak, sum(live.values()))
+        live = {value: size for value, size in live.items() if last.get(value, -1) > step or value in kept}
+    return peak
 
 
 def _parameter_bytes(exported: ExportedProgram) -> int:
@@ -123,7 +189,7 @@ def paper_bytes(student: Student) -> int:
     return outputs + sum(p.numel() for p in student.parameters()) * FLOAT_BYTES
 
 
-def _voice_bytes(student: Student) -> int:
+def voice_bytes(student: Student) -> int:
     """What each voice keeps: the last window of samples, or a hop that is not full yet and the state."""
     if isinstance(student, StreamStudent):
         return (HOP_SAMPLES + sum(tensor.numel() for tensor in student.initial_state())) * FLOAT_BYTES
@@ -196,15 +262,35 @@ def _name(node: fx.Node) -> str:
 
 
 def _is_view(node: fx.Node) -> bool:
-    """Whether `node` makes nothing of its own: another view of its input, or a part of an integer convolution."""
+    """Whether `node` makes nothing of its own: another view of its input, or a part of an integer operator."""
     return _name(node).startswith(_VIEWS) or _is_part(node)
 
 
 def _is_part(node: fx.Node) -> bool:
-    """A conversion that the delegate takes into the integer convolution before or behind it."""
+    """A conversion that the delegate takes into the integer operator before or behind it."""
+    if _name(node).startswith(("choose_qparams", "getitem")) or _name(node) == "dequantize_per_tensor.tensor":
+        return True  # of a grid that is chosen at every call: the conversion onto it does all of that
     if _name(node).startswith("dequantize"):
-        return all("conv" in _name(user) for user in node.users)
-    return _name(node).startswith("quantize") and "conv" in _name(node.args[0])  # type: ignore[arg-type]
+        return all(_is_integer(user) for user in node.users)
+    source = node.args[0]
+    return _name(node).startswith("quantize") and isinstance(source, fx.Node) and _is_integer(source)
+
+
+def _is_integer(node: fx.Node) -> bool:
+    """Whether the delegate does `node` in integers: all its inputs come off a grid and its result goes onto one."""
+    if node.op != "call_function" or "quantize" in _name(node):
+        return False
+    inputs = [arg for arg in node.all_input_nodes if not _is_constant(arg)]
+    names = [_name(user) for user in node.users]
+    into = len(names) == 1 and names[0].startswith("quantize")
+    return into and bool(inputs) and all(_name(arg).startswith("dequantize") for arg in inputs)
+
+
+def _is_constant(node: fx.Node) -> bool:
+    """A weight, or what becomes of one before the first call."""
+    if node.op != "call_function":
+        return _name(node).startswith(("p_", "b_", "c_", "_prop"))
+    return _name(node).startswith("dequantize_per_channel")
 
 
 def _shape(node: Any) -> tuple[int, ...]:
@@ -216,5 +302,4 @@ def _bytes(node: Any) -> int:
     shape = _shape(node)
     if not shape:
         return 0
-    integer = "conv" in _name(node) and any(_name(user).startswith("quantize") for user in node.users)
-    return math.prod(shape) * (1 if integer else int(node.meta["val"].element_size()))
+    return math.prod(shape) * (1 if _is_integer(node) else int(node.meta["val"].element_size()))

@@ -1,7 +1,11 @@
-"""What a checkpoint can be built as: itself in float32, or its int8 twin, which is another set of weights and scores.
+"""What a checkpoint can be built as: itself in float32, or a rounded twin, which is another set of weights and scores.
 
-fp16 is not among them, and would gain nothing here: XNNPACK stores half weights as float32 in the file, has no GELU for
-them (15 delegates instead of one), and is slower on x86 without native half arithmetic.
+int8    convolutions in integers, all but the first and the last
+mixed   convolutions in integers, all but those that a measured sweep found to hurt the lips (`export/sensitivity.py`)
+dynamic int8 weights, and activations on grids that are chosen at every call: nearest to float, made without any speech
+
+Others were measured and are not offered (`export/alternatives.py`, docs/int8.md): half precision leaves 14 delegates
+and GELU outside them, half-stored weights come out as float32 and larger, int8 weights alone do not lower at all.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ def rounded_point(path: Path, checkpoint: Checkpoint, precision: str) -> Point:
     if file.exists():
         twin = Twin.load(file, checkpoint)
     else:
-        twin = post_training(checkpoint, note={"precision": precision}, keep=kept(path, checkpoint, precision))
+        twin = post_training(checkpoint, keep=kept(path, checkpoint, precision), precision=precision)
     return twin_point(checkpoint, twin, precision)
 
 

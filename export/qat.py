@@ -36,7 +36,7 @@ from distill.recipes.run import Run
 from distill.students.spec import Student
 from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
-from distill.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
+from distill.twin import Twin, twin_card, twin_path
 from export.keep import KEEP, kept
 from export.quantise import calibrate, corpus_rows, freeze, to_twin, with_grids
 from sdk.errors import TinyfaceError
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
     parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
-    parser.add_argument("--precision", choices=TWIN_PRECISIONS, default="int8", help="mixed: as a sweep has found")
+    parser.add_argument("--precision", choices=("int8", "mixed"), default="int8", help="mixed: as a sweep has found")
     parser.add_argument("--control", type=Path, help="make the same steps without rounding: float checkpoint to write")
     parser.add_argument("--second-teacher", type=Path, help="stream checkpoint that supervises features (eq. 5 to 7)")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")

@@ -1,13 +1,14 @@
 """Post-training quantisation: a float student and minutes of the speech that it will hear -> its int8 self.
 
     python -m export.quantise --checkpoint checkpoints/s7.pt [--corpus build/corpus] [--out checkpoints/s7-int8.twin]
-                              [--precision int8|mixed]
+                              [--precision int8|mixed|dynamic]
 
 The student is run over whole rows from an empty state, clean and degraded, loud and quiet, so that every grid
 (`export/grids.py`) sees what occurs. First and last layer stay float32 (`KEEP`): the first sees consonants 40 dB below
 the vowel beside them, less than one step of an int8 grid; the last draws the curves, where a step is a jump of the
 lips. Together they are a fiftieth of the work. In `mixed` those stay float32 that a measured sweep names instead
-(`export.sensitivity`). No corpus is needed; `export.qat` makes a better twin with one.
+(`export.sensitivity`). In `dynamic` no grid is known beforehand: each call looks at its own range first. No corpus is
+needed; `export.qat` makes a better int8 twin with one.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from distill.recipes.heterogeneous import load_shards
 from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent, fold_norms
 from distill.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
-from export.grids import GELU_FLOOR, GridConv, Int8Conv, Watcher, conv_shape
-from export.keep import KEEP, kept
+from export.grids import GELU_FLOOR, DynamicConv, GridConv, Int8Conv, Watcher, conv_shape
+from export.keep import KEEP, KEEP_DYNAMIC, kept
 from export.verify import golden_stretches
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError, TinyfaceError
@@ -142,16 +143,32 @@ def corpus_rows(shards: Sequence[Shard], augment: Augment, count: int = GOLDEN_R
     return [row[0] for row in audio]
 
 
+def dynamic(student: Student, keep: Sequence[str] = KEEP_DYNAMIC) -> Student:
+    """A copy with rounded weights, whose grids are chosen at every call; depthwise layers stay float."""
+    copied = copy.deepcopy(student).eval()
+    if isinstance(copied, StreamStudent):
+        fold_norms(copied)
+    for name in layer_names(copied, keep):
+        parent, last = _parent(copied, name)
+        conv = getattr(parent, last)
+        if not 1 < conv.groups == conv.in_channels:
+            setattr(parent, last, DynamicConv.of(conv))
+    return copied
+
+
 def post_training(
     parent: Checkpoint,
     rows: Sequence[np.ndarray] = (),
     note: Mapping[str, Any] | None = None,
     keep: Sequence[str] = KEEP,
+    precision: str = "int8",
 ) -> Twin:
-    """The twin of `parent` by post-training quantisation on `rows`, or on golden speech."""
+    """The twin of `parent` by post-training quantisation on `rows`, or on golden speech; `dynamic` needs no speech."""
+    training = {"recipe": "post-training quantisation", "precision": precision, "keep": list(keep)}
+    if precision == "dynamic":
+        return to_twin(parent, dynamic(parent.student(), keep), {**training, **(note or {})})
     rows = rows or golden_rows()
-    training = {"recipe": "post-training quantisation", "keep": list(keep), "rows": len(rows), **(note or {})}
-    return to_twin(parent, quantise(parent.student(), rows, keep), training)
+    return to_twin(parent, quantise(parent.student(), rows, keep), {**training, "rows": len(rows), **(note or {})})
 
 
 def to_twin(parent: Checkpoint, frozen: Student, training: dict[str, Any]) -> Twin:
@@ -168,10 +185,11 @@ def from_twin(parent: Checkpoint, twin: Twin) -> Student:
     try:
         for name, layer in list(student.named_modules()):
             if isinstance(layer, nn.Conv2d) and state[f"{name}.weight"].dtype == torch.int8:
-                weight, scales, bias, grids = (
-                    state[f"{name}.{part}"] for part in ("weight", "scales", "bias", "grids")
-                )
+                weight, scales, bias = (state[f"{name}.{part}"] for part in ("weight", "scales", "bias"))
                 above, last = _parent(student, name)
+                if (grids := state.get(f"{name}.grids")) is None:
+                    setattr(above, last, DynamicConv(weight, scales, bias, conv_shape(layer)))
+                    continue
                 inverse = state.get(f"{name}.inverse")
                 setattr(above, last, Int8Conv(weight, scales, bias, grids, conv_shape(layer), inverse))
         student.load_state_dict(state)
@@ -223,8 +241,8 @@ def main(arguments: list[str] | None = None) -> int:
         keep = kept(options.checkpoint, parent, options.precision)
         augment = Augment.from_folders(options.noise, options.rooms)
         rows = corpus_rows(load_shards(options.corpus, "train"), augment) if options.corpus else []
-        note = {"precision": options.precision, "command": command, "date": time.strftime("%Y-%m-%d")}
-        twin = post_training(parent, rows, note, keep)
+        note = {"command": command, "date": time.strftime("%Y-%m-%d")}
+        twin = post_training(parent, rows, note, keep, options.precision)
         twin.save(out)
         atomic_write_text(out.with_suffix(".md"), twin_card(twin))
     except TinyfaceError as error:

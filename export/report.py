@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
 from distill.checkpoint import Checkpoint
 from distill.students.spec import Student
 from distill.students.stream import StreamStudent
+from export.backends.base import load_backend
 from export.choose import Candidate
 from export.deploy_stream import CROWD_VOICES
 from export.lower import Lowered
 from export.memory import MemoryRows, error_percent
+from export.pareto import Built, Key, pareto_rows
 from export.precision import Point
 from profiles.harness import Measured
 from sdk.clock import SAMPLE_RATE_HZ
@@ -25,8 +27,11 @@ from sdk.manifest import Manifest
 REPORT_SCHEMA = 1
 
 
-def manifest(checkpoint: Checkpoint, point: Point, runtime: str, backend: str) -> Manifest:
-    """Everything that a player needs, and how the artefact came to be."""
+def manifest(
+    checkpoint: Checkpoint, point: Point, runtime: str, backend: str, has_crowd: bool = True, verified: str = ""
+) -> Manifest:
+    """Everything that a player needs, and how the artefact came to be. has_crowd: of a stream program, whether it has
+    that method. verified: what is to be said of an artefact that could not be run where it was made."""
     layout, state = checkpoint.layout, _state_shapes(point.student)
     return Manifest(
         schema=MANIFEST_SCHEMA,
@@ -39,7 +44,7 @@ def manifest(checkpoint: Checkpoint, point: Point, runtime: str, backend: str) -
         window_samples=checkpoint.spec.input_samples,
         future_samples=checkpoint.spec.future_samples,
         state=state,
-        crowd_voices=CROWD_VOICES if state else 0,
+        crowd_voices=CROWD_VOICES if state and has_crowd else 0,
         fps=list(checkpoint.spec.fps),
         ensemble=list(checkpoint.spec.ensemble),
         history="zeros",
@@ -49,7 +54,7 @@ def manifest(checkpoint: Checkpoint, point: Point, runtime: str, backend: str) -
         neutral=list(layout.neutral),
         parameters=checkpoint.parameters,
         weights_sha256=point.weights_sha256,
-        tools=_versions(),
+        tools=versions() | ({"verified": verified} if verified else {}),
         training=point.training,
         scores=point.scores,
     )
@@ -62,7 +67,8 @@ def _state_shapes(student: Student) -> list[list[int]]:
     return [list(tensor.shape[1:]) for tensor in student.initial_state()]
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of the tools that make an artefact."""
     versions = {name: metadata.version(name) for name in ("torch", "executorch", "numpy")}
     return versions | {"python": platform.python_version()}
 
@@ -70,18 +76,27 @@ def _versions() -> dict[str, str]:
 def counted(rows: MemoryRows, measured: Measured) -> int:
     """What is held against the budget: measured where the platform can tell, computed elsewhere."""
     heap = measured.heap_bytes
-    return rows.counted_bytes if heap is None else heap + rows.stream_state_bytes
+    return rows.counted_bytes if heap is None else heap + rows.beside_heap_bytes
+
+
+def why_chosen(chosen: Candidate, planned: Sequence[Candidate], budget_bytes: int, rejected: Sequence[str] = ()) -> str:
+    """One sentence: what is best about it, and which better ones were too large.
+
+    planned: best first.
+    """
+    better = planned[: next((at for at, c in enumerate(planned) if c is chosen), 0)]
+    large = [c.name for c in better if c.rows.counted_bytes > budget_bytes]
+    why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
+    if load_backend(chosen.backend).is_last_resort:
+        why = f"{chosen.name} alone fits: reference kernels that use the weights where the file has them, and slow ones"
+    why += f"; too large: {', '.join(large)}" if large else ""
+    return why + (f"; {'; '.join(rejected)}" if rejected else "")
 
 
 def choice_report(
-    chosen: Candidate, planned: Sequence[Candidate], budget_bytes: int, rejected: list[str]
+    chosen: Candidate, planned: Sequence[Candidate], budget_bytes: int, rejected: list[str], built: Mapping[Key, Built]
 ) -> dict[str, Any]:
     """What was chosen, among what, and why."""
-    others = [c for c in planned if c is not chosen]
-    too_large = [c.name for c in others if c.rows.counted_bytes > budget_bytes]
-    why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
-    why += f"; too large: {', '.join(too_large)}" if too_large else ""
-    why += f"; {'; '.join(rejected)}" if rejected else ""
     return {
         "schema": REPORT_SCHEMA,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -92,32 +107,33 @@ def choice_report(
             "weights_sha256": chosen.point.weights_sha256,
             "parameters": chosen.checkpoint.parameters,
             "precision": chosen.point.precision,
-            "backend": "xnnpack",
+            "backend": chosen.backend,
             "quality": chosen.quality,
-            "why": why,
+            "why": why_chosen(chosen, planned, budget_bytes, rejected),
         },
-        "candidates": [
-            {"name": c.name, "quality": c.quality, "computed_counted_bytes": c.rows.counted_bytes} for c in planned
-        ],
+        "candidates": [dataclasses.asdict(row) for row in pareto_rows(planned, budget_bytes, built, chosen)],
         "scores": chosen.point.scores,
-        "versions": _versions(),
+        "versions": versions(),
         "measured_on": {"machine": platform.machine(), "system": platform.system()},
     }
 
 
-def memory_report(rows: MemoryRows, measured: Measured, budget_bytes: int) -> dict[str, Any]:
+def memory_report(rows: MemoryRows, measured: Measured, program_bytes: int, budget_bytes: int) -> dict[str, Any]:
     """Computed rows, the measured ones beside them, and how far apart they are."""
     pairs = {
         "load_peak_bytes": (rows.load_peak_bytes, measured.load_peak_bytes),
         "workspace_bytes": (rows.workspace_bytes, measured.first_run_bytes),
         "steady_bytes": (rows.steady_bytes, measured.steady_bytes),
+        "program_bytes": (rows.program_bytes, program_bytes),
     }
     needed = counted(rows, measured)
     return {
         "computed": rows.as_dict(),
         "measured": {name: value for name, (_, value) in pairs.items()},
         "error_percent": {name: error_percent(*pair) for name, pair in pairs.items()},
+        "extra_voice": {"computed_bytes": rows.stream_state_bytes, "measured_bytes": measured.voice_bytes},
         "counted_bytes": needed,
+        "counted_error_percent": error_percent(rows.counted_bytes, needed),
         "left_bytes": budget_bytes - needed,
         "counted_is": "measured" if measured.heap_bytes is not None else "computed: no heap figures on this platform",
     }
@@ -126,4 +142,6 @@ def memory_report(rows: MemoryRows, measured: Measured, budget_bytes: int) -> di
 def file_report(measured: Measured, lowered: Lowered | None = None) -> dict[str, Any]:
     """One file's own cost; of a `.pte` also how it delegates."""
     facts = {"measured_here": dataclasses.asdict(measured)}
-    return facts if lowered is None else facts | {"delegates": lowered.delegates, "outside_delegate": 0}
+    if lowered is None:
+        return facts
+    return facts | {"delegates": lowered.delegates, "outside_delegate": len(lowered.outside)}

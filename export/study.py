@@ -30,7 +30,7 @@ from distill.data.augment import Augment
 from distill.data.files import atomic_write_text
 from distill.recipes.evaluate import Item, aligned_set, evaluate, synthetic_set
 from distill.recipes.heterogeneous import load_shards
-from distill.twin import Twin, twin_path
+from distill.twin import TWIN_PRECISIONS, Twin, twin_path
 from export.alternatives import ALTERNATIVES
 from export.choose import CHECKPOINTS
 from export.delivery import write
@@ -49,7 +49,7 @@ from sdk.artifact import open_artifact, seal
 from sdk.errors import CheckpointError, DataError, TinyfaceError
 from sdk.face import Face
 
-PRECISIONS = ("fp32", "int8-ptq", "int8-qat", "mixed", *ALTERNATIVES)
+PRECISIONS = ("fp32", "int8-ptq", "int8-qat", "mixed", "dynamic", *ALTERNATIVES)
 _RUNS = 200  # of a program in one turn
 
 
@@ -70,8 +70,8 @@ def point_of(path: Path, checkpoint: Checkpoint, precision: str, rows: Sequence[
         if not twin_path(path).exists():
             raise CheckpointError(f"no twin beside {path.name}: make it with `python -m export.qat`")
         return twin_point(checkpoint, Twin.load(twin_path(path), checkpoint))
-    if precision == "mixed":
-        return rounded_point(path, checkpoint, "mixed")
+    if precision in TWIN_PRECISIONS:
+        return rounded_point(path, checkpoint, precision)
     return float_point(checkpoint)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from export.backends.base import backend_names, load_backend
 from export.budget import parse_budget
+from export.choose import automatic_backends
 from profiles.device import load_device
 from sdk.errors import ConfigError
 
@@ -25,3 +27,24 @@ def target(budget: str | None, device: str | None, precision: str | None) -> tup
     preferred = "auto" if len(allowed) > 1 and allowed[0] == "fp32" else allowed[0]
     budget_bytes = profile.memory_budget_bytes if budget is None else parse_budget(budget)
     return budget_bytes, precision or preferred
+
+
+def allowed_backends(device: str | None, backend: str = "auto") -> tuple[str, ...]:
+    """The backends to choose among: the one that is named, or of those that the device's profile runs the ones that a
+    budget may choose; () for any.
+
+    A profile's word `native` is the native library, which runs what XNNPACK and our own kernels make. Raises
+    `ConfigError` for an unknown backend, or one that the device does not run.
+    """
+    if backend != "auto":
+        load_backend(backend)
+    if device is None:
+        return () if backend == "auto" else (backend,)
+    words = load_device(device).leaves_us.backends
+    names = [name for name in backend_names() if name in words or ("native" in words and name in _NATIVE)]
+    if backend not in ("auto", *names):
+        raise ConfigError(f"{device} does not run {backend}; its profile allows: {', '.join(words)}")
+    return tuple(sorted({*names} & {*automatic_backends()})) if backend == "auto" else (backend,)
+
+
+_NATIVE = ("xnnpack", "tinyface")

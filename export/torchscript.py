@@ -29,9 +29,9 @@ from distill.data.files import atomic_open, check_writable
 from distill.students.spec import Student
 from distill.students.stream import CausalConv, StreamStudent
 from export.deploy_stream import DeployedStream
-from export.grids import LOW, Grid, Int8Conv
+from export.grids import LOW, DynamicConv, Grid, Int8Conv
 from sdk.artifact import seal
-from sdk.errors import TinyfaceError
+from sdk.errors import ConfigError, TinyfaceError
 
 
 def torchscript(student: Student) -> bytes:
@@ -55,7 +55,9 @@ def _module(student: Student) -> tuple[nn.Module, tuple[Tensor, ...]]:
 
 
 def in_integers(student: Student) -> Student:
-    """`student` itself, or a copy whose int8 layers are torch's own."""
+    """`student` itself, or a copy whose int8 layers are torch's own. Raises `ConfigError` for a dynamic one."""
+    if any(isinstance(layer, DynamicConv) for layer in student.modules()):
+        raise ConfigError("a .pt cannot choose its grids at every call: give precision int8, mixed or fp32")
     if not any(isinstance(layer, Int8Conv) for layer in student.modules()):
         return student
     copied = copy.deepcopy(student)

@@ -33,6 +33,10 @@ class Program:
         torch.manual_seed(0)
         self._inputs = [torch.randn(self.shapes[0]) * 0.1, *(torch.zeros(shape) for shape in self.shapes[1:])]
 
+    def drop_inputs(self) -> None:
+        """Give back what the next step's inputs hold."""
+        self._inputs = []
+
     def step(self) -> None:
         """Run once; what comes back in the shape of a state is the state of the next step."""
         outputs = self._run(self._inputs)

@@ -9,12 +9,14 @@ artefact's own. The heap is glibc's own count of bytes in use (`mallinfo2`), not
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from profiles._open import Shapes, open_pt, open_pte
 
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 128 * 1024  # glibc's own default; setting it stops glibc from adapting it
+_FINE_BYTES = 4096  # from here on blocks are mapped one by one while the peak is looked for
 
 
 class _Mallinfo2(ctypes.Structure):
@@ -41,30 +44,50 @@ class Heap:
             self._libc.mallinfo2.restype = _Mallinfo2
             self._libc.malloc.restype = ctypes.c_void_p
             self._libc.malloc.argtypes = [ctypes.c_size_t]
+            self._libc.free.argtypes = [ctypes.c_void_p]
 
     def used_bytes(self) -> int:
         """Bytes in use, in small and in large blocks."""
         info = self._libc.mallinfo2()
         return int(info.uordblks + info.hblkhd)
 
-    def watch(self) -> int:
-        """Begin to record the peak of large blocks; returns the mark that `peak_bytes` counts from.
+    def passing_bytes(self, opened: Callable[[], object]) -> int:
+        """What `opened()` holds for a while and gives back: its peak above what it leaves. Opens, and drops it again.
 
         glibc keeps a high-water mark of blocks that are mapped one by one and cannot reset it: one large block that
-        is never touched fills the gap up to the old mark, and from there on every new peak shows.
+        is never touched fills the gap up to the old mark, and from there on every new peak shows. Meanwhile all but
+        the smallest blocks are mapped so; that rounds them up to pages, which a difference of two such sums hardly
+        feels, and the figures taken afterwards not at all.
         """
+        self._libc.mallopt(_M_MMAP_THRESHOLD, _FINE_BYTES)
+        soaked = self._soak()
+        gap = self._mark_bytes() - self._large_bytes()
+        if gap > _FINE_BYTES:
+            soaked.append(self._libc.malloc(gap))
+        mark, before = self._mark_bytes(), self._large_bytes()
+        kept = opened()
+        passing = (self._mark_bytes() - mark) - (self._large_bytes() - before)
+        del kept
+        for block in soaked:
+            self._libc.free(block)
         self._libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-        gap = self._mark_bytes() - int(self._libc.mallinfo2().hblkhd)
-        if gap > _LARGE_BYTES:
-            self._libc.malloc(gap)
-        return self._mark_bytes()
+        return max(passing, 0)
 
-    def peak_bytes(self, start: int) -> int:
-        """The most that large blocks held above the mark `start`."""
-        return self._mark_bytes() - start
+    def _soak(self) -> list[int]:
+        """Take whatever lies free in the heap, so that every block from here on is a mapped one; never touched."""
+        taken: list[int] = []
+        for size in (1 << 22, 1 << 19, 1 << 16, 1 << 14, _FINE_BYTES):
+            while True:
+                before = self._large_bytes()
+                block = self._libc.malloc(size)
+                if self._large_bytes() != before:
+                    self._libc.free(block)
+                    break
+                taken.append(block)
+        return taken
 
-    def large_bytes(self) -> int:
-        """Bytes in large blocks now."""
+    def _large_bytes(self) -> int:
+        """Bytes in blocks that are mapped one by one."""
         return int(self._libc.mallinfo2().hblkhd)
 
     def _mark_bytes(self) -> int:
@@ -101,24 +124,27 @@ def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
     opened = open_pt(path, 1, shapes) if path.endswith(".pt") else open_pte(path, 1, load)
     heap = Heap()
     found: dict[str, Any] = {"heap_known": heap.known}
-    start = large = mark = 0
-    if heap.known:
-        mark, large, start = heap.watch(), heap.large_bytes(), heap.used_bytes()
     dirty = private_dirty_bytes()
+    passing = heap.passing_bytes(opened) if heap.known else 0
+    gc.collect()
+    start = heap.used_bytes() if heap.known else 0
     with torch.inference_mode():
         program = opened()
         if heap.known:
-            loaded, peak = heap.used_bytes() - start, heap.peak_bytes(mark)
-            # small blocks have no mark: those held at the end of loading stand for the most they held
-            small = loaded - (heap.large_bytes() - large)
-            found |= {"loaded_bytes": loaded, "load_peak_bytes": max(loaded, peak + small)}
+            loaded = heap.used_bytes() - start
+            found |= {"loaded_bytes": loaded, "load_peak_bytes": loaded + passing}
         before = heap.used_bytes() if heap.known else 0
         program.make_inputs()
         inputs = heap.used_bytes() - before if heap.known else 0  # a voice's, not the program's
         for _ in range(3):
             program.step()
+        program.make_inputs()  # what the last step gave back is Python's, and goes
         if heap.known:
-            found["steady_bytes"] = heap.used_bytes() - start - inputs
+            with_voice = heap.used_bytes()
+            found["steady_bytes"] = with_voice - start - inputs
+            program.drop_inputs()
+            found["voice_bytes"] = with_voice - heap.used_bytes()
+            program.make_inputs()
         after = private_dirty_bytes()
         found["private_dirty_bytes"] = None if dirty is None or after is None else after - dirty
         times = []

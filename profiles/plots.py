@@ -37,7 +37,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def _figure(name: str, height_inches: float, rows: int, draw: Any, sharex: bool = False) -> str:
+def figure(name: str, height_inches: float, rows: int, draw: Any, sharex: bool = False) -> str:
     """What `draw(axes)` draws on `rows` axes, as SVG; its ids begin with `name`, so that figures do not collide."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -119,7 +119,7 @@ def comparison(
                 annotation_clip=False,
             )
 
-    return _figure("comparison", 0.9 + 0.3 * rows, 1, draw)
+    return figure("comparison", 0.9 + 0.3 * rows, 1, draw)
 
 
 def histogram(cases: Sequence[Case], colour: Mapping[str, str]) -> str:
@@ -147,7 +147,7 @@ def histogram(cases: Sequence[Case], colour: Mapping[str, str]) -> str:
             ax.tick_params(labelbottom=True)
         axes[-1].set_xlabel("milliseconds a frame (line: median, dots: 99th percentile)")
 
-    return _figure("histogram", 0.4 + 1.45 * len(cases), len(cases), draw, sharex=True)
+    return figure("histogram", 0.4 + 1.45 * len(cases), len(cases), draw, sharex=True)
 
 
 def timeline(cases: Sequence[Case], colour: Mapping[str, str]) -> str:
@@ -175,7 +175,7 @@ def timeline(cases: Sequence[Case], colour: Mapping[str, str]) -> str:
             ax.set_ylabel("ms")
         axes[-1].set_xlabel("seconds of speech")
 
-    return _figure("timeline", 0.4 + 1.5 * len(cases), len(cases), draw, sharex=True)
+    return figure("timeline", 0.4 + 1.5 * len(cases), len(cases), draw, sharex=True)
 
 
 def memory(cases: Sequence[Case], colour: Mapping[str, str], budget_bytes: int | None) -> str:
@@ -206,7 +206,7 @@ def memory(cases: Sequence[Case], colour: Mapping[str, str], budget_bytes: int |
         ax.set_xlim(0, ax.get_xlim()[1] * 1.15)
         ax.set_xlabel("megabytes (10^6 bytes); line: counted against the budget; hatched: estimated")
 
-    return _figure("memory", 0.95 + 0.42 * len(cases), 1, draw)
+    return figure("memory", 0.95 + 0.42 * len(cases), 1, draw)
 
 
 def latency(cases: Sequence[Case], limits_ms: Mapping[str, float]) -> str:
@@ -233,7 +233,7 @@ def latency(cases: Sequence[Case], limits_ms: Mapping[str, float]) -> str:
         ax.set_xlabel("milliseconds from a sound to its frame")
         ax.figure.legend(loc="outside lower center", ncols=6, frameon=False)
 
-    return _figure("latency", 1.3 + 0.42 * len(cases), 1, draw)
+    return figure("latency", 1.3 + 0.42 * len(cases), 1, draw)
 
 
 def changes(rows: Sequence[Change], colour: str = "#1f6fb2") -> str:
@@ -252,4 +252,4 @@ def changes(rows: Sequence[Change], colour: str = "#1f6fb2") -> str:
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.set_xlabel("new / old, with its interval of 90 %; | is where a regression begins")
 
-    return _figure("changes", 0.9 + 0.3 * len(rows), 1, draw)
+    return figure("changes", 0.9 + 0.3 * len(rows), 1, draw)

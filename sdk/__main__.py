@@ -1,4 +1,5 @@
-"""`python -m sdk info FILE` describes an artefact; `python -m sdk animate FILE AUDIO --out FRAMES` plays sound into it.
+"""`python -m sdk info FILE` describes an artefact, `python -m sdk card FILE` as a model card in Markdown;
+`python -m sdk animate FILE AUDIO --out FRAMES` plays sound into it.
 
 Exit status: 0 done, 2 a mistake that the message explains, 130 interrupted.
 """
@@ -16,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from sdk.artifact import open_artifact
+from sdk.card import card, flat
 from sdk.clock import FrameClock
 from sdk.engines import open_engine
 from sdk.errors import AudioError, TinyfaceError
 from sdk.latency import Latency
+from sdk.manifest import Manifest
 from sdk.plugins import load_plugin, plugin_names
 from sdk.predictor import FramePredictor
 from sdk.protocols.base import FrameProtocol
@@ -34,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     info = commands.add_parser("info", help="print what an artefact says about itself")
     info.add_argument("artefact", type=Path)
     info.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    card_of = commands.add_parser("card", help="print an artefact's model card, as Markdown")
+    card_of.add_argument("artefact", type=Path)
     animate = commands.add_parser("animate", help="animate a recording")
     animate.add_argument("artefact", type=Path)
     animate.add_argument("audio", type=Path)
@@ -45,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "info":
             _info(chosen.artefact, chosen.json)
+        elif chosen.command == "card":
+            print(card(open_artifact(chosen.artefact)), end="")
         else:
             _animate(chosen.artefact, chosen.audio, chosen.out, chosen.fps, chosen.no_ensemble)
     except TinyfaceError as error:
@@ -79,13 +86,27 @@ def _info(path: Path, as_json: bool) -> None:
         ("frames", f"{float(manifest.frame_rate):g} a second"),
         ("ensemble", ", ".join(f"{weight:.4g}" for weight in manifest.ensemble) or "none"),
         ("latency", f"{latency.total_ms:.1f} ms at 16 kHz, plus the caller's chunk and the inference"),
-        ("channels", f"{len(manifest.names)}: {', '.join(manifest.names)}"),
+        ("history", manifest.history),
+        ("channels", f"{len(manifest.names)}, least to most (at rest): {_channels(manifest)}"),
+        ("schema", manifest.schema),
     ]
     for title, facts in (("tool", manifest.tools), ("training", manifest.training), ("score", manifest.scores)):
-        rows += [(f"{title} {name}", value) for name, value in facts.items()]
+        rows += [(f"{title} {name}", value) for name, value in flat(facts)]
     width = max(len(title) for title, _ in rows)
     for title, value in rows:
         print(f"{title:<{width}}  {value}")
+
+
+def _channels(manifest: Manifest) -> str:
+    """Names with their ranges; ranges alike are told once, behind the last name that has them."""
+    groups: list[tuple[str, list[str]]] = []
+    for name, low, high, rest in zip(manifest.names, manifest.minimum, manifest.maximum, manifest.neutral, strict=True):
+        words = f"{low:g} to {high:g} ({rest:g})"
+        if groups and groups[-1][0] == words:
+            groups[-1][1].append(name)
+        else:
+            groups.append((words, [name]))
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in groups)
 
 
 def _animate(artefact: Path, audio: Path, out: Path, fps: str | None, no_ensemble: bool) -> None:

@@ -13,6 +13,7 @@ from sdk.engines.base import Engine, EngineState, check_hops, check_values, chec
 from sdk.errors import ArtifactError, EngineUnavailable
 from sdk.manifest import Manifest
 
+OWN_KERNELS = "tinyface"  # the backend that only the native library has
 _FLOAT = 6  # ExecuTorch's ScalarType
 _Shapes = list[tuple[int, ...]]
 
@@ -95,6 +96,11 @@ _CROWD_PAYS = 4  # a call for 16 voices costs about as much as 4 calls for one
 
 def open_engine(artifact: Artifact) -> Engine:
     """The engine of a `.pte`. Raises `EngineUnavailable` without the runtime, `ArtifactError` if it cannot load it."""
+    if artifact.manifest.backend == OWN_KERNELS:
+        raise EngineUnavailable(
+            f"{artifact.path}: made for our own kernels, which Python's ExecuTorch does not have: play it with "
+            "sdk.NativeModel and the native library, or export it for the backend xnnpack"
+        )
     runtime = load_runtime()
     # Several threads cost more than they bring at this size. The pool can only be changed before a program is loaded;
     # asking first makes this happen once.

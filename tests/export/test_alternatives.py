@@ -8,7 +8,7 @@ from random_students import make_stream_checkpoint
 from torch import Tensor
 
 from distill.students.stream import HOP_SAMPLES, StreamStudent
-from export.alternatives import ALTERNATIVES, DynamicConv, StoredConv
+from export.alternatives import ALTERNATIVES, StoredConv
 from export.deploy import deploy
 from export.lower import export_program, lower
 from export.quantise import golden_rows
@@ -46,14 +46,12 @@ def test_weights_are_stored_in_fewer_bits() -> None:
     assert StoredConv(conv, half=False).weight.dtype == torch.int8
     assert StoredConv(conv, half=True).weight.dtype == torch.float16
     x = torch.randn(2, 8, 1, 9)
-    for layer in (StoredConv(conv, half=False), StoredConv(conv, half=True), DynamicConv(conv)):
+    for layer in (StoredConv(conv, half=False), StoredConv(conv, half=True)):
         with torch.inference_mode():
             torch.testing.assert_close(layer(x), conv(x), atol=0.05, rtol=0)
 
 
-def test_dynamic_lowers_whole_and_half_does_not(student: StreamStudent) -> None:
+def test_half_does_not_lower_whole(student: StreamStudent) -> None:
     inputs = deploy(student).inputs(1)
-    dynamic = lower({"forward": export_program(ALTERNATIVES["dynamic"](student).eval(), inputs)})
-    assert (dynamic.delegates, dynamic.outside) == (1, ())
     with pytest.raises(VerificationError, match="gelu"):
         lower({"forward": export_program(ALTERNATIVES["half"](student).eval(), inputs)})

@@ -27,7 +27,9 @@ def test_builds_the_best_that_fits(built: Built) -> None:
     choice = built.report["choice"]
     assert choice["student"] == "s2"
     assert choice["why"] == "s2 has the best quality (0.800) of what fits; too large: s5"
-    assert sorted(path.name for path in built.out.iterdir()) == ["model.pt", "model.pte", "report.json"]
+    assert sorted(path.name for path in built.out.iterdir()) == [
+        "model.md", "model.pt", "model.pte", "report.html", "report.json",
+    ]  # fmt: skip
     assert [path.name for path in built.out.parent.iterdir()] == ["face"]
     assert json.loads((built.out / "report.json").read_text()) == built.report
     assert any("s4.pt: damaged, truncated" in line for line in built.said)
@@ -94,9 +96,10 @@ def test_nothing_fits_says_what_would(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(BudgetExceeded) as caught:
         build(100_000, tmp_path / "out", checkpoints=shelf)
     text = str(caught.value)
-    assert text.startswith("s3 needs ")
-    for part in ("the budget is 100.0 KB", "workspace", "too much", "others need more: s2", "Nothing fits", "--budget"):
+    assert text.startswith("s3 portable needs ")
+    for part in ("the budget is 100.0 KB", "weights in place", "too much", "others need more: s3", "s2", "--budget"):
         assert part in text
+    assert "Nothing fits" in text
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,78 @@
+"""The table behind a choice, on the terminal and nothing lowered for it: `python -m export.build --explain`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from export.backends.base import backend_names, cannot_run, load_backend
+from export.build import BUILT, plan_all
+from export.choose import Candidate, exceeded
+from export.pareto import Built, Key, Row, find_built, key, pareto_rows, table
+from export.report import why_chosen
+from profiles.show import show_bytes
+from profiles.table import markdown
+from sdk.rig import RigLayout
+
+LEGEND = (
+    "quality: recall of lip closures at 2 % false ones, mean over the test sets. PBM, jitter: on human speech in "
+    "quiet. computed: memory before lowering; measured: of the file, in a fresh process, where it was built here. "
+    "~: computed or estimated. A point is dominated where another is no worse in quality, memory and time."
+)
+
+
+def explain(
+    budget_bytes: int,
+    student: str | None,
+    checkpoint: Path | None,
+    precision: str,
+    checkpoints: Path,
+    rig: RigLayout | None,
+    backends: Sequence[str],
+    built: Mapping[Key, Built] | None = None,
+) -> str:
+    """What `build` with the same arguments would choose, and why, as a table; arguments as there.
+
+    built: points measured before; those below `build/all` where it is None. Raises as `build`.
+    """
+    planned, others = plan_all(student, checkpoint, precision, checkpoints, rig, _say, backends)
+    known = find_built(BUILT) if built is None else built
+    chosen = choose(planned, budget_bytes, known)
+    shown = pareto_rows(planned, budget_bytes, known, chosen)
+    if chosen is None:
+        print(table(shown))
+        raise exceeded(budget_bytes, planned, others())
+    why = why_chosen(chosen, planned, budget_bytes)
+    return f"{table(shown)}\n\n{LEGEND}\n\n{show_bytes(budget_bytes)}: {why}"
+
+
+def choose(planned: Sequence[Candidate], budget_bytes: int, built: Mapping[Key, Built]) -> Candidate | None:
+    """The first of `planned` that fits by what is known of it, measured before computed; None where none does."""
+    for one in planned:
+        needs = built[key(one)].counted_bytes if key(one) in built else one.rows.counted_bytes
+        if needs <= budget_bytes and one.cost.is_real_time:
+            return one
+    return None
+
+
+def report_table(report: Mapping[str, Any]) -> str:
+    """The table of a finished build's report."""
+    return f"{table([Row(**row) for row in report['candidates']])}\n\n{LEGEND}\n"
+
+
+def backend_table() -> str:
+    """Every backend: whether it exports and runs here, or what is missing."""
+    head = ("backend", "what", "programs run on", "precisions", "exports here", "runs here")
+    rows = []
+    for name in backend_names():
+        one = load_backend(name)
+        missing = one.missing()
+        runs = "no" if missing else cannot_run(one)
+        rows.append([name, one.title, one.runs_on, ", ".join(one.precisions), missing or "yes", runs or "yes"])
+    return markdown(head, rows)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

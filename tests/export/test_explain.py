@@ -1,0 +1,200 @@
+"""The table behind a choice: what it holds, what it recommends, and that nothing is lowered for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from random_students import Built, make_checkpoint, make_stream_checkpoint
+
+import sdk
+from distill.checkpoint import Checkpoint
+from export import build as building
+from export import choices as choosing
+from export import every
+from export.backends.base import Backend, backend_names, cannot_run, exportable, load_backend
+from export.build import build, main
+from export.choices import choices
+from export.choose import Candidate, plan, ranked
+from export.cost import Cost
+from export.explain import explain
+from export.pareto import Built as Measured
+from export.pareto import find_built, key, pareto_rows, table
+from export.precision import float_point
+from export.target import allowed_backends
+from profiles.device import device_names, load_device
+from sdk.errors import BudgetExceeded, ConfigError, EngineUnavailable, TinyfaceError
+
+
+@pytest.fixture(scope="module")
+def planned(shelf: Path) -> list[Candidate]:
+    path = shelf / "s2.pt"
+    checkpoint = Checkpoint.load(path)
+    return plan(path, checkpoint, float_point(checkpoint), ("xnnpack", "portable"))
+
+
+def altered(candidate: Candidate, name: str, quality: float, bytes_: int, us: float) -> Candidate:
+    """`candidate` under another name with other figures; memory is its workspace alone."""
+    rows = dataclasses.replace(
+        candidate.rows, packed_weights_bytes=0, operators_bytes=0, planned_arenas_bytes=0, in_place_bytes=0,
+        stream_state_bytes=0, workspace_bytes=bytes_,
+    )  # fmt: skip
+    cost = Cost(candidate.cost.macs, 30, 30, us)
+    return dataclasses.replace(candidate, path=Path(f"{name}.pt"), rows=rows, cost=cost, quality=quality)
+
+
+def test_what_another_beats_in_everything_is_dominated(planned: list[Candidate]) -> None:
+    one = planned[0]
+    points = [
+        altered(one, "best", 0.9, 5000, 50.0), altered(one, "small", 0.7, 1000, 50.0),
+        altered(one, "worse", 0.8, 6000, 60.0), altered(one, "fast", 0.8, 6000, 10.0),
+        altered(one, "twin", 0.9, 5000, 50.0),
+    ]  # fmt: skip
+    rows = {row.name: row for row in pareto_rows(points, 5000, {}, points[0])}
+    assert {name: row.dominated_by for name, row in rows.items()} == {
+        "best": "", "small": "", "worse": "best", "fast": "", "twin": "",
+    }  # fmt: skip
+    assert [name for name, row in rows.items() if row.fits] == ["best", "small", "twin"]
+    assert [name for name, row in rows.items() if row.is_chosen] == ["best"]
+    shown = table(list(rows.values()))
+    assert "dominated by best" in shown
+    assert "**chosen**" in shown
+
+
+def test_a_measured_figure_wins_over_a_computed_one(planned: list[Candidate]) -> None:
+    one = altered(planned[0], "one", 0.9, 5000, 50.0)
+    (row,) = pareto_rows([one], 6000, {key(one): Measured(7000, 123, 80.0)})
+    assert (row.computed_counted_bytes, row.measured_counted_bytes, row.counted_bytes) == (5000, 7000, 7000)
+    assert not row.fits
+    assert (row.frame_us, row.frame_us_is, row.file_bytes) == (80.0, "measured here", 123)
+
+
+def test_fast_backends_come_first_and_what_is_too_slow_last(planned: list[Candidate]) -> None:
+    xnnpack, portable = planned
+    slow = altered(xnnpack, "slow", 1.0, 10, 40_000.0)
+    poor = dataclasses.replace(xnnpack, quality=0.1)
+    assert not slow.cost.is_real_time
+    able = dataclasses.replace(portable, cost=dataclasses.replace(portable.cost, call_us=10.0))
+    assert ranked([slow, able, poor]) == [poor, able, slow]
+
+
+def test_explain_lowers_nothing(shelf: Path, built: Built, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("lowered")
+
+    monkeypatch.setattr(building, "lower", fail)
+    monkeypatch.setattr(building, "measure", fail)
+    arguments = (None, None, "auto", shelf, None, ())
+    text = explain(2_000_000, *arguments, built=find_built(built.out.parent))
+    assert "2.00 MB: s2 has the best quality (0.800) of what fits; too large: s5" in text
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| s")}
+    assert {"s2", "s3", "s5", "s2 portable"} <= set(lines)
+    assert "**chosen**" in lines["s2"]
+    assert "~" not in lines["s2"], "it was built and measured"
+    assert "not scored" in lines["s3"]
+    with pytest.raises(BudgetExceeded):
+        explain(10_000, *arguments, built={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_holds_the_table(built: Built) -> None:
+    rows = {row["name"]: row for row in built.report["candidates"]}
+    assert rows["s2"]["is_chosen"]
+    assert not rows["s5"]["fits"]
+    assert rows["s2 portable"]["backend"] == "portable"
+    memory = built.report["memory"]
+    assert abs(memory["counted_error_percent"]) < 10
+    assert abs(memory["error_percent"]["program_bytes"]) < 10
+    assert memory["extra_voice"]["computed_bytes"] == 8192 * 4
+    assert 8192 * 4 <= memory["extra_voice"]["measured_bytes"] < 8192 * 4 + 2000
+
+
+def test_choices_for_budgets_and_devices(shelf: Path) -> None:
+    devices = [name for name in device_names() if load_device(name).leaves_us.precisions[0] == "fp32"]
+    targets = [("2MB", "2MB", None), ("10KB", "10KB", None), *((name, None, name) for name in devices)]
+    found = {one.target: one for one in choices(targets, {}, shelf)}
+    assert found["2MB"].chosen == "s2"
+    assert found["2MB"].why.startswith("better but too large: s5 needs")
+    assert (found["10KB"].chosen, found["10KB"].counted_bytes) == ("", None)
+    assert found["10KB"].why.startswith("nothing fits: s3")
+    for name in devices:
+        assert found[name].budget_bytes == load_device(name).memory_budget_bytes
+        assert found[name].chosen == ("s5" if found[name].budget_bytes >= 4_000_000 else "s2")
+        assert found[name].precision == "auto"
+    assert len(choosing.table(list(found.values())).splitlines()) == 2 + len(targets)
+
+
+@pytest.mark.parametrize("name", backend_names())
+def test_every_backend_says_what_it_is_and_what_it_lacks(name: str) -> None:
+    backend = load_backend(name)
+    assert isinstance(backend, Backend)
+    assert backend.title
+    assert backend.runs_on
+    assert set(backend.precisions) <= {"fp32", "fp16", "int8", "mixed"}
+    assert isinstance(cannot_run(backend), str)
+    missing = backend.missing()
+    if missing:
+        with pytest.raises(EngineUnavailable, match=f"backend {name} cannot export here"):
+            exportable(name)
+        assert len(missing.split()) > 3, "the remedy is named"
+    else:
+        assert exportable(name) == backend
+
+
+def test_backends_that_there_are_not(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--backend", "abacus", "--budget", "8MB", "--out", str(tmp_path / "out")]) == 2
+    assert "no backend 'abacus'; there are: " in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="phone_low does not run portable"):
+        allowed_backends("phone_low", "portable")
+    assert "xnnpack" in allowed_backends("phone_low")
+    assert main(["--backends"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"| {name} " in listed for name in backend_names())
+
+
+def test_portable_kernels_are_built_where_nothing_else_fits(tmp_path: Path) -> None:
+    """A budget between the two: weights in place, no crowd, and the same frames."""
+    make_stream_checkpoint().save(tmp_path / "s6.pt")
+    checkpoint = Checkpoint.load(tmp_path / "s6.pt")
+    fast, slow = plan(tmp_path / "s6.pt", checkpoint, float_point(checkpoint), ("xnnpack", "portable"))
+    assert slow.rows.counted_bytes < 0.7 * fast.rows.counted_bytes
+    report = build((fast.rows.counted_bytes + slow.rows.counted_bytes) // 2, tmp_path / "out", checkpoints=tmp_path)
+    assert report["choice"]["backend"] == "portable"
+    assert "alone fits" in report["choice"]["why"]
+    assert "too large: s6" in report["choice"]["why"]
+    assert report["files"]["model.pte"]["delegates"] == 0
+    assert report["memory"]["computed"]["in_place_bytes"] == report["memory"]["computed"]["parameters_bytes"]
+    assert abs(report["memory"]["counted_error_percent"]) < 10
+    manifest = sdk.open_artifact(tmp_path / "out" / "model.pte").manifest
+    assert (manifest.backend, manifest.crowd_voices) == ("portable", 0)
+    assert report["verification"]["max_abs_error"]["model.pte"] < 1e-4
+
+
+def test_every_point_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_checkpoint("s2", 8, 0.8).save(tmp_path / "s2.pt")
+    make_checkpoint("s3", 12, 0.7).save(tmp_path / "s3.pt")
+    make, out, seen = every.make_program, tmp_path / "all", []
+
+    def sometimes(candidate: Candidate, *rest: Any) -> Any:
+        seen.append(candidate.name)
+        if candidate.name == "s3" and len(seen) < 3:
+            raise TinyfaceError("not today")
+        return make(candidate, *rest)
+
+    monkeypatch.setattr(every, "make_program", sometimes)
+    arguments = (None, None, "fp32", tmp_path, None, ("xnnpack",))
+    first = every.build_every(out, *arguments)
+    assert first["failed"] == {"s3": "not today"}
+    assert [one["name"] for one in first["built"]] == ["s2"]
+    second = every.build_every(out, *arguments)
+    assert seen == ["s2", "s3", "s3"], "what was built before is not built again"
+    assert not second["failed"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "s2-fp32-xnnpack", "s3-fp32-xnnpack", "summary.json", "summary.md",
+    ]  # fmt: skip
+    assert json.loads((out / "summary.json").read_text())["worst_error_percent"] == second["worst_error_percent"] < 10
+    assert "Worst error of what a budget counts" in (out / "summary.md").read_text()
+    assert len(find_built(out)) == 2
