@@ -3,6 +3,7 @@
     checkpoints/s7.pt            the float student
     checkpoints/s7-int8.twin     its int8 self: integers, steps, and the grids of its activations
     checkpoints/s7-mixed.twin    the same, with other layers left in float (`export/sensitivity.py`)
+    checkpoints/s7-dynamic.twin  integers and steps alone: the grids are chosen at every call
 
 Made once (`export/qat.py`, `export/quantise.py`), so that a build needs neither speech nor training. Like a checkpoint
 it is `torch.save` of plain types and tensors, loads with `weights_only=True` and runs no code. It names the weights
@@ -24,7 +25,7 @@ from sdk.errors import CheckpointError, ConfigError
 
 SCHEMA = 1
 SUFFIX = ".twin"
-TWIN_PRECISIONS = ("int8", "mixed")
+TWIN_PRECISIONS = ("int8", "mixed", "dynamic")
 _KIND = FileKind(
     "twin",
     "int8 twin of a tinyface checkpoint",
@@ -98,8 +99,9 @@ def twin_card(twin: Twin) -> str:
     """A Markdown page about a twin: what it is, how it was made, how well it does."""
     size = sum(value.numel() * value.element_size() for value in twin.state.values())
     precision = twin.training.get("precision", "int8")
+    titles = {"mixed": "mixed precision", "dynamic": "dynamic int8"}
     lines = [
-        f"# {twin.spec.name} in {'mixed precision' if precision == 'mixed' else precision}",
+        f"# {twin.spec.name} in {titles.get(precision, precision)}",
         "",
         f"What quantisation made of the {twin.spec.family} student {twin.spec.name}: {size:,} bytes of weights.",
         "",

@@ -155,7 +155,10 @@ def _layer(conv: nn.Module, activation: Activation) -> _Layer:
     if isinstance(conv, Int8Conv):
         shape, weight = conv.shape, conv.weight
     else:
-        assert isinstance(conv, nn.Conv2d)
+        if not isinstance(conv, nn.Conv2d):
+            raise VerificationError(
+                f"our own kernels have no {type(conv).__name__}: build this student for XNNPACK, or in fp32 or int8"
+            )
         shape, weight = conv_shape(conv), conv.weight
     stride, padding, dilation, groups = shape
     assert tuple(padding) == (0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from distill.twin import TWIN_PRECISIONS
 from export.backends.base import backend_names, load_backend
 from export.budget import parse_budget
 from export.choose import automatic_backends
@@ -22,7 +23,8 @@ def target(budget: str | None, device: str | None, precision: str | None) -> tup
         return parse_budget(budget), precision or "auto"
     profile = load_device(device)
     allowed = profile.leaves_us.precisions
-    if precision not in (None, "auto", *allowed):
+    rounded = TWIN_PRECISIONS if "int8" in allowed else ()  # the same kernels, on other grids or in fewer layers
+    if precision not in (None, "auto", *allowed, *rounded):
         raise ConfigError(f"{profile.name} does not run {precision}; its profile allows: {', '.join(allowed)}")
     preferred = "auto" if len(allowed) > 1 and allowed[0] == "fp32" else allowed[0]
     budget_bytes = profile.memory_budget_bytes if budget is None else parse_budget(budget)

@@ -97,9 +97,9 @@ _CROWD_PAYS = 4  # a call for 16 voices costs about as much as 4 calls for one
 def open_engine(artifact: Artifact) -> Engine:
     """The engine of a `.pte`. Raises `EngineUnavailable` without the runtime, `ArtifactError` if it cannot load it."""
     if artifact.manifest.backend == OWN_KERNELS:
-        raise EngineUnavailable(
-            f"{artifact.path}: made for our own kernels, which Python's ExecuTorch does not have: play it with "
-            "sdk.NativeModel and the native library, or export it for the backend xnnpack"
+        raise ArtifactError(
+            f"{artifact.path}: Python's ExecuTorch cannot load it: it is for our own kernels, which only the native "
+            "library has. Play it with sdk.NativeModel, or export it for the backend xnnpack"
         )
     runtime = load_runtime()
     # Several threads cost more than they bring at this size. The pool can only be changed before a program is loaded;

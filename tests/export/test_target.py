@@ -25,6 +25,8 @@ def test_every_device_is_a_target(name: str) -> None:
 
 def test_what_is_said_wins_over_the_device() -> None:
     assert target("3MB", "phone_low", "fp32") == (3_000_000, "fp32")
+    for precision in ("mixed", "dynamic"):
+        assert target("3MB", "phone_low", precision) == (3_000_000, precision), "what runs int8 runs these"
 
 
 def test_mistakes(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ import sdk
 from runtime_examples.native.build import build
 from sdk.artifact import seal
 from sdk.engines.eager import EagerEngine, EagerStreamEngine
-from sdk.errors import EngineUnavailable, TinyfaceError, VerificationError
+from sdk.errors import ArtifactError, TinyfaceError, VerificationError
 from sdk.manifest import Manifest
 from sdk.native import NativeCrowd, NativeModel, NativePredictor, abi
 from sdk.native.abi import Library
@@ -304,5 +304,5 @@ def test_both_methods_read_one_plan(brook_case: Case) -> None:
 
 
 def test_python_says_who_plays_it(brook_case: Case) -> None:
-    with pytest.raises(EngineUnavailable, match="NativeModel"):
+    with pytest.raises(ArtifactError, match="NativeModel"):
         sdk.open(brook_case.path)
