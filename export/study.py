@@ -36,14 +36,14 @@ from export.choose import CHECKPOINTS
 from export.delivery import write
 from export.deploy import deploy
 from export.deploy_stream import CROWD_VOICES, DeployedStream
-from export.keep import KEEP
+from export.keep import KEEP, kept
 from export.lower import Lowered, export_program, lower
 from export.precision import Point, float_point, rounded_point, twin_point
 from export.quantise import corpus_rows, post_training
 from export.report import manifest
 from export.study_table import COLUMNS, markdown
 from export.trace import trace
-from profiles.harness import measure
+from profiles.harness import measure, run_fresh
 from profiles.steps import state_bytes, step_frames
 from sdk.artifact import open_artifact, seal
 from sdk.errors import CheckpointError, DataError, TinyfaceError
@@ -70,6 +70,9 @@ def point_of(path: Path, checkpoint: Checkpoint, precision: str, rows: Sequence[
         if not twin_path(path).exists():
             raise CheckpointError(f"no twin beside {path.name}: make it with `python -m export.qat`")
         return twin_point(checkpoint, Twin.load(twin_path(path), checkpoint))
+    if precision == "mixed" and not twin_path(path, "mixed").exists():
+        twin = post_training(checkpoint, rows, keep=kept(path, checkpoint, "mixed"), precision="mixed")
+        return twin_point(checkpoint, twin, "mixed")
     if precision in TWIN_PRECISIONS:
         return rounded_point(path, checkpoint, precision)
     return float_point(checkpoint)
@@ -123,16 +126,24 @@ def _measured(path: Path, program: Lowered, given: Given) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def timed(rows: Sequence[dict[str, Any]], out: Path, rounds: int) -> dict[str, float]:
-    """Microseconds of a frame by `student precision`: all in turns, in fresh processes; medians of `rounds`."""
+def timed(rows: Sequence[dict[str, Any]], out: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """By `student precision`, microseconds of a frame, and of one of a crowd: all in turns, in fresh processes; medians
+    of `rounds`."""
     from tqdm import trange
 
     files = {name_of(row): out / folder_of(row) / "model.pte" for row in rows if "file_bytes" in row}
-    found: dict[str, list[float]] = {name: [] for name in files}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in files}
     for _ in trange(rounds, desc="timing, all in turns", unit="turn"):
         for name, file in files.items():
-            found[name].append(measure(file, runs=_RUNS).median_us / step_frames(open_artifact(file).manifest))
-    return {name: round(statistics.median(times), 2) for name, times in found.items() if times}
+            manifest = open_artifact(file).manifest
+            turn = {"us_per_frame": measure(file, runs=_RUNS).median_us / step_frames(manifest)}
+            if manifest.crowd_voices:
+                turn |= run_fresh("export._clock", str(file.resolve()), str(_RUNS))
+            found[name].append(turn)
+    return {
+        name: {key: round(statistics.median(turn[key] for turn in turns), 2) for key in turns[0]}
+        for name, turns in found.items()
+    }
 
 
 def name_of(row: dict[str, Any]) -> str:
@@ -194,7 +205,7 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
     times = json.loads(clock.read_text("utf-8"))["us"] if clock.exists() else {}
     return {
         "schema": 1, "date": _today(), "machine": f"{platform.machine()}, one core", "columns": list(COLUMNS),
-        "rows": [row | {"us_per_frame": times.get(name_of(row))} for row in rows],
+        "rows": [row | times.get(name_of(row), {}) for row in rows],
     }  # fmt: skip
 
 

@@ -8,16 +8,14 @@ from typing import Any
 from profiles.show import show_bytes
 
 COLUMNS = (
-    "student", "precision", ".pte", "of fp32", "memory", "a voice", "us a frame", "of fp32",
+    "student", "precision", ".pte", "of fp32", "memory", "a voice", "us a frame", "of fp32", "in a crowd", "of fp32",
     "PBM human", "10 dB", "PBM espeak", "10 dB", "open vowels shut, human", "espeak", "recall at 2 %, human",
     "jitter human", "espeak", "MSE human", "espeak",
 )  # fmt: skip
 TARGETS = (
-    ("loses under 1 point of PBM", lambda row, base: _mean(base, "pbm") - _mean(row, "pbm") < 0.01),
-    ("no more jitter (2 %)", lambda row, base: _mean(row, "jitter") <= 1.02 * _mean(base, "jitter")),
-    ("under 30 % of the bytes", lambda row, base: row["file_bytes"] < 0.30 * base["file_bytes"]),
-    ("under 45 % of the time", lambda row, base: _ratio(row, base, "us_per_frame", 9.0) < 0.45),
-)
+    "loses under 1 point of PBM", "no more jitter (2 %)", "under 30 % of the bytes", "under 45 % of the time",
+    "in a crowd",
+)  # fmt: skip
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -28,10 +26,11 @@ def markdown(report: Mapping[str, Any]) -> str:
         "# Students at every precision",
         "",
         f"Measured here on {report['date']} ({report['machine']}) by `python -m export.study`; times of all programs "
-        "in one run, in turns, CPU time of one call of one voice, for a frame at 30 a second. *memory*: heap of the "
-        "opened program that has run, or its load peak where that is more. *a voice*: what one more voice keeps (its "
-        "state, or its window). Quality is that of the `.pte`, on speech that nobody was trained on, in quiet and at "
-        "10 dB.",
+        "in one run, in turns: CPU time for a frame at 30 a second, of one voice (the program alone, called from Python) "
+        "and of one voice in a crowd of sixteen (through the Python engine), where the call itself hardly counts. "
+        "*memory*: heap of the opened program that has run, or its load peak where that is more. *a voice*: what one "
+        "more voice keeps (its state, or its window). Quality is that of the `.pte`, on speech that nobody was "
+        "trained on, in quiet and at 10 dB.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|---" * len(COLUMNS) + "|",
@@ -49,7 +48,7 @@ def _line(row: Mapping[str, Any], base: Mapping[str, Any] | None) -> str:
     cells = [
         row["student"], row["precision"], show_bytes(row["file_bytes"]), _share(row, base, "file_bytes"),
         "?" if peak is None else show_bytes(peak), show_bytes(row["voice_bytes"]),
-        "?" if row["us_per_frame"] is None else f"{row['us_per_frame']:.1f}", _share(row, base, "us_per_frame"),
+        *(cell for key in ("us_per_frame", "crowd_us_per_frame") for cell in (_us(row, key), _share(row, base, key))),
         *(_score(row, key, "pbm", "{:.1%}") for key in ("human", "human_10db", "espeak", "espeak_10db")),
         *(_score(row, key, "false_closure", "{:.1%}") for key in ("human", "espeak")),
         _score(row, "human", "recall_at_2pct", "{:.1%}"),
@@ -70,7 +69,11 @@ def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str, unk
 
 def _share(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> str:
     ratio = _ratio(row, base, key, -1.0)
-    return "?" if ratio < 0 else f"{ratio:.0%}"
+    return "" if ratio < 0 else f"{ratio:.0%}"
+
+
+def _us(row: Mapping[str, Any], key: str) -> str:
+    return f"{row[key]:.1f}" if key in row else ""
 
 
 def _score(row: Mapping[str, Any], condition: str, figure: str, form: str) -> str:
@@ -86,13 +89,24 @@ def _mean(row: Mapping[str, Any], figure: str) -> float:
 def _targets(built: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which of the targets each rounded point meets; PBM and jitter as means over the test sets."""
     pairs = [(row, _base(built, row)) for row in built if row["precision"] != "fp32"]
-    lines = ["## Targets", "", "| student | precision | " + " | ".join(t for t, _ in TARGETS) + " |"]
+    lines = ["## Targets", "", "| student | precision | " + " | ".join(TARGETS) + " |"]
     lines.append("|---" * (len(TARGETS) + 2) + "|")
     for row, base in pairs:
         if base is not None:
-            words = ["yes" if holds(row, base) else "**no**" for _, holds in TARGETS]  # type: ignore[no-untyped-call]
+            words = ["" if held is None else "yes" if held else "**no**" for held in _held(row, base)]
             lines.append(f"| {row['student']} | {row['precision']} | {' | '.join(words)} |")
     return [*lines, ""]
+
+
+def _held(row: Mapping[str, Any], base: Mapping[str, Any]) -> list[bool | None]:
+    """Of each of `TARGETS`, whether `row` meets it; None where it was not measured."""
+    shares = [_ratio(row, base, key, -1.0) for key in ("us_per_frame", "crowd_us_per_frame")]
+    return [
+        _mean(base, "pbm") - _mean(row, "pbm") < 0.01,
+        _mean(row, "jitter") <= 1.02 * _mean(base, "jitter"),
+        row["file_bytes"] < 0.30 * base["file_bytes"],
+        *(None if share < 0 else share < 0.45 for share in shares),
+    ]
 
 
 def _lost(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -27,6 +27,7 @@ from profiles.harness import ROOT, fresh_environment, measure
 from profiles.record import Skipped
 from profiles.steps import input_shapes, state_bytes, step_frames
 from sdk.artifact import open_artifact
+from sdk.engines.executorch import load_runtime
 from sdk.errors import ArtifactError, ProfileError
 
 SDK_RATE_HZ = 48000  # what a game's audio runs at
@@ -117,6 +118,8 @@ def why_not(job: Job) -> str:
         return "eager needs the checkpoint, not an artefact: `make bench` compares them in one run"
     if backend not in (own, "python_sdk"):
         return f"the file runs on {own}; for {backend} export one that does"
+    if manifest.runtime == "executorch" and not _is_played_here(manifest.backend):
+        return f"Python's runtime has no backend {manifest.backend}"
     if job.setting.voices > 1 and job.setting.voices != manifest.crowd_voices:
         return f"one call of its program runs {max(1, manifest.crowd_voices)} voices, not {job.setting.voices}"
     if job.setting.voices > 1 and (backend == "python_sdk" or manifest.runtime != "executorch"):
@@ -124,6 +127,11 @@ def why_not(job: Job) -> str:
     if backend == "python_sdk" and job.setting.threads != 1:
         return "the Python package runs a program on one thread"
     return ""
+
+
+def _is_played_here(backend: str) -> bool:
+    names = load_runtime()._get_registered_backend_names()
+    return backend == "portable" or f"{backend}backend" in {name.lower() for name in names}
 
 
 @contextmanager

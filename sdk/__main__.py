@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sdk.artifact import open_artifact
-from sdk.card import card, flat
+from sdk.card import NORMALISATION, card, flat
 from sdk.clock import FrameClock
 from sdk.engines import open_engine
 from sdk.errors import AudioError, TinyfaceError
@@ -87,6 +87,7 @@ def _info(path: Path, as_json: bool) -> None:
         ("ensemble", ", ".join(f"{weight:.4g}" for weight in manifest.ensemble) or "none"),
         ("latency", f"{latency.total_ms:.1f} ms at 16 kHz, plus the caller's chunk and the inference"),
         ("history", manifest.history),
+        ("normalisation", NORMALISATION),
         ("channels", f"{len(manifest.names)}, least to most (at rest): {_channels(manifest)}"),
         ("schema", manifest.schema),
     ]

@@ -10,6 +10,8 @@ from sdk.artifact import Artifact
 from sdk.clock import FrameClock
 from sdk.latency import Latency
 
+NORMALISATION = "none to do: float32 samples of -1 to 1 as recorded; the program itself takes their level out"
+
 
 def card(artifact: Artifact) -> str:
     """Markdown about an artefact: what it is, its rig, how it came to be, how well it does."""
@@ -20,6 +22,7 @@ def card(artifact: Artifact) -> str:
         "student": f"{m.student}, {m.kind} family", "parameters": f"{m.parameters:,}",
         "precision": m.precision, "runs on": f"{m.runtime}, {m.backend}",
         "hears": f"{window}, {m.timing.future_ms:g} ms of future; before sample 0 stand {m.history}",
+        "normalisation": NORMALISATION,
         "frames": f"{m.fps[0]}/{m.fps[1]} a second ({float(m.frame_rate):g})",
         "smoothing": ", ".join(f"{weight:.4g}" for weight in m.ensemble) or "none",
         "latency": f"{latency.total_ms:.1f} ms at 16 kHz, plus the caller's chunk and the inference",

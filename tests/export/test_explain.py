@@ -198,3 +198,40 @@ def test_every_point_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert json.loads((out / "summary.json").read_text())["worst_error_percent"] == second["worst_error_percent"] < 10
     assert "Worst error of what a budget counts" in (out / "summary.md").read_text()
     assert len(find_built(out)) == 2
+
+
+def test_the_command_lines(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = ["--checkpoint", str(shelf / "s2.pt"), "--backend", "xnnpack"]
+    assert main(["--explain", "--budget", "2MB", *only]) == 0
+    said = capsys.readouterr().out
+    assert "**chosen**" in said
+    assert "2.00 MB: s2 has the best quality" in said
+    assert main(["--explain", "--budget", "10KB", *only]) == 2
+    said = capsys.readouterr()
+    assert "| s2 " in said.out, "the table is shown all the same"
+    assert "BudgetExceeded: s2 needs" in said.err
+    assert main(["--all", *only]) == 2
+    assert "--out FOLDER" in capsys.readouterr().err
+    assert main(["--budget", "2MB", *only]) == 2
+    assert "or ask for the table alone with --explain" in capsys.readouterr().err
+    assert choosing.main(["--budget", "8QB"]) == 2
+    assert "'QB' is unknown" in capsys.readouterr().err
+    assert choosing.main(["--device", "abacus"]) == 2
+    assert "no device 'abacus'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_precisions_by_name_leave_out_what_was_never_scored(tmp_path: Path) -> None:
+    """Quantising a student only to rank it last would take minutes."""
+    from distill.twin import twin_path
+    from export.build import plan_all
+    from export.quantise import post_training
+
+    for name, seed in (("s6", 0), ("s7", 1)):
+        make_stream_checkpoint(seed).save(tmp_path / f"{name}.pt")
+    parent = Checkpoint.load(tmp_path / "s6.pt")
+    post_training(parent).save(twin_path(tmp_path / "s6.pt"))
+    said: list[str] = []
+    planned, _ = plan_all(None, None, "int8", tmp_path, None, said.append, ("xnnpack",))
+    assert [c.name for c in planned] == ["s6 int8"]
+    assert any("left out: s7: no int8 twin, so never scored; --student NAME makes one" in line for line in said)

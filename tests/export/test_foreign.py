@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import io
 from pathlib import Path
 
 import pytest
+import torch
 from random_students import make_checkpoint, make_stream_checkpoint
 
 import sdk
 from distill.checkpoint import Checkpoint
+from distill.students.spec import Student
 from export.backends import base
 from export.build import main
+from export.deploy import deploy
 from export.foreign import build_foreign
+from export.torchscript import torchscript
 from export.trace import trace_forward
 from sdk.errors import ArtifactError, ConfigError, EngineUnavailable
 
@@ -48,7 +53,7 @@ def test_each_exports_here_or_says_why_not(name: str, brooks: Path, tmp_path: Pa
         assert report["memory"]["counted_bytes"] is None
         assert manifest.tools["verified"] == f"no: {why_not}"
         assert "verified | no: " in (tmp_path / "out" / "model.md").read_text("utf-8")
-        with pytest.raises((ArtifactError, EngineUnavailable), match="cannot load it|made for our own kernels"):
+        with pytest.raises((ArtifactError, EngineUnavailable), match=r"cannot load it|made for our own kernels"):
             sdk.open(tmp_path / "out" / "model.pte")
     if backend.rounds_itself:
         assert (manifest.precision, manifest.scores) == ("int8", {})
@@ -65,8 +70,6 @@ def test_vulkan_takes_a_stream_whole(brooks: Path) -> None:
     names = {str(node.target) for node in rewritten.graph.nodes if node.op == "call_function"}
     assert not [name for name in names if "maximum" in name]
     assert "aten.maximum" in str(exported.graph)
-    import torch
-
     torch.manual_seed(1)
     hop, *state = export_inputs(student)
     for one, two in zip(exported.module()(hop, *state), rewritten.module()(hop, *state), strict=True):
@@ -75,12 +78,8 @@ def test_vulkan_takes_a_stream_whole(brooks: Path) -> None:
     assert (lowered.delegates, lowered.outside) == (1, ())
 
 
-def export_inputs(student: object) -> list[object]:
-    import torch
-
-    from export.deploy import deploy
-
-    inputs = deploy(student).inputs(1)  # type: ignore[arg-type]
+def export_inputs(student: Student) -> list[torch.Tensor]:
+    inputs = deploy(student).inputs(1)
     return [torch.randn_like(tensor).abs() * 0.1 for tensor in inputs]
 
 
@@ -122,3 +121,31 @@ def test_openvino_runs_where_it_is_installed(brooks: Path, tmp_path: Path) -> No
     report = build_foreign("openvino", tmp_path / "out", "s2", checkpoints=brooks)
     assert report["verification"]["verified"]
     assert report["verification"]["max_abs_error"]["model.pte"] < 0.15
+
+
+def bound_to_a_device(program: bytes) -> list[str]:
+    """Nodes of a TorchScript graph that name a device: what they make would not follow the module to another one."""
+    graph = torch.jit.load(io.BytesIO(program)).inlined_graph
+    every = [node for block in graph.findAllNodes("prim::If") for inner in block.blocks() for node in inner.nodes()]
+    every += list(graph.nodes())
+    return [str(node).strip() for node in every if any(out.type().kind() == "DeviceObjType" for out in node.outputs())]
+
+
+def test_a_float_torchscript_is_bound_to_no_device(brooks: Path) -> None:
+    """Read, not run, where there is no graphics card: every tensor comes from the inputs or moves with the weights."""
+
+    class Bound(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.rand(3, device=torch.device("cpu"))
+
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.freeze(torch.jit.trace(Bound().eval(), torch.zeros(3), check_trace=False)), buffer)
+    assert bound_to_a_device(buffer.getvalue()), "the reading finds what is bound"
+    for name in ("s2", "s6"):
+        student = Checkpoint.load(brooks / f"{name}.pt").student()
+        program = torchscript(student)
+        assert bound_to_a_device(program) == []
+        if torch.cuda.is_available():
+            inputs = [tensor.cuda() for tensor in export_inputs(student)]
+            found = torch.jit.load(io.BytesIO(program), map_location="cuda")(*inputs)
+            assert all(one.is_cuda for one in (found if isinstance(found, tuple) else (found,)))
