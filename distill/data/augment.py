@@ -61,14 +61,21 @@ class Augment:
             response[0] = 1.0
         return fftconvolve(speech, response)[: len(speech)].astype(np.float32)
 
+    def noise(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """`count` samples float32 of noise alone, at any level."""
+        noise = self._some_noise(count, random)
+        peak = 10 ** (random.uniform(-60, -3) / 20) / max(float(np.abs(noise).max()), 1e-9)
+        return (noise * peak + random.normal(0, 10 ** (random.uniform(-80, -50) / 20), count)).astype(np.float32)
+
     def _noise(self, speech: np.ndarray, random: np.random.Generator, snr_db: float) -> np.ndarray:
+        return add_noise(speech, self._some_noise(len(speech), random), snr_db)
+
+    def _some_noise(self, count: int, random: np.random.Generator) -> np.ndarray:
         if self.noises and random.random() < 0.7:
             source = self.noises[random.integers(len(self.noises))]
-            noise = np.resize(np.roll(source, -random.integers(len(source))), len(speech))
-        else:
-            pole = random.choice([0.0, 0.9, 0.98])
-            noise = lfilter([1.0], [1.0, -pole], random.normal(0, 1, len(speech)))
-        return add_noise(speech, noise, snr_db)
+            return np.resize(np.roll(source, -random.integers(len(source))), count)
+        pole = random.choice([0.0, 0.9, 0.98])
+        return np.asarray(lfilter([1.0], [1.0, -pole], random.normal(0, 1, count)))
 
 
 def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:

@@ -1,13 +1,14 @@
 """The training corpus: speech with its phones and rig labels, in shards on disk, split by speaker.
 
-    recordings --aligned.py--> phones --+
-    espeak shards (exact phones) -------+--articulatory teacher--> shards/<split>-<source>-NNN.npz
+    recordings --aligned.py--> phones;  --neural teacher--------------+
+    espeak shards (exact phones) -------------articulatory teacher----+--> shards/<split>-<source>-NNN.npz
 
-    python -m distill.data.corpus --speech DIR [DIR ...] --synthetic DIR --out DIR
+    python -m distill.data.corpus --speech DIR [DIR ...] --synthetic DIR --out DIR [--teacher neural]
 
 A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offsets` (n+1,), `rig` float16
 `(rows, channels)` at 100 rows a second for the channels in `channels`, `rig_offsets` (n+1,), `phones`, `speakers`,
-`names`. Writing is atomic, what exists is kept, and a damaged shard is named, never trained on.
+`names`, `teacher` (whose labels they are; articulatory where it says nothing). Writing is atomic, what exists is kept,
+and a damaged shard is named, never trained on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -33,11 +34,13 @@ from distill.data.track import RigTrack
 from distill.teachers.articulatory import animate
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, TinyfaceError
+from sdk.plugins import load_plugin
 from sdk.rig import RigLayout
 
 LABEL_HZ = 100
 SHARD_SECONDS = 900.0
 VALID_PERCENT = 5
+BY_PHONES = "articulatory"  # the teacher that needs phones and no ears
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Shard:
     phones: list[str]
     speakers: list[str]
     names: list[str]
+    teacher: str = BY_PHONES
 
     def __len__(self) -> int:
         return len(self.names)
@@ -127,9 +131,35 @@ class Shard:
         )
 
 
-def write_shard(path: Path, utterances: list[Utterance]) -> None:
-    """Label `utterances` with the articulatory teacher and write them to `path`, whole or not at all."""
-    tracks = [animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ) for u in utterances]
+@dataclass(frozen=True)
+class Labeller:
+    """Who labels, by the name of the teacher, and how: an utterance -> its RigTrack at `LABEL_HZ`."""
+
+    teacher: str
+    label: Callable[[Utterance], RigTrack]
+
+
+def labeller(name: str) -> Labeller:
+    """The labeller of a teacher: the articulatory one goes by the utterance's phones, every other by its sound.
+
+    Raises `ConfigError` for a wrong name, and what the teacher raises when its weights are missing.
+    """
+    if name == BY_PHONES:
+        return Labeller(name, lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ))
+    teacher = load_plugin("distill.teachers", name, "TEACHER")()
+
+    def hear(utterance: Utterance) -> RigTrack:
+        track: RigTrack = teacher.label(utterance.audio.astype(np.float32) / 32768)
+        count = max(int(np.ceil(len(utterance.audio) * LABEL_HZ / SAMPLE_RATE_HZ - 1e-9)), 1)
+        return RigTrack(track.at(np.arange(count) / LABEL_HZ), Fraction(LABEL_HZ), track.layout)
+
+    return Labeller(name, hear)
+
+
+def write_shard(path: Path, utterances: list[Utterance], by: Labeller | None = None) -> None:
+    """Label `utterances` (by their phones, if not told otherwise) and write them to `path`, whole or not at all."""
+    by = by or labeller(BY_PHONES)
+    tracks = [by.label(u) for u in utterances]
     layout = tracks[0].layout
     rig = np.concatenate([track.values for track in tracks])
     audio = np.concatenate([u.audio for u in utterances])
@@ -142,6 +172,7 @@ def write_shard(path: Path, utterances: list[Utterance]) -> None:
         "phones": np.array([to_json(u.phones) for u in utterances]),
         "speakers": np.array([u.speaker for u in utterances]),
         "names": np.array([u.name for u in utterances]),
+        "teacher": np.array(by.teacher),
         "digest": np.array(hashlib.sha256(audio.tobytes() + rig.astype(np.float16).tobytes()).hexdigest()),
     }
     with atomic_open(path) as stream:
@@ -152,10 +183,11 @@ def read_shard(path: Path) -> Shard:
     """A checked shard. Raises `DataError` naming it when it is damaged, so that it can be rebuilt or left out."""
     try:
         with np.load(path, allow_pickle=False) as data:
+            texts = {key: [str(x) for x in data[key]] for key in ("channels", "phones", "speakers", "names")}
+            teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
             shard = Shard(
-                path, data["audio"], data["offsets"], data["rig"], data["rig_offsets"],
-                *([str(x) for x in data[k]] for k in ("channels", "phones", "speakers", "names")),
-            )  # fmt: skip
+                path, data["audio"], data["offsets"], data["rig"], data["rig_offsets"], **texts, teacher=teacher
+            )
             digest = str(data["digest"])
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
@@ -164,12 +196,15 @@ def read_shard(path: Path) -> Shard:
     return shard
 
 
-def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> list[Path]:
-    """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each.
+def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: Labeller | None = None) -> list[Path]:
+    """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each; `by` as `write_shard`.
 
-    A shard on disk that holds these very utterances is kept; a damaged one or one of others is written again.
+    A shard on disk that holds these very utterances with labels of this teacher is kept; a damaged one or another is
+    written again.
     """
     from tqdm import tqdm
+
+    by = by or labeller(BY_PHONES)
 
     waiting: dict[str, list[Utterance]] = {"train": [], "valid": []}
     written: dict[str, int] = {"train": 0, "valid": 0}
@@ -178,8 +213,8 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> lis
     def flush(split: str) -> None:
         if waiting[split]:
             path = out / f"{split}-{source}-{written[split]:03d}.npz"
-            if not _is_current(path, [u.name for u in waiting[split]]):
-                write_shard(path, waiting[split])
+            if not _is_current(path, [u.name for u in waiting[split]], by.teacher):
+                write_shard(path, waiting[split], by)
             paths.append(path)
             written[split] += 1
             waiting[split] = []
@@ -194,7 +229,7 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str) -> lis
     return paths
 
 
-def _is_current(path: Path, names: list[str]) -> bool:
+def _is_current(path: Path, names: list[str], teacher: str) -> bool:
     if not path.exists():
         return False
     try:
@@ -204,7 +239,9 @@ def _is_current(path: Path, names: list[str]) -> bool:
         return False
     if shard.names != names:
         print(f"rebuilding: {path}: it holds other recordings than asked for now", file=sys.stderr)
-    return shard.names == names
+    if shard.teacher != teacher:
+        print(f"rebuilding: {path}: labelled by {shard.teacher}, not by {teacher}", file=sys.stderr)
+    return shard.names == names and shard.teacher == teacher
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -212,15 +249,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--speech", type=Path, nargs="*", default=[], help="folders of human recordings (English)")
     parser.add_argument("--synthetic", type=Path, help="folder of espeak shards")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--teacher", default="neural", help="who labels recordings; `articulatory` goes by their phones"
+    )
     parser.add_argument("--limit", type=int, help="take only the first so many recordings of each folder")
     parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
     options = parser.parse_args(arguments)
     try:
         if not options.speech and not options.synthetic:
             raise DataError("nothing to do: give --speech, --synthetic or both")
+        by = labeller(options.teacher)  # a wrong name is said before the hours of recognition
         if options.speech:
             people = human_utterances(options.speech, options.out / "labels", options.workers, options.limit)
-            write_shards(people, options.out / "shards", "human")
+            write_shards(people, options.out / "shards", "human", by)
         if options.synthetic:
             write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")
     except TinyfaceError as error:

@@ -66,9 +66,14 @@ class UtterancePicker:
 
     def draw(self, random: np.random.Generator) -> tuple[np.ndarray, RigTrack]:
         """One utterance: audio `(n,)` int16 and its labels."""
+        shard, i = self.pick(random)
+        return shard.utterance(i)
+
+    def pick(self, random: np.random.Generator) -> tuple[Shard, int]:
+        """One utterance by its shard and its place there."""
         pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.index) - 1)
         number, i = self.index[pick]
-        return self.shards[number].utterance(i)
+        return self.shards[number], i
 
 
 class Stretches:

@@ -6,6 +6,7 @@
 Per set and condition: PBM accuracy at 0.15 cm, false closure on open vowels, recall at 2 % false closure, AUC (see
 `distill/metrics.py`), MSE to the teacher's labels, jitter. The row `teacher` scores the labels themselves: on
 synthetic speech its exact phones, on recordings the phones that it *recognises*, judged by the hand-corrected ones.
+A `.teacher` file is scored on what it labels.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from distill.data.corpus import synthetic_utterances
 from distill.data.files import atomic_write_text, find_audio, load_mono
 from distill.data.labels import Phone, read_textgrid
 from distill.teachers.articulatory import animate
+from distill.teachers.neural import SUFFIX as TEACHER_SUFFIX
+from distill.teachers.neural import NeuralTeacher, TrainedTeacher, teacher_card
 from distill.twin import SUFFIX as TWIN_SUFFIX
 from distill.twin import Twin, twin_card
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
@@ -120,6 +123,15 @@ def recognising_tracker() -> Tracker:
     return track
 
 
+def teacher_tracker(teacher: NeuralTeacher) -> Tracker:
+    """The labels of a trained teacher, at 30 fps."""
+
+    def track(item: Item, reference: np.ndarray) -> np.ndarray:
+        return teacher.label(item.audio).at(np.arange(len(reference)) / FPS)
+
+    return track
+
+
 def conditions(sets: dict[str, list[Item]]) -> Iterator[tuple[str, str, list[Item]]]:
     """(key, set name, items) of every set in quiet and in noise."""
     for name, items in sets.items():
@@ -127,10 +139,13 @@ def conditions(sets: dict[str, list[Item]]) -> Iterator[tuple[str, str, list[Ite
         yield f"{name}_{NOISE_DB:g}db", name, [in_noise(item, NOISE_DB) for item in items]
 
 
-def evaluate(engine: Engine, sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:
-    """Scores of an engine under every condition."""
-    layout = engine.manifest.layout
-    return {key: score(items, layout, face, engine_tracker(engine)) for key, _, items in conditions(sets)}
+def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:
+    """Scores of an engine or of a trained teacher under every condition."""
+    if isinstance(judged, NeuralTeacher):
+        layout, tracker = judged.layout, teacher_tracker(judged)
+    else:
+        layout, tracker = judged.manifest.layout, engine_tracker(judged)
+    return {key: score(items, layout, face, tracker) for key, _, items in conditions(sets)}
 
 
 def evaluate_teacher(sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:
@@ -157,11 +172,11 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.evaluate", description=__doc__.split("\n")[0])
-    parser.add_argument("artefact", help=".pte or .pt to score, or the word `teacher`")
+    parser.add_argument("artefact", help=".pte or .pt or .teacher to score, or the word `teacher`")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
     parser.add_argument("--face", type=Path, help="npz or glTF face to measure on instead of the default head")
-    parser.add_argument("--into", type=Path, help="checkpoint or int8 twin to write the scores into, with its card")
+    parser.add_argument("--into", type=Path, help="checkpoint, twin or teacher to write the scores into, with its card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     options = parser.parse_args(arguments)
     try:
@@ -173,17 +188,16 @@ def main(arguments: list[str] | None = None) -> int:
         if not sets:
             raise DataError("nothing to score on: give --synthetic, --aligned or both")
         face = Face.from_file(options.face) if options.face else Face.default()
-        engine = None if options.artefact == "teacher" else sdk.open(options.artefact)
-        checkpoint = _checkpoint_of(engine, options.into) if options.into else None
-        scores = evaluate(engine, sets, face) if engine else evaluate_teacher(sets, face)
+        judged = _open(options.artefact)
+        weights = _open_weights(judged, options.into) if options.into else None
+        scores = evaluate(judged, sets, face) if judged else evaluate_teacher(sets, face)
         print(table(scores))
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
-        if checkpoint:
-            scored = dataclasses.replace(checkpoint, scores=scores)
+        if weights:
+            scored = dataclasses.replace(weights, scores=scores)
             scored.save(options.into)
-            card = twin_card(scored) if isinstance(scored, Twin) else model_card(scored)
-            atomic_write_text(options.into.with_suffix(".md"), card)
+            atomic_write_text(options.into.with_suffix(".md"), _card(scored))
     except TinyfaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -193,14 +207,33 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _checkpoint_of(engine: Engine | None, path: Path) -> Checkpoint | Twin:
-    """What lies at `path`, to write scores into. Raises `DataError` unless `engine` was built from its very weights."""
-    checkpoint = Twin.load(path) if path.suffix == TWIN_SUFFIX else Checkpoint.load(path)
-    if engine is None or engine.manifest.weights_sha256 != checkpoint.weights_sha256:
+def _open(artefact: str) -> Engine | NeuralTeacher | None:
+    """What is to be scored; None for the labels themselves."""
+    if artefact == "teacher":
+        return None
+    path = Path(artefact)
+    return NeuralTeacher(path) if path.suffix == TEACHER_SUFFIX else sdk.open(artefact)
+
+
+def _open_weights(judged: Engine | NeuralTeacher | None, path: Path) -> Checkpoint | Twin | TrainedTeacher:
+    """What lies at `path`, to write scores into. Raises `DataError` unless `judged` was built from its very weights."""
+    kinds: dict[str, Callable[[Path], Checkpoint | Twin | TrainedTeacher]] = {
+        TWIN_SUFFIX: Twin.load,
+        TEACHER_SUFFIX: TrainedTeacher.load,
+    }
+    weights = kinds.get(path.suffix, Checkpoint.load)(path)
+    found = judged.weights_sha256 if isinstance(judged, NeuralTeacher) else judged and judged.manifest.weights_sha256
+    if found != weights.weights_sha256:
         raise DataError(
             f"{path}: what is scored was not built from these weights; build its own artefact and score that"
         )
-    return checkpoint
+    return weights
+
+
+def _card(scored: Checkpoint | Twin | TrainedTeacher) -> str:
+    if isinstance(scored, TrainedTeacher):
+        return teacher_card(scored)
+    return twin_card(scored) if isinstance(scored, Twin) else model_card(scored)
 
 
 if __name__ == "__main__":

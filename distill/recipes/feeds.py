@@ -19,6 +19,7 @@ from distill.recipes.plan import Plan
 from distill.students.spec import StreamStudentSpec, Student, StudentSpec, WindowStudentSpec
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
+from distill.teachers.bidirectional import TeacherSpec
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.face import Face
@@ -35,7 +36,7 @@ class Objective:
     A rig that the face does not know (no jawOpen) can only be trained without them: `alpha_lip` 0, else `FaceError`.
     """
 
-    def __init__(self, spec: StudentSpec, plan: Plan) -> None:
+    def __init__(self, spec: StudentSpec | TeacherSpec, plan: Plan) -> None:
         self.plan = plan
         if plan.alpha_lip:
             offset, row = Face.default().lip_gap_row(spec.layout)

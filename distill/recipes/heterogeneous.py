@@ -62,7 +62,8 @@ def train(
     another student, and `DataError` before the first step if `out` cannot be written.
     """
     check_writable(out)
-    feed = feed_of(spec, plan, load_shards(corpus, "train"), augment, second)
+    shards = load_shards(corpus, "train")
+    feed = feed_of(spec, plan, shards, augment, second)
     student = spec.build().train()
     if init is None:
         initialise(student, plan.seed)
@@ -76,7 +77,8 @@ def train(
         run.resume(resume_file)
     run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file)
     provenance = {
-        "recipe": "hybrid" if second else "heterogeneous", "teacher": "articulatory", "plan": asdict(plan),
+        "recipe": "hybrid" if second else "heterogeneous",
+        "teacher": ", ".join(sorted({shard.teacher for shard in shards})), "plan": asdict(plan),
         "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
         "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
         **({"init": init.training} if init else {}),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from distill.data.files import atomic_open
 from distill.students.spec import Student, StudentSpec
+from distill.teachers.bidirectional import Bidirectional, TeacherSpec
 from sdk.errors import CheckpointError
 
 SAVE_EVERY_S = 60.0
@@ -37,9 +38,9 @@ def initialise(student: nn.Module, seed: int) -> None:
 class Run:
     """A training run's whole state: what a resume file holds, with the spec and plan (its fields) it belongs to."""
 
-    spec: StudentSpec
+    spec: StudentSpec | TeacherSpec
     plan: dict[str, Any]
-    student: Student
+    student: Student | Bidirectional
     average: dict[str, Tensor]
     optimiser: torch.optim.Optimizer
     step: int = 0
@@ -48,7 +49,7 @@ class Run:
     whole: bool = True  # not in the middle of a step
 
     @classmethod
-    def begin(cls, spec: StudentSpec, plan: dict[str, Any], student: Student) -> Run:
+    def begin(cls, spec: StudentSpec | TeacherSpec, plan: dict[str, Any], student: Student | Bidirectional) -> Run:
         """A run that has not made a step, from the weights that `student` has."""
         optimiser = torch.optim.AdamW(student.parameters(), lr=plan["learning_rate"], weight_decay=1e-3)
         return cls(spec, plan, student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)

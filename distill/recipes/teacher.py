@@ -1,0 +1,222 @@
+"""Train the neural teacher: from labels of phones, exact and recognised, to a network that hears whole utterances.
+
+    python -m distill.recipes.teacher --corpus build/corpus --out checkpoints/neural.teacher
+
+The labels of recordings are wrong in one closure of ten, and their edges by a frame or two. The network sees every
+speaker and never the words, so it learns what the labels agree on; the lip losses forgive a closure that is early or
+late (`distill/losses.py`), and what is spoken is asked for beside how the face moves, because a phone's class is a
+sharper question than its curve. Killed at any moment, the same command goes on from the last `<out>.resume`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from distill.checkpoint import Checkpoint
+from distill.data.augment import Augment
+from distill.data.files import check_writable
+from distill.data.labels import Phone, from_json
+from distill.data.utterances import CLASSES, UNKNOWN_CLASS, Utterances
+from distill.recipes.feeds import FRAME_SAMPLES, Objective
+from distill.recipes.heterogeneous import load_shards
+from distill.recipes.plan import PLAN_OPTIONS, Plan
+from distill.recipes.run import Run
+from distill.students.spec import StreamStudentSpec
+from distill.students.stream import StreamStudent
+from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec
+from distill.teachers.closing import calibrate, can_close
+from distill.teachers.neural import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
+from sdk.errors import ConfigError, TinyfaceError
+from sdk.face import Face
+
+_SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
+_ALPHA_CLASS = 0.1
+_POOL_SEED = 7  # no step's seed has three numbers
+_SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
+_STRENGTH = 1.2  # of the augmentation: a teacher has the capacity for more of it than a student
+DEFAULTS = Plan(
+    steps=700, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, shut_weight=24.0, shut_final=40.0, ema=0.99
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch as the network meets it: log-mel `rows`, what the ears say of it (or None), and its labels."""
+
+    rows: Tensor
+    features: tuple[Tensor, Tensor] | None
+    rig: Tensor
+    classes: Tensor
+
+    def to(self, kind: torch.dtype) -> Prepared:
+        """The same with its real numbers as `kind`; float16 halves what a pool of them takes."""
+        features = self.features and (self.features[0].to(kind), self.features[1].to(kind))
+        return Prepared(self.rows.to(kind), features, self.rig.to(kind), self.classes)
+
+
+class TeacherFeed:
+    """Steps over batches of `plan.rows` rows of `plan.row_hops` columns of 20 ms.
+
+    pool: how many batches are drawn, augmented and heard by the ears, which do not learn; the steps then go round them.
+    0 draws afresh at every step.
+    """
+
+    def __init__(self, spec: TeacherSpec, plan: Plan, data: Utterances, network: Bidirectional, pool: int = 0) -> None:
+        self.plan, self.data, self.network = plan, data, network
+        self.objective = Objective(spec, plan)
+        seeds = [np.random.default_rng([plan.seed, _POOL_SEED, number]) for number in range(pool)]
+        self.pool = [self.prepare(seed).to(torch.float16) for seed in tqdm(seeds, desc="pool", disable=not pool)]
+
+    def prepare(self, random: np.random.Generator) -> Prepared:
+        """A fresh batch, drawn from `random`."""
+        batch = self.data.batch(random, self.plan.rows, self.plan.row_hops)
+        audio, rig, classes = (torch.from_numpy(x) for x in (batch.audio, batch.rig, batch.classes))
+        return Prepared(self.network.rows(audio), self.network.features(audio), rig, classes)
+
+    def loss(self, random: np.random.Generator, step: int) -> Tensor:
+        """Of step `step`, which draws all that is random in it from `random`."""
+        torch.manual_seed(int(random.integers(2**62)))  # dropout, too, is the same after a resumption
+        if self.pool:
+            order = np.random.default_rng([self.plan.seed, step // len(self.pool)]).permutation(len(self.pool))
+            batch = self.pool[order[step % len(self.pool)]].to(torch.float32)
+        else:
+            batch = self.prepare(random)
+        heard = self.network.hear(masked(batch.rows, random), batch.features)
+        done, steps_per_frame = step / self.plan.steps, FRAME_SAMPLES / COLUMN_SAMPLES
+        spoken = functional.cross_entropy(
+            heard.classes.flatten(0, 1), batch.classes.flatten(), ignore_index=UNKNOWN_CLASS, label_smoothing=_SMOOTHING
+        )
+        return self.objective(batch.rig, heard.rig, steps_per_frame, done, _SLACK_COLUMNS) + _ALPHA_CLASS * spoken
+
+
+def masked(rows: Tensor, random: np.random.Generator) -> Tensor:
+    """Log-mel rows (B, mels, N) with up to two bands of each, and a few short stretches, at their mean (zero)."""
+    batch, mels, count = rows.shape
+    keep = torch.ones_like(rows)
+    for i in range(batch):
+        for _ in range(random.integers(0, 3)):
+            width = int(random.integers(1, mels // 6))
+            first = int(random.integers(0, mels - width))
+            keep[i, first : first + width] = 0
+        for _ in range(random.integers(0, max(count // 200, 1) + 1)):
+            first = int(random.integers(0, count))
+            keep[i, :, first : first + int(random.integers(1, 7))] = 0
+    return rows * keep
+
+
+def with_ears(spec: TeacherSpec, ears: Checkpoint) -> TeacherSpec:
+    """The spec with a stream student inside. Raises `ConfigError` for a student of another family or rig."""
+    if not isinstance(ears.spec, StreamStudentSpec) or ears.layout.names != spec.layout.names:
+        raise ConfigError(f"{ears.spec.name} cannot be the ears of {spec.name}: give a stream student of the same rig")
+    return replace(spec, ears=ears.spec)
+
+
+def train(
+    spec: TeacherSpec,
+    plan: Plan,
+    corpus: Path,
+    out: Path,
+    augment: Augment | None,
+    note: Mapping[str, object],
+    ears: Checkpoint | None = None,
+    pool: int = 0,
+) -> TrainedTeacher:
+    """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
+    pool: as `TeacherFeed`.
+
+    Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
+    teacher or plan, and `DataError` before the first step if `out` cannot be written.
+    """
+    check_writable(out)
+    if ears:
+        spec = with_ears(spec, ears)
+    layout = spec.layout
+    data = Utterances(load_shards(corpus, "train"), COLUMN_SAMPLES, plan.mix, augment, layout.names)
+    network = Bidirectional(spec, len(layout), len(CLASSES)).train()
+    student = ears.student() if ears else None
+    network.initialise(plan.seed, student if isinstance(student, StreamStudent) else None)
+    feed = TeacherFeed(spec, plan, data, network, pool)
+    facts = {**asdict(plan), "pool": pool}
+    run = Run.begin(spec, facts, network)
+    resume_file = out.with_name(out.name + ".resume")
+    if resume_file.exists():
+        run.resume(resume_file)
+    run.go(plan.steps, feed.loss, plan.rate, resume_file)
+    provenance = {
+        "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2),
+        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
+        **({"ears": f"{ears.spec.name}, weights {ears.weights_sha256}"} if ears else {}),
+    }  # fmt: skip
+    state = {name: value.half() for name, value in run.average.items()}
+    trained = calibrated(TrainedTeacher(spec, state, layout, training=provenance), corpus)
+    trained.save(out)
+    resume_file.unlink(missing_ok=True)
+    return trained
+
+
+def calibrated(trained: TrainedTeacher, corpus: Path) -> TrainedTeacher:
+    """The teacher with its `shut_cm` read off the corpus's validation speakers, recordings where there are any.
+
+    As it is for a rig that cannot close by name, or without validation speakers.
+    """
+    if not can_close(trained.layout) or not list((corpus / "shards").glob("valid-*.npz")):
+        return trained
+    shards = load_shards(corpus, "valid")
+    shards = [shard for shard in shards if "-human-" in shard.path.name] or shards
+    teacher, face = NeuralTeacher(trained), Face.default()
+
+    def tracks() -> Iterator[tuple[np.ndarray, float, list[Phone]]]:
+        for shard in shards:
+            for i in tqdm(range(len(shard)), desc="calibrating", unit="clip"):
+                curves = teacher.curves(shard.utterance(i)[0].astype(np.float32) / 32768)
+                yield face.lip_gap_cm(curves, trained.layout), float(teacher.fps), from_json(shard.phones[i])
+
+    return replace(trained, shut_cm=calibrate(tracks()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.teacher", description=__doc__.split("\n")[0])
+    parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
+    parser.add_argument("--out", type=Path, required=True, help="teacher to write")
+    parser.add_argument("--ears", type=Path, help="checkpoint of a stream student to hear with (frozen)")
+    parser.add_argument("--pool", type=int, default=0, help="batches to prepare once and go round; 0 = fresh each step")
+    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
+    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
+    parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the card")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    for name, kind in PLAN_OPTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(DEFAULTS, name))
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    plan = replace(DEFAULTS, **{name: getattr(options, name) for name in PLAN_OPTIONS})
+    command = f"python -m distill.recipes.teacher {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    note = {"date": time.strftime("%Y-%m-%d"), "command": command, "data": "; ".join(options.data or ["not stated"])}
+    try:
+        augment = Augment.from_folders(options.noise, options.rooms, _STRENGTH)
+        ears = Checkpoint.load(options.ears) if options.ears else None
+        train(load_settings(options.settings), plan, options.corpus, options.out, augment, note, ears, options.pool)
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {options.out}.resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,59 @@
+"""Lips that are nearly shut, shut: a trained network's least gaps put where a face shows them closed.
+
+A network that is not sure of a closure leaves a gap. How wide the gap may be before it means speech with open lips is
+read off speech that it was not trained on (`calibrate`); below that, poses move towards the shut pose of the same jaw:
+
+    gap'  |      /            gap' = gap x closed / shut up to `shut_cm`, and back on the diagonal at twice that;
+    0.15 -|---./               closed: the 0.15 cm below which lips count as closed (4.2.2)
+          |_./_|_____ gap
+             shut_cm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from distill.data.labels import Phone, open_vowel_spans
+from sdk.face import CLOSED_CM, Face
+from sdk.rig import RigLayout
+
+_PARTED = ("mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")
+_WIDEST_CM = 0.3  # what is called shut at most: twice the closed gap
+
+
+def can_close(layout: RigLayout) -> bool:
+    """Whether `layout` has the ARKit channels that shut a mouth."""
+    return {*_PARTED, "jawOpen", "mouthClose"} <= set(layout.names)
+
+
+def close_lips(values: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndarray:
+    """Poses `(N, channels)` whose gap on the default face is `shut_cm` or less, closed, and those near it, nearer."""
+    offset, row = Face.default().lip_gap_row(layout)
+    shut = values.copy()
+    shut[:, [layout.index(name) for name in _PARTED]] = 0.0
+    shut[:, layout.index("mouthClose")] = shut[:, layout.index("jawOpen")]
+    gap, least = offset + values @ row, offset + shut @ row
+    wanted = np.interp(gap, [0.0, shut_cm, 2 * shut_cm], [0.0, CLOSED_CM, 2 * shut_cm])
+    wanted = np.where((gap <= 0) | (gap >= 2 * shut_cm), gap, wanted)
+    share = np.clip((gap - wanted) / np.maximum(gap - least, 1e-6), 0.0, 1.0)
+    share = np.where(gap > least, share, 0.0)
+    return np.asarray(values + share[:, None] * (shut - values), dtype=np.float32)
+
+
+def calibrate(tracks: Iterable[tuple[np.ndarray, float, Sequence[Phone]]], rate: float = 0.02) -> float:
+    """The gap in cm that `rate` of the open vowels fall below, within 0.15 to 0.3.
+
+    tracks: lip gap `(N,)`, its frames a second, and the phones of utterances that were not trained on. Without open
+    vowels the answer is 0.15: nothing is closed that is not.
+    """
+    middles = []
+    for gap_cm, fps, phones in tracks:
+        for start, end in open_vowel_spans(phones):
+            middle = round((start + end) / 2 * fps)
+            if middle < len(gap_cm):
+                middles.append(float(gap_cm[middle]))
+    if not middles:
+        return CLOSED_CM
+    return float(np.clip(np.quantile(middles, rate), CLOSED_CM, _WIDEST_CM))

@@ -1,0 +1,176 @@
+"""The neural teacher: a network that hears the whole utterance, trained by `distill/recipes/teacher.py`.
+
+Its checkpoint is `torch.save` of plain types and tensors, read with `weights_only=True`, weights in float16; it carries
+its rig by name. `TrainedTeacher.load` reads any such file, a studio's own too; the shipped one is the default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch import Tensor
+
+from distill.checkpoint import FileKind, plain_facts, provenance_rows, weights_sha256
+from distill.data.track import RigTrack
+from distill.data.utterances import CLASSES
+from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec
+from distill.teachers.closing import can_close, close_lips
+from sdk import strict
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import CheckpointError, RigError, TinyfaceError
+from sdk.face import CLOSED_CM
+from sdk.rig import RigLayout
+
+SUFFIX = ".teacher"
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "neural.teacher"
+SETTINGS = Path(__file__).with_suffix(".yaml")
+SCHEMA = 1
+# (resampled length, original, first sample): other pitches, and columns between the columns
+VIEWS = ((1, 1, 0), (10, 9, 0), (9, 8, 160))
+_MIRRORED_SAMPLES = 12800
+_KIND = FileKind(
+    "teacher",
+    "trained teacher of tinyface",
+    SCHEMA,
+    frozenset({"schema", "teacher", "rig", "state", "shut_cm", "training", "scores", "weights_sha256"}),
+    frozenset({"teacher", "weights_sha256"}),
+)
+
+
+def load_settings(path: Path = SETTINGS) -> TeacherSpec:
+    """The network's shape as its YAML says. Raises `ConfigError` with every mistake."""
+    return strict.load(TeacherSpec, strict.load_yaml(path), where=path.name)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedTeacher:
+    """Weights of a network of `spec` for the rig `layout`, how they were trained and how well they do.
+
+    shut_cm: lip gap that its curves mean closed lips by (`closing.py`).
+    """
+
+    spec: TeacherSpec
+    state: dict[str, Tensor]
+    layout: RigLayout
+    shut_cm: float = CLOSED_CM
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def weights_sha256(self) -> str:
+        return weights_sha256(self.state)
+
+    def network(self) -> Bidirectional:
+        """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
+        network = Bidirectional(self.spec, len(self.layout), len(CLASSES))
+        try:
+            network.load_state_dict({name: value.float() for name, value in self.state.items()})
+        except RuntimeError as error:
+            raise CheckpointError(f"{self.spec.name}: its weights do not fit its shape: {error}") from error
+        return network.eval()
+
+    def save(self, path: Path | str) -> None:
+        """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
+        self.network()  # a file that could not be loaded again must never be written
+        payload = {
+            "schema": SCHEMA,
+            "teacher": dataclasses.asdict(self.spec),
+            "rig": {key: list(value) for key, value in dataclasses.asdict(self.layout).items()},
+            "state": {name: value.detach().contiguous() for name, value in self.state.items()},
+            "shut_cm": float(self.shut_cm),
+            "training": plain_facts(self.training, "training"),
+            "scores": plain_facts(self.scores, "scores"),
+            "weights_sha256": self.weights_sha256,
+        }
+        _KIND.write(Path(path), payload)
+
+    @classmethod
+    def load(cls, path: Path | str) -> TrainedTeacher:
+        """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged."""
+        raw = _KIND.read(Path(path))
+        try:
+            spec = strict.load(TeacherSpec, raw["teacher"], where=f"{path}: teacher")
+            layout = RigLayout(**{key: tuple(value) for key, value in raw["rig"].items()})
+            trained = cls(spec, raw["state"], layout, float(raw["shut_cm"]), raw["training"], raw["scores"])
+            trained.network()
+        except (TinyfaceError, RigError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{path}: {error}. Train or copy the teacher again") from error
+        if trained.weights_sha256 != raw["weights_sha256"]:
+            raise CheckpointError(f"{path}: its weights do not match their SHA-256: altered or damaged. Copy it again")
+        return trained
+
+
+class NeuralTeacher:
+    """Whole utterance -> RigTrack, by the network of `checkpoint` (the shipped one by default), in any language.
+
+    The utterance is heard several times, as it is and at other speeds (`VIEWS`), and the curves' mean is the label.
+    """
+
+    fps = Fraction(SAMPLE_RATE_HZ, COLUMN_SAMPLES)
+
+    def __init__(self, checkpoint: Path | TrainedTeacher = SHIPPED) -> None:
+        trained = checkpoint if isinstance(checkpoint, TrainedTeacher) else TrainedTeacher.load(checkpoint)
+        self.layout = trained.layout
+        self.weights_sha256 = trained.weights_sha256
+        self._network = trained.network()
+        self._shut_cm = trained.shut_cm if can_close(trained.layout) else None
+
+    def label(self, waveform: np.ndarray) -> RigTrack:
+        """16 kHz mono float32 `(n,)` -> track at 50 fps, `(ceil(n / 320), channels)`."""
+        values = self.curves(waveform)
+        if self._shut_cm is not None:
+            values = close_lips(values, self.layout, self._shut_cm)
+        return RigTrack(self.layout.clamp(values), self.fps, self.layout)
+
+    def curves(self, waveform: np.ndarray) -> np.ndarray:
+        """What the network says before nearly shut lips are closed: the mean over the views, clamped."""
+        count = max(-(-len(waveform) // COLUMN_SAMPLES), 1)
+        views = [self._view(waveform, count, *view) for view in VIEWS]
+        return self.layout.clamp(np.mean(views, axis=0))
+
+    def _view(self, waveform: np.ndarray, count: int, up: int, down: int, phase: int) -> np.ndarray:
+        """Curves `(count, channels)` of the waveform, `up / down` as long, heard from sample `phase` on.
+
+        Before its beginning and after its end the waveform is mirrored: a clip that is cut at a vowel begins with an
+        open mouth.
+        """
+        around = np.asarray(waveform if len(waveform) > 1 else np.zeros(2), dtype=np.float32)
+        around = np.pad(around, _MIRRORED_SAMPLES, mode="reflect")[phase:]
+        heard = around if up == down else resample_poly(around, up, down).astype(np.float32)
+        columns = -(-len(heard) // COLUMN_SAMPLES)
+        audio = np.zeros(columns * COLUMN_SAMPLES, dtype=np.float32)
+        audio[: len(heard)] = heard
+        with torch.inference_mode():
+            rig = self._network(torch.from_numpy(audio)[None]).rig[0].numpy()
+        times = (np.arange(count) * COLUMN_SAMPLES + _MIRRORED_SAMPLES - phase) * (up / down) / SAMPLE_RATE_HZ
+        return RigTrack(rig, self.fps, self.layout).at(times)
+
+
+def teacher_card(trained: TrainedTeacher) -> str:
+    """A Markdown page about a trained teacher: what it is, how it was trained, how well it does."""
+    spec, ears = trained.spec, trained.spec.ears
+    parameters = sum(value.numel() for value in trained.network().parameters())
+    about = (
+        f"A teacher: a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at 50 fps. "
+        "It hears from both ends and is never shipped to a device; it labels speech for students."
+        + (f" Inside it listens a frozen stream student, {ears.name}." if ears else "")
+    )
+    facts = {
+        "parameters": f"{parameters:,}",
+        "lips count as shut below": f"{trained.shut_cm:.3f} cm",
+        "weights SHA-256": f"`{trained.weights_sha256}`",
+    }
+    lines = [f"# {spec.name}", "", about, "", *provenance_rows(facts), ""]
+    for title, more in (("How it was trained", trained.training), ("How well it does", trained.scores)):
+        lines += [f"## {title}", "", *provenance_rows(more), ""]
+    return "\n".join(lines)
+
+
+TEACHER = NeuralTeacher
