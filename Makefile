@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: setup demo test check bench families clean
+.PHONY: setup demo test check bench families kernels clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -36,6 +36,10 @@ bench: setup
 # window and stream students side by side, on one core; needs cmake and g++
 families: setup
 	$(PY) -m tests.families
+
+# our own kernels and XNNPACK side by side, on one core; needs cmake and g++
+kernels: setup
+	$(PY) -m tests.kernels
 
 clean:
 	rm -rf build .venv

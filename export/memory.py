@@ -39,11 +39,13 @@ TILE_OUTPUTS = 16  # outputs packed together on x86 with AVX; NEON packs 8, whic
 INPUTS_TOGETHER = 8  # int8 weights are packed for that many inputs at a time
 INT8_OUTPUT_BYTES = 8  # of each packed int8 output: its bias and its step
 OPERATOR_BYTES = 2000  # one operator with its values in the delegate, measured on all variants
+CONVERSION_BYTES = 1000  # one step onto a grid, off it, or to find one, where it stands alone
 END_BYTES = 1000  # one tensor that goes in or comes out, in the books of program and delegate
 OPERATOR_FILE_BYTES = 370  # one operator in the program, beside its weights
 PORTABLE_CALL_BYTES = 950  # one call with its values in the runtime's books, where there is no delegate
 _FREE_VIEWS = ("reshape", "view", "flatten", "unsqueeze", "alias")
 _VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "expand", "unsqueeze", "alias")
+_CONVERSIONS = ("quantize", "dequantize", "choose_qparams", "getitem")
 _IN_PLACE = ("gelu", "tanh", "relu", "add", "sub", "mul", "rsqrt")
 
 
@@ -115,7 +117,7 @@ def xnnpack_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
         parameters_bytes=parameters,
         packed_weights_bytes=sum(_packed_bytes(node) for node in nodes if "conv" in _name(node)),
         in_place_bytes=0,
-        operators_bytes=operator_count(exported) * OPERATOR_BYTES + 2 * len(results) * END_BYTES,
+        operators_bytes=_operators_bytes(exported) + 2 * len(results) * END_BYTES,
         planned_arenas_bytes=sum(_bytes(result) for result in results) * (CROWD_VOICES if stream else 1),
         workspace_bytes=_live_peak(exported) + sum(_table_bytes(node) for node in nodes if "conv" in _name(node)),
         stream_state_bytes=voice_bytes(student),
@@ -146,6 +148,12 @@ def convolutions(exported: ExportedProgram) -> list[tuple[tuple[int, ...], tuple
 def operator_count(exported: ExportedProgram) -> int:
     """Operators that a delegate runs one by one."""
     return sum(not _is_view(node) for node in _calls(exported))
+
+
+def _operators_bytes(exported: ExportedProgram) -> int:
+    names = [_name(node) for node in _calls(exported) if not _is_view(node)]
+    conversions = sum(name.startswith(_CONVERSIONS) for name in names)
+    return (len(names) - conversions) * OPERATOR_BYTES + conversions * CONVERSION_BYTES
 
 
 def _calls(exported: ExportedProgram) -> list[fx.Node]:

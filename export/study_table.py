@@ -26,8 +26,8 @@ def markdown(report: Mapping[str, Any]) -> str:
         "# Students at every precision",
         "",
         f"Measured here on {report['date']} ({report['machine']}) by `python -m export.study`; times of all programs "
-        "in one run, in turns: CPU time for a frame at 30 a second, of one voice (the program alone, called from Python) "
-        "and of one voice in a crowd of sixteen (through the Python engine), where the call itself hardly counts. "
+        "in one run, in turns: CPU time for a frame at 30 a second, of one voice (the program alone, from Python) and "
+        "of one voice in a crowd of sixteen (through the Python engine), where the call itself hardly counts. "
         "*memory*: heap of the opened program that has run, or its load peak where that is more. *a voice*: what one "
         "more voice keeps (its state, or its window). Quality is that of the `.pte`, on speech that nobody was "
         "trained on, in quiet and at 10 dB.",

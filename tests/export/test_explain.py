@@ -23,7 +23,7 @@ from export.cost import Cost
 from export.explain import explain
 from export.pareto import Built as Measured
 from export.pareto import find_built, key, pareto_rows, table
-from export.precision import float_point
+from export.precision import PRECISIONS, float_point
 from export.target import allowed_backends
 from profiles.device import device_names, load_device
 from sdk.errors import BudgetExceeded, ConfigError, EngineUnavailable, TinyfaceError
@@ -133,7 +133,7 @@ def test_every_backend_says_what_it_is_and_what_it_lacks(name: str) -> None:
     assert isinstance(backend, Backend)
     assert backend.title
     assert backend.runs_on
-    assert set(backend.precisions) <= {"fp32", "fp16", "int8", "mixed"}
+    assert set(backend.precisions) <= set(PRECISIONS)
     assert isinstance(cannot_run(backend), str)
     missing = backend.missing()
     if missing:

@@ -95,7 +95,7 @@ def test_most_harm_for_a_byte_goes_first() -> None:
     assert choose(alone, costs, 0.045) == ["a"]
     assert choose(alone, costs, 0.001) == ["a", "b", "c"]
     assert left_cm(alone, ["b"]) == pytest.approx(0.05)
-    slow = {"a": cost(10, 100.0), "b": cost(10, 0.0), "c": cost(1000, 1.0)}
+    slow = {"a": cost(10, 100.0), "b": cost(10, 30.0), "c": cost(1000, 1.0)}
     assert choose(alone, slow, 0.045) == ["c"], "its bytes are many, but time is what float would cost in a"
 
 
@@ -110,7 +110,7 @@ def test_another_tolerance_takes_the_layers_that_are_known(swept: tuple[Path, Ch
     found = json.loads(again.read_text())
     assert {row["float_us"] for row in found["layers"].values()} == {777.0}
     assert set(found["keep"]) == set(found["layers"]), "nothing is left to harm"
-    assert found["together"]["mixed"]["lip_error_cm"] == 0
+    assert found["together"]["mixed"]["lip_error_cm"] < 1e-5  # folded norms round, no grid does
 
 
 def test_the_file_tells_all_and_mixed_follows_it(swept: tuple[Path, Checkpoint]) -> None:
