@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from profiles.figures import Case, OperatorRow, Setting
+from profiles.figures import Case, OperatorRow, Setting, in_integers
 from profiles.harness import run_fresh
 from profiles.record import Environment
 
@@ -80,8 +80,8 @@ class Calibration:
     clock_ghz: float = HOST_CLOCK_GHZ
 
     def peak(self, precision: str, threads: int = 1) -> float:
-        """Multiply-adds a microsecond; of `int8` by the instructions that there are."""
-        return self.peak_macs_per_us[threads] * (self.int8_gain if precision == "int8" else 1.0)
+        """Multiply-adds a microsecond; of integers by the instructions that there are."""
+        return self.peak_macs_per_us[threads] * (self.int8_gain if in_integers(precision) else 1.0)
 
 
 def calibrate(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from profiles.figures import in_integers
 from profiles.record import DeviceFacts
 from sdk import strict
 from sdk.errors import ConfigError
@@ -144,7 +145,8 @@ class Device:
 
     def peak_macs_per_s(self, precision: str, threads: int = 1) -> float:
         """Multiply-adds a second at best, on `threads` cores, at `fp32` or `int8`."""
-        per_cycle = self.hardware.int8_macs_per_cycle if precision == "int8" else self.hardware.fp32_macs_per_cycle
+        hardware = self.hardware
+        per_cycle = hardware.int8_macs_per_cycle if in_integers(precision) else hardware.fp32_macs_per_cycle
         return per_cycle.value * self.hardware.clock_ghz.value * 1e9 * threads
 
     def bytes_per_s(self, threads: int = 1) -> float:

@@ -19,6 +19,11 @@ Pacing = Literal["flat_out", "real_time"]
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 
 
+def in_integers(precision: str) -> bool:
+    """Whether a program of this precision multiplies integers: `int8`, and `mixed` and `dynamic` alike."""
+    return precision in ("int8", "mixed", "dynamic")
+
+
 def percentile(samples: Sequence[float], percent: float) -> float:
     """The smallest sample that `percent` % of all do not exceed (nearest rank): always one that really occurred."""
     ordered = sorted(samples)

@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from profiles.calibration import Calibration, Fit, frame_us, is_usual
 from profiles.counts import Counts
 from profiles.device import Device
-from profiles.figures import Case, Estimate, Prediction
+from profiles.figures import Case, Estimate, Prediction, in_integers
 
 SHARE_OF_PEAK = 0.85  # assumption: of its theoretical peak a good product of matrices reaches 0.75 to 0.95 on any core
 FACTOR_HERE = 1.25  # stated interval of a prediction for this very machine: times and divided by this
@@ -76,9 +76,9 @@ def interval_factor(calibration: Calibration, device: Device, precision: str, is
     hardware = device.hardware
     factors = [max(1.1, _worst_between_artifacts(calibration, is_calls)), FACTOR_ISA[hardware.isa]]
     factors += [FACTOR_CALLS] * is_calls
-    width = hardware.int8_macs_per_cycle if precision == "int8" else hardware.fp32_macs_per_cycle
+    width = hardware.int8_macs_per_cycle if in_integers(precision) else hardware.fp32_macs_per_cycle
     factors += [FACTOR_ASSUMED] * (hardware.clock_ghz.is_assumed or width.is_assumed)
-    factors += [FACTOR_INT8] * (precision == "int8")
+    factors += [FACTOR_INT8] * in_integers(precision)
     return math.exp(math.sqrt(sum(math.log(factor) ** 2 for factor in factors)))
 
 

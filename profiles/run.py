@@ -24,7 +24,7 @@ from profiles.cpu import Job
 from profiles.delay import latency_rows
 from profiles.device import Device
 from profiles.environment import available_cores, environment
-from profiles.figures import Case, Estimate, Prediction, Setting
+from profiles.figures import Case, Estimate, Prediction, Setting, in_integers
 from profiles.from_device import merge_launches, read_result
 from profiles.native import BACKENDS, find_profiler, run_native
 from profiles.operators import operator_rows
@@ -279,7 +279,7 @@ def _estimated(
     if not plan.estimates or not any(case.operators for case in cases):
         return [], [], []
     precisions = {one.name: one.precision for one in facts}
-    weights = {one.name: one.parameters * (1 if one.precision == "int8" else 4) for one in facts}
+    weights = {one.name: one.parameters * (1 if in_integers(one.precision) else 4) for one in facts}
     try:
         calibration = calibrate(cases, precisions, weights, here, say)
         predictions = roofline.predictions(calibration, cases)

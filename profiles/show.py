@@ -23,7 +23,8 @@ def show_label(label: Label, uncertainty_percent: float | None = None) -> str:
     """`estimated, ± 40 %`; without the second part where nobody knows it."""
     if uncertainty_percent is None:
         return LABELS[label]
-    exact = f"{uncertainty_percent:.2g}" if uncertainty_percent >= 1 else f"{uncertainty_percent:.1f}"
+    form = ".0f" if uncertainty_percent >= 10 else ".2g" if uncertainty_percent >= 1 else ".1f"
+    exact = format(uncertainty_percent, form)
     return f"{LABELS[label]}, ± {exact} %"
 
 

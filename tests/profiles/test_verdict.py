@@ -67,6 +67,17 @@ def test_backend_and_precision_must_be_allowed() -> None:
     assert "portable; allowed: xnnpack" in found["backend"].note
 
 
+@pytest.mark.parametrize(
+    ("backend", "precision", "passed"),
+    [("tinyface", "dynamic", True), ("xnnpack", "mixed", True), ("vulkan", "fp16", False)],
+)
+def test_the_native_library_and_int8_stand_for_their_kinds(backend: str, precision: str, passed: bool) -> None:
+    native = dataclasses.replace(device(), backends=["native"])
+    made = dataclasses.replace(artifact(NAME), backend=backend, precision=precision)
+    found = {check.demand: check for check in checks([made], [], [], native)}
+    assert (found["backend"].passed, found["precision"].passed) == (passed, passed)
+
+
 def test_late_frames_of_the_device_alone() -> None:
     paced = minute(NAME, late=2)
     assert judged([paced])["late frames"].passed is None
