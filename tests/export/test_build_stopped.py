@@ -46,7 +46,8 @@ def test_a_signal_in_the_middle_leaves_what_was_there(tmp_path: Path, number: si
             process.send_signal(number)
             break
     said += process.stderr.read()
-    assert process.wait(120) == 130, said
+    # CPython ends by the signal itself where it hit code run by exec(), as torch does; a shell calls both 130
+    assert process.wait(120) in (130, -signal.SIGINT), said
     assert "interrupted; nothing was written" in said
     assert "Traceback" not in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "s2.pt"]
