@@ -66,7 +66,7 @@ print(heap.passing_bytes(opened), heap.used_bytes() - used)
 
 @glibc
 def test_a_peak_that_is_gone_again_is_seen() -> None:
-    """A million bytes in small blocks come and go before the last 300,000 are taken: 700,000 pass, most of them seen."""
+    """A million bytes in small blocks come and go before the last 300,000 are taken: 700,000 pass, most are seen."""
     done = subprocess.run([sys.executable, "-c", PEAK_PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True)
     passing, kept = map(int, done.stdout.split())
     assert 500_000 <= passing < 740_000, "where the heap's own top has room it serves a few of them unseen"
