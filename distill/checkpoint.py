@@ -60,6 +60,8 @@ class FileKind:
         state = raw["state"]
         if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
             raise CheckpointError(f"{path}: its state is not a table of tensors")
+        if weights_sha256(state) != raw["weights_sha256"]:
+            raise CheckpointError(f"{path}: its weights do not match their SHA-256: altered or damaged. Copy it again")
         return raw
 
     @staticmethod
@@ -135,8 +137,6 @@ class Checkpoint:
             checkpoint.student()
         except (RigError, ConfigError, CheckpointError, AttributeError, TypeError) as error:
             raise CheckpointError(f"{path}: {error}. Train or copy the checkpoint again") from error
-        if checkpoint.weights_sha256 != raw["weights_sha256"]:
-            raise CheckpointError(f"{path}: its weights do not match their SHA-256: altered or damaged. Copy it again")
         differences = rig_differences(layout, rig) if rig is not None else []
         if differences:
             raise CheckpointError(f"{path}: trained on another rig than asked for: {'; '.join(differences)}")

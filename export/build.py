@@ -41,6 +41,7 @@ from export.verify import tolerance, verify
 from profiles.harness import Measured, measure
 from profiles.show import show_bytes
 from sdk.artifact import seal
+from sdk.command import say
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, TinyfaceError
 from sdk.rig import RigLayout
 
@@ -266,7 +267,7 @@ def _run(options: argparse.Namespace) -> int:
             raise ConfigError("say where to build: --out FOLDER; or ask for the table alone with --explain")
         print(explain.explain(budget_bytes, *wanted))
         return 0
-    report = build(budget_bytes, options.out, *wanted[:-1], say=_say, backends=backends)
+    report = build(budget_bytes, options.out, *wanted[:-1], say=say, backends=backends)
     memory, choice = report["memory"], report["choice"]
     if options.explain:
         print(explain.report_table(report))
@@ -281,15 +282,11 @@ def _run_foreign(options: argparse.Namespace, rig: RigLayout | None) -> int:
     if options.out is None:
         raise ConfigError("say where to build: --out FOLDER")
     wanted = (options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig)
-    report = build_foreign(options.backend, options.out, *wanted, say=_say)
+    report = build_foreign(options.backend, options.out, *wanted, say=say)
     choice, proof = report["choice"], report["verification"]
     verified = "verified" if proof["verified"] else f"not verified: {proof['why']}"
     print(f"{options.out}: {choice['student']} {choice['precision']} for {choice['backend']}; {verified}")
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from export.build import BUILT, plan_all
 from export.choose import CHECKPOINTS, Candidate
 from export.explain import choose
-from export.pareto import Built, Key, find_built, key
+from export.pareto import Built, Key, find_built, key, needs
 from export.target import allowed_backends, target
 from profiles.device import device_names
 from profiles.show import show_bytes
@@ -66,11 +66,6 @@ def choice(
         name, budget_bytes, precision, found.name, found.quality, needs(found, built), measured, frame_us,
         "measured here" if known else "estimated", why,
     )  # fmt: skip
-
-
-def needs(candidate: Candidate, built: Mapping[Key, Built]) -> int:
-    """Bytes: measured where the point was built, else computed."""
-    return built[key(candidate)].counted_bytes if key(candidate) in built else candidate.rows.counted_bytes
 
 
 def reason(chosen: Candidate, planned: Sequence[Candidate], built: Mapping[Key, Built]) -> str:

@@ -8,7 +8,6 @@ the same weights and tools is not built again, so a run that was stopped goes on
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from export.pareto import find_built, key, pareto_rows, table
 from export.report import choice_report, versions
 from profiles.show import show_bytes
 from profiles.table import markdown
+from sdk.command import say
 from sdk.errors import DataError, TinyfaceError
 from sdk.rig import RigLayout
 from sdk.whole import whole_file
@@ -45,19 +45,19 @@ def build_every(
     A point that cannot be built is listed with the reason; the others are built all the same. Raises as `build` where
     nothing can be planned or nothing can be written.
     """
-    planned, _ = plan_all(student, checkpoint, precision, checkpoints, rig, _say, backends)
+    planned, _ = plan_all(student, checkpoint, precision, checkpoints, rig, say, backends)
     reports, failed = [], {}
     for number, candidate in enumerate(planned, 1):
         folder = out / folder_name(candidate)
         report = _earlier(folder, candidate)
-        _say(f"{number}/{len(planned)} {candidate.name}{': built before' if report else ''}")
+        say(f"{number}/{len(planned)} {candidate.name}{': built before' if report else ''}")
         try:
             reports.append(report or _build_one(candidate, folder))
         except DataError:
             raise
         except TinyfaceError as error:
             failed[candidate.name] = str(error)
-            _say(f"      left out: {error}")
+            say(f"      left out: {error}")
     summary = _summary(planned, reports, failed, out)
     for name, text in (
         ("summary.json", json.dumps(summary, indent=2, ensure_ascii=False)),
@@ -74,10 +74,10 @@ def folder_name(candidate: Candidate) -> str:
 
 def _build_one(candidate: Candidate, out: Path) -> dict[str, Any]:
     with workshop(out) as folder:
-        lowered, measured = make_program(candidate, folder, _say)
+        lowered, measured = make_program(candidate, folder, say)
         report = choice_report(candidate, [candidate], UNLIMITED_BYTES, [], {})
-        report |= finish(candidate, lowered, measured, UNLIMITED_BYTES, folder, _say)
-        write_papers(folder, report, candidate.path, candidate.checkpoint, _say)
+        report |= finish(candidate, lowered, measured, UNLIMITED_BYTES, folder, say)
+        write_papers(folder, report, candidate.path, candidate.checkpoint, say)
         deliver(folder, out)
     return report
 
@@ -134,7 +134,3 @@ def _page(summary: dict[str, Any]) -> str:
     failed = "".join(f"\n- {name}: {why}" for name, why in summary["failed"].items())
     parts = ["# Every point", summary["points"], "## Memory: computed / measured", markdown(head, lines), tail]
     return "\n\n".join([*parts, *(["## Not built" + failed] if failed else [])]) + "\n"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

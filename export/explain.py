@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from export.backends.base import backend_names, cannot_run, load_backend
 from export.build import BUILT, plan_all
 from export.choose import Candidate, exceeded
-from export.pareto import Built, Key, Row, find_built, key, pareto_rows, table
+from export.pareto import Built, Key, Row, find_built, needs, pareto_rows, table
 from export.report import why_chosen
 from profiles.show import show_bytes
 from profiles.table import markdown
+from sdk.command import say
 from sdk.rig import RigLayout
 
 LEGEND = (
@@ -37,7 +37,7 @@ def explain(
 
     built: points measured before; those below `build/all` where it is None. Raises as `build`.
     """
-    planned, others = plan_all(student, checkpoint, precision, checkpoints, rig, _say, backends)
+    planned, others = plan_all(student, checkpoint, precision, checkpoints, rig, say, backends)
     known = find_built(BUILT) if built is None else built
     chosen = choose(planned, budget_bytes, known)
     shown = pareto_rows(planned, budget_bytes, known, chosen)
@@ -50,11 +50,7 @@ def explain(
 
 def choose(planned: Sequence[Candidate], budget_bytes: int, built: Mapping[Key, Built]) -> Candidate | None:
     """The first of `planned` that fits by what is known of it, measured before computed; None where none does."""
-    for one in planned:
-        needs = built[key(one)].counted_bytes if key(one) in built else one.rows.counted_bytes
-        if needs <= budget_bytes and one.cost.is_real_time:
-            return one
-    return None
+    return next((c for c in planned if needs(c, built) <= budget_bytes and c.cost.is_real_time), None)
 
 
 def report_table(report: Mapping[str, Any]) -> str:
@@ -72,7 +68,3 @@ def backend_table() -> str:
         runs = "no" if missing else cannot_run(one)
         rows.append([name, one.title, one.runs_on, ", ".join(one.precisions), missing or "yes", runs or "yes"])
     return markdown(head, rows)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

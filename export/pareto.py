@@ -67,6 +67,12 @@ def key(candidate: Candidate) -> Key:
     return candidate.checkpoint.spec.name, point.weights_sha256, point.precision, candidate.backend
 
 
+def needs(candidate: Candidate, built: Mapping[Key, Built]) -> int:
+    """Bytes: measured where the point was built, else computed."""
+    known = built.get(key(candidate))
+    return known.counted_bytes if known else candidate.rows.counted_bytes
+
+
 def find_built(folder: Path) -> dict[Key, Built]:
     """Points measured in the reports below `folder`; files that are no such report are passed over."""
     found: dict[Key, Built] = {}

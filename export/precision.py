@@ -10,9 +10,12 @@ and GELU outside them, half-stored weights come out as float32 and larger, int8 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from distill.checkpoint import Checkpoint
 from distill.students.spec import Student
@@ -39,8 +42,8 @@ def float_point(checkpoint: Checkpoint) -> Point:
     return Point("fp32", checkpoint.student(), checkpoint.weights_sha256, checkpoint.training, checkpoint.scores)
 
 
-def rounded_point(path: Path, checkpoint: Checkpoint, precision: str) -> Point:
-    """The twin beside `path`, or post-training quantisation on golden speech where there is none.
+def rounded_point(path: Path, checkpoint: Checkpoint, precision: str, rows: Sequence[np.ndarray] = ()) -> Point:
+    """The twin beside `path`, or post-training quantisation on `rows` (or golden speech) where there is none.
 
     Raises `CheckpointError` for a damaged twin or one of other weights, and for `mixed` where there is neither a twin
     nor a sweep that says which layers stay in float.
@@ -49,7 +52,7 @@ def rounded_point(path: Path, checkpoint: Checkpoint, precision: str) -> Point:
     if file.exists():
         twin = Twin.load(file, checkpoint)
     else:
-        twin = post_training(checkpoint, keep=kept(path, checkpoint, precision), precision=precision)
+        twin = post_training(checkpoint, rows, keep=kept(path, checkpoint, precision), precision=precision)
     return twin_point(checkpoint, twin, precision)
 
 

@@ -16,8 +16,6 @@ gained over its parent may be the training's doing, and only the difference to t
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -39,7 +37,7 @@ from distill.students.window import WindowStudent
 from distill.twin import Twin, twin_card, twin_path
 from export.keep import KEEP, kept
 from export.quantise import calibrate, corpus_rows, freeze, to_twin, with_grids
-from sdk.errors import TinyfaceError
+from sdk.command import command_line, ending
 
 DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
 
@@ -160,9 +158,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     given = {name: getattr(options, name) for name in PLAN_OPTIONS if getattr(options, name) is not None}
-    command = f"python -m export.qat {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    command = command_line("export.qat", arguments)
     out = options.control or options.out or twin_path(options.checkpoint, options.precision)
-    try:
+    with ending(f"stopped; the same command goes on from {out}.resume") as end:
         parent = Checkpoint.load(options.checkpoint)
         plan = plan_of(parent, given)
         augment = Augment.from_folders(options.noise, options.rooms)
@@ -174,13 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
             keep = kept(options.checkpoint, parent, options.precision)
             note["precision"] = options.precision
             fine_tune(parent, plan, options.corpus, out, augment, note, keep, second)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"stopped; the same command goes on from {out}.resume", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 def plan_of(parent: Checkpoint, given: Mapping[str, object]) -> Plan:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +38,7 @@ from export.grids import GELU_FLOOR, DynamicConv, GridConv, Int8Conv, Watcher, c
 from export.keep import KEEP, KEEP_DYNAMIC, kept
 from export.verify import golden_stretches
 from sdk.clock import SAMPLE_RATE_HZ
+from sdk.command import command_line
 from sdk.errors import CheckpointError, TinyfaceError
 
 ROW_S = 6.0
@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     options = parser.parse_args(arguments)
-    command = f"python -m export.quantise {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    command = command_line("export.quantise", arguments)
     out = options.out or twin_path(options.checkpoint, options.precision)
     try:
         check_writable(out)

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -42,7 +40,8 @@ from export.keep import SCHEMA, sensitivity_path
 from export.layer_costs import LayerCost, layer_costs
 from export.quantise import calibrate, corpus_rows, layer_names, with_grids
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError, TinyfaceError
+from sdk.command import command_line, ending
+from sdk.errors import DataError
 from sdk.face import Face
 from sdk.rig import RigLayout
 
@@ -227,9 +226,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tolerance-cm", type=float, default=TOLERANCE_CM, help="lip error allowed, root mean square")
     parser.add_argument("--plot", type=Path, help="PNG to draw")
     options = parser.parse_args(arguments)
-    command = f"python -m export.sensitivity {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    command = command_line("export.sensitivity", arguments)
     out = options.out or sensitivity_path(options.checkpoint)
-    try:
+    with ending() as end:
         if options.tolerance_cm <= 0 or options.seconds <= 0:
             raise DataError("give a tolerance and seconds of speech above 0")
         check_writable(out)
@@ -243,14 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
             from export.sensitivity_plot import draw
 
             draw(found, options.plot)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    print(f"{out}: float: {', '.join(found['keep']) or 'nothing'}")
-    return 0
+        print(f"{out}: float: {', '.join(found['keep']) or 'nothing'}")
+    return end.status
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -34,10 +33,8 @@ from distill.twin import TWIN_PRECISIONS, Twin, twin_path
 from export.alternatives import ALTERNATIVES
 from export.choose import CHECKPOINTS
 from export.delivery import write
-from export.deploy import deploy
-from export.deploy_stream import CROWD_VOICES, DeployedStream
-from export.keep import KEEP, kept
-from export.lower import Lowered, export_program, lower
+from export.keep import KEEP
+from export.lower import Lowered, lower
 from export.precision import Point, float_point, rounded_point, twin_point
 from export.quantise import corpus_rows, post_training
 from export.report import manifest
@@ -46,7 +43,8 @@ from export.trace import trace
 from profiles.harness import measure, run_fresh
 from profiles.steps import state_bytes, step_frames
 from sdk.artifact import open_artifact, seal
-from sdk.errors import CheckpointError, DataError, TinyfaceError
+from sdk.command import ending, say
+from sdk.errors import CheckpointError, DataError
 from sdk.face import Face
 
 PRECISIONS = ("fp32", "int8-ptq", "int8-qat", "mixed", "dynamic", *ALTERNATIVES)
@@ -70,23 +68,15 @@ def point_of(path: Path, checkpoint: Checkpoint, precision: str, rows: Sequence[
         if not twin_path(path).exists():
             raise CheckpointError(f"no twin beside {path.name}: make it with `python -m export.qat`")
         return twin_point(checkpoint, Twin.load(twin_path(path), checkpoint))
-    if precision == "mixed" and not twin_path(path, "mixed").exists():
-        twin = post_training(checkpoint, rows, keep=kept(path, checkpoint, "mixed"), precision="mixed")
-        return twin_point(checkpoint, twin, "mixed")
     if precision in TWIN_PRECISIONS:
-        return rounded_point(path, checkpoint, precision)
+        return rounded_point(path, checkpoint, precision, rows)
     return float_point(checkpoint)
 
 
 def lowered(point: Point, precision: str) -> Lowered:
     """Its program. Raises whatever the exporter raises for what it cannot lower."""
-    if precision not in ALTERNATIVES:
-        return lower(trace(point.student))
-    module, deployed = ALTERNATIVES[precision](point.student).eval(), deploy(point.student)
-    methods = {"forward": export_program(module, deployed.inputs(1))}
-    if isinstance(deployed, DeployedStream):
-        methods["crowd"] = export_program(module, deployed.inputs(CROWD_VOICES))
-    return lower(methods)
+    instead = ALTERNATIVES[precision](point.student).eval() if precision in ALTERNATIVES else None
+    return lower(trace(point.student, instead))
 
 
 def make(path: Path, precision: str, folder: Path, given: Given, say: Callable[[str], None]) -> dict[str, Any]:
@@ -167,20 +157,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="turns of the timing; 0 keeps the times of the last run")
     parser.add_argument("--doc", type=Path, help="Markdown file to write, with the JSON beside it")
     options = parser.parse_args(arguments)
-    try:
+    with ending("stopped; the same command goes on from what is done") as end:
         report = study(options)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from what is done", file=sys.stderr)
-        return 130
-    text = markdown(report)
-    print(text)
-    if options.doc:
-        atomic_write_text(options.doc, text)
-        atomic_write_text(options.doc.with_suffix(".json"), json.dumps(report, indent=1))
-    return 0
+        text = markdown(report)
+        print(text)
+        if options.doc:
+            atomic_write_text(options.doc, text)
+            atomic_write_text(options.doc.with_suffix(".json"), json.dumps(report, indent=1))
+    return end.status
 
 
 def study(options: argparse.Namespace) -> dict[str, Any]:
@@ -194,9 +178,6 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
     speech = corpus_rows(load_shards(options.corpus, "train"), Augment()) if options.corpus else []
     given = Given(speech, sets, Face.default())
     pairs = [(path, precision) for path in paths for precision in options.precisions]
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     rows = [make(path, precision, options.out / f"{path.stem}-{precision}", given, say) for path, precision in pairs]
     clock = options.out / "times.json"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from distill.twin import TWIN_PRECISIONS
 from export.backends.base import backend_names, load_backend
 from export.budget import parse_budget
 from export.choose import automatic_backends
-from profiles.device import load_device
+from profiles.device import load_device, plays, runs
 from sdk.errors import ConfigError
 
 
@@ -23,8 +22,7 @@ def target(budget: str | None, device: str | None, precision: str | None) -> tup
         return parse_budget(budget), precision or "auto"
     profile = load_device(device)
     allowed = profile.leaves_us.precisions
-    rounded = TWIN_PRECISIONS if "int8" in allowed else ()  # the same kernels, on other grids or in fewer layers
-    if precision not in (None, "auto", *allowed, *rounded):
+    if precision not in (None, "auto") and not runs(allowed, precision):
         raise ConfigError(f"{profile.name} does not run {precision}; its profile allows: {', '.join(allowed)}")
     preferred = "auto" if len(allowed) > 1 and allowed[0] == "fp32" else allowed[0]
     budget_bytes = profile.memory_budget_bytes if budget is None else parse_budget(budget)
@@ -35,18 +33,14 @@ def allowed_backends(device: str | None, backend: str = "auto") -> tuple[str, ..
     """The backends to choose among: the one that is named, or of those that the device's profile runs the ones that a
     budget may choose; () for any.
 
-    A profile's word `native` is the native library, which runs what XNNPACK and our own kernels make. Raises
-    `ConfigError` for an unknown backend, or one that the device does not run.
+    Raises `ConfigError` for an unknown backend, or one that the device does not run.
     """
     if backend != "auto":
         load_backend(backend)
     if device is None:
         return () if backend == "auto" else (backend,)
     words = load_device(device).leaves_us.backends
-    names = [name for name in backend_names() if name in words or ("native" in words and name in _NATIVE)]
+    names = [name for name in backend_names() if plays(words, name)]
     if backend not in ("auto", *names):
         raise ConfigError(f"{device} does not run {backend}; its profile allows: {', '.join(words)}")
     return tuple(sorted({*names} & {*automatic_backends()})) if backend == "auto" else (backend,)
-
-
-_NATIVE = ("xnnpack", "tinyface")

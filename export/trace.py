@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torch import nn
 from torch.export import ExportedProgram
 
 from distill.students.spec import Student
@@ -18,10 +19,9 @@ def trace_forward(student: Student) -> ExportedProgram:
     return export_program(deployed, deployed.inputs(1))
 
 
-def trace(student: Student) -> Methods:
-    """All methods: `forward`, and of a stream student `crowd`."""
+def trace(student: Student, instead: nn.Module | None = None) -> Methods:
+    """All methods: `forward`, and of a stream student `crowd`. instead: a module to trace in place of the deployed
+    student, with the same ends."""
     deployed = deploy(student)
-    methods = {"forward": export_program(deployed, deployed.inputs(1))}
-    if isinstance(deployed, DeployedStream):
-        methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
-    return methods
+    voices = {"forward": 1} | ({"crowd": CROWD_VOICES} if isinstance(deployed, DeployedStream) else {})
+    return {name: export_program(instead or deployed, deployed.inputs(count)) for name, count in voices.items()}

@@ -35,7 +35,8 @@ from profiles.show import show_bytes
 from profiles.spread import show, spread
 from profiles.table import table, wide_table
 from profiles.tables import changes_table
-from sdk.errors import ProfileError, TinyfaceError
+from sdk.command import ending, say
+from sdk.errors import ProfileError
 from sdk.whole import whole_file
 
 
@@ -45,16 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "compare": _compare, "table": _table, "spread": _spread, "render": _render, "devices": _devices,
     }  # fmt: skip
-    try:
-        if given and given[0] in commands:
-            return commands[given[0]](given[1:])
-        return _profile(given)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    with ending() as end:
+        return commands[given[0]](given[1:]) if given and given[0] in commands else _profile(given)
+    return end.status
 
 
 def _parser(name: str, words: str) -> argparse.ArgumentParser:
@@ -87,7 +81,7 @@ def _profile(given: list[str]) -> int:
     device = load_device(options.device) if options.device else None
     earlier = Record.read(options.against) if options.against else None
     command = shlex.join(["python", "-m", "profiles", *given])
-    record = profile(options.artefacts, device, _plan(options), _say, command)
+    record = profile(options.artefacts, device, _plan(options), say, command)
     _write(record, options, earlier)
     print(table(record), end="")
     return 0
@@ -188,7 +182,7 @@ def _write(record: Record, options: argparse.Namespace, earlier: Record | None) 
             with whole_file(path, ProfileError) as stream:
                 stream.write(export(record).encode("utf-8"))
             written.append(path)
-    _say("wrote " + ", ".join(map(str, written)))
+    say("wrote " + ", ".join(map(str, written)))
     if failure:
         raise failure
 
@@ -206,10 +200,6 @@ def _share(text: str) -> float:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError as error:
         raise ProfileError(f"--fail-above {text}: write a share such as 10% or 0.1") from error
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ where it comes from: `public: ...` names who says so and in what kind of documen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,7 @@ LIMITS_MS = {
 BACKENDS = (
     "xnnpack", "portable", "native", "openvino", "torchscript", "python_sdk", "cuda_torchscript", "cuda_compiled"
 )  # fmt: skip
+NATIVE_BACKENDS = ("xnnpack", "tinyface")  # whose files the native library plays
 _ORIGINS = ("public: ", "assumption: ")
 
 
@@ -169,6 +171,17 @@ class Device:
             frame_ms=left.frame_ms.value, our_ms=self.our_ms, threads=self.threads, backends=list(left.backends),
             precisions=list(left.precisions), limits_ms=self.limits_ms, facts=shown, sources=sources,
         )  # fmt: skip
+
+
+def plays(backends: Sequence[str], backend: str) -> bool:
+    """Whether a device that allows `backends` plays a file for `backend`: `native` is the native library, whichever of
+    its own the file is for."""
+    return backend in backends or ("native" in backends and backend in NATIVE_BACKENDS)
+
+
+def runs(precisions: Sequence[str], precision: str) -> bool:
+    """Whether a device that allows `precisions` runs `precision`: one of int8 runs all that multiplies integers."""
+    return precision in precisions or ("int8" in precisions and in_integers(precision))
 
 
 def device_names() -> list[str]:

@@ -13,7 +13,6 @@ from profiles.harness import ROOT
 from sdk.errors import ArtifactError, EngineUnavailable
 
 PROGRAM = "FRAME_STREAM_PROFILER"  # environment variable: the path of the program, where it is not in build/native
-BACKENDS = ("xnnpack", "tinyface")  # that the library plays
 _LIMIT_S = 600
 
 

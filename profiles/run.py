@@ -22,11 +22,11 @@ from profiles.calibration import calibrate
 from profiles.counts import Counts, native_counts
 from profiles.cpu import Job
 from profiles.delay import latency_rows
-from profiles.device import Device
+from profiles.device import NATIVE_BACKENDS, Device
 from profiles.environment import available_cores, environment
 from profiles.figures import Case, Estimate, Prediction, Setting, in_integers
 from profiles.from_device import merge_launches, read_result
-from profiles.native import BACKENDS, find_profiler, run_native
+from profiles.native import find_profiler, run_native
 from profiles.operators import operator_rows
 from profiles.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
 from profiles.verdict import checks
@@ -238,7 +238,7 @@ def _on_gpu(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | S
 
 def _native(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
     """What the C++ profiler finds here: several launches of it, by turns between the artefacts; the first is paced."""
-    programs = [subject for subject in subjects if subject.artifact.manifest.backend in BACKENDS]
+    programs = [subject for subject in subjects if subject.artifact.manifest.backend in NATIVE_BACKENDS]
     if not plan.native or not programs or not (plan.backends is None or "native" in plan.backends):
         return []
     try:

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from profiles.figures import Case, Estimate, Label, LatencyRow, in_integers
-from profiles.native import BACKENDS
+from profiles.device import plays, runs
+from profiles.figures import Case, Estimate, Label, LatencyRow
 from profiles.record import ArtifactFacts, Check, DeviceFacts
 
 Answer = Literal["fits", "does not fit", "cannot tell"]
@@ -97,14 +97,11 @@ def _late(name: str, there: Sequence[Case]) -> Check:
 
 
 def _allowed(facts: ArtifactFacts, device: DeviceFacts) -> list[Check]:
-    """The backend and the precision must be among those that the device runs; there is nothing to measure.
-
-    `native` is the native library, whatever of its own backends a file is for; a device of int8 runs all the rounded.
-    """
-    backend, precision = facts.backend, facts.precision
-    plays = backend in device.backends or ("native" in device.backends and backend in BACKENDS)
-    runs = precision in device.precisions or ("int8" in device.precisions and in_integers(precision))
-    rows = (("backend", backend, plays, device.backends), ("precision", precision, runs, device.precisions))
+    """The backend and the precision must be among those that the device runs; there is nothing to measure."""
+    rows = (
+        ("backend", facts.backend, plays(device.backends, facts.backend), device.backends),
+        ("precision", facts.precision, runs(device.precisions, facts.precision), device.precisions),
+    )
     return [
         Check(
             facts.name,

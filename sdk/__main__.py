@@ -19,8 +19,9 @@ import numpy as np
 from sdk.artifact import open_artifact
 from sdk.card import NORMALISATION, card, flat
 from sdk.clock import FrameClock
+from sdk.command import ending
 from sdk.engines import open_engine
-from sdk.errors import AudioError, TinyfaceError
+from sdk.errors import AudioError
 from sdk.latency import Latency
 from sdk.manifest import Manifest
 from sdk.plugins import load_plugin, plugin_names
@@ -47,20 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
     animate.add_argument("--fps", help="frames a second: 30, 29.97, 30000/1001 (default: the artefact's own)")
     animate.add_argument("--no-ensemble", action="store_true", help="leave out smoothing that the artefact asks for")
     chosen = parser.parse_args(arguments)
-    try:
+    with ending() as end:
         if chosen.command == "info":
             _info(chosen.artefact, chosen.json)
         elif chosen.command == "card":
             print(card(open_artifact(chosen.artefact)), end="")
         else:
             _animate(chosen.artefact, chosen.audio, chosen.out, chosen.fps, chosen.no_ensemble)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 def _info(path: Path, as_json: bool) -> None:

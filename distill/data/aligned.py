@@ -139,10 +139,9 @@ def read_labels(path: Path) -> list[Phone]:
 
 def main(arguments: list[str] | None = None) -> int:
     import argparse
-    import sys
 
     from distill.data.files import atomic_write_text, load_mono
-    from sdk.errors import TinyfaceError
+    from sdk.command import ending
 
     parser = argparse.ArgumentParser(
         prog="python -m distill.data.aligned", description="Phones of one recording (English)."
@@ -151,16 +150,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--text", help="transcript; without it the words are recognised")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
-    try:
+    with ending() as end:
         phones = Aligner().label(load_mono(options.audio, SAMPLE_RATE_HZ), options.text)
         atomic_write_text(options.out, to_json(phones))
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

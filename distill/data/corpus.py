@@ -33,7 +33,8 @@ from distill.data.labels import Phone, read_textgrid, to_json
 from distill.data.track import RigTrack
 from distill.teachers.articulatory import animate
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError, TinyfaceError
+from sdk.command import ending
+from sdk.errors import DataError
 from sdk.plugins import load_plugin
 from sdk.rig import RigLayout
 
@@ -255,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="take only the first so many recordings of each folder")
     parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
     options = parser.parse_args(arguments)
-    try:
+    with ending("stopped; the same command goes on from what is done") as end:
         if not options.speech and not options.synthetic:
             raise DataError("nothing to do: give --speech, --synthetic or both")
         by = labeller(options.teacher)  # a wrong name is said before the hours of recognition
@@ -264,13 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
             write_shards(people, options.out / "shards", "human", by)
         if options.synthetic:
             write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from what is done", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ import numpy as np
 
 from distill.data.labels import Phone
 from distill.data.speech_shard import read_shard, shard_name, shard_recipe
-from sdk.errors import DataError, EngineUnavailable, TinyfaceError
+from sdk.command import ending
+from sdk.errors import DataError, EngineUnavailable
 
 UTTERANCE_S = 3.6  # what an utterance lasts on average
 SHARD_UTTERANCES = 300
@@ -117,16 +118,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    try:
+    with ending("stopped; the same command goes on from the shards that are done") as end:
         shards = synthesise(options.out, options.hours, options.seed, options.workers)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the shards that are done", file=sys.stderr)
-        return 130
-    print(f"{len(shards)} shards in {options.out}")
-    return 0
+        print(f"{len(shards)} shards in {options.out}")
+    return end.status
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +34,9 @@ from distill.teachers.neural import NeuralTeacher, TrainedTeacher, teacher_card
 from distill.twin import SUFFIX as TWIN_SUFFIX
 from distill.twin import Twin, twin_card
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.command import ending
 from sdk.engines.base import Engine
-from sdk.errors import DataError, TinyfaceError
+from sdk.errors import DataError
 from sdk.face import Face
 from sdk.rig import RigLayout
 
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, help="checkpoint, twin or teacher to write the scores into, with its card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     options = parser.parse_args(arguments)
-    try:
+    with ending() as end:
         sets = {}
         if options.synthetic:
             sets["espeak"] = synthetic_set(options.synthetic)
@@ -198,13 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
             scored = dataclasses.replace(weights, scores=scores)
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), _card(scored))
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 def _open(artefact: str) -> Engine | NeuralTeacher | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,8 @@ from distill.students.spec import StreamStudentSpec, Student, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-from sdk.errors import ConfigError, TinyfaceError
+from sdk.command import ending
+from sdk.errors import ConfigError
 from sdk.face import Face
 from sdk.hops import BetweenState, HopSpec, between
 
@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    try:
+    with ending("stopped; the same command goes on from what is in the log") as end:
         sweep = strict.load(Sweep, strict.load_yaml(options.points), where=str(options.points))
         points = [strict.load(Point, point, where=f"{options.points}: {point.get('name')}") for point in sweep.points]
         plan = _plan(sweep.plan)
@@ -219,13 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
                 atomic_write_text(options.log, "".join(json.dumps(row) + "\n" for row in rows))
         if options.plot and rows:
             draw(rows, options.plot)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from what is in the log", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ sharper question than its curve. Killed at any moment, the same command goes on 
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -38,7 +36,8 @@ from distill.students.stream import StreamStudent
 from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec
 from distill.teachers.closing import calibrate, can_close
 from distill.teachers.neural import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
-from sdk.errors import ConfigError, TinyfaceError
+from sdk.command import command_line, ending
+from sdk.errors import ConfigError
 from sdk.face import Face
 
 _SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
@@ -203,19 +202,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     plan = replace(DEFAULTS, **{name: getattr(options, name) for name in PLAN_OPTIONS})
-    command = f"python -m distill.recipes.teacher {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    command = command_line("distill.recipes.teacher", arguments)
     note = {"date": time.strftime("%Y-%m-%d"), "command": command, "data": "; ".join(options.data or ["not stated"])}
-    try:
+    with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
         augment = Augment.from_folders(options.noise, options.rooms, _STRENGTH)
         ears = Checkpoint.load(options.ears) if options.ears else None
         train(load_settings(options.settings), plan, options.corpus, options.out, augment, note, ears, options.pool)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"stopped; the same command goes on from {options.out}.resume", file=sys.stderr)
-        return 130
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

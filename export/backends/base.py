@@ -13,8 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch.export import ExportedProgram
+
 from distill.students.spec import Student
-from export.lower import Lowered, lower_with
+from export.lower import Lowered, lower_with, quiet
 from export.memory import RowsOf
 from export.trace import trace_forward
 from sdk.errors import ConfigError, EngineUnavailable
@@ -100,13 +103,31 @@ def cannot_run(backend: Backend) -> str:
     return ""
 
 
-def delegated(partitioner: Callable[[str], Any], title: str, whole: bool = True) -> Callable[[Student], Lowered]:
-    """The `lower` of a backend that needs nothing but a partitioner, made for a method's name: `forward` alone."""
+def delegated(
+    partitioner: Callable[[str], Any],
+    title: str,
+    whole: bool = True,
+    prepare: Callable[[ExportedProgram], ExportedProgram] = lambda exported: exported,
+) -> Callable[[Student], Lowered]:
+    """The `lower` of a backend that needs nothing but a partitioner, made for a method's name: `forward` alone.
+
+    prepare: puts the traced graph into operators that the backend has.
+    """
 
     def lower(student: Student) -> Lowered:
-        return lower_with({"forward": trace_forward(student)}, partitioner, title, whole)
+        return lower_with({"forward": prepare(trace_forward(student))}, partitioner, title, whole)
 
     return lower
+
+
+def without_maximum(exported: ExportedProgram) -> ExportedProgram:
+    """The larger of two values by operators that shaders and NPUs have: b + relu(a - b)."""
+
+    def larger(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return b + torch.relu(a - b)
+
+    with quiet():
+        return exported.run_decompositions({torch.ops.aten.maximum.default: larger})
 
 
 def without(*modules: str, remedy: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from distill.students.spec import Student
-from export.backends.base import Backend, without
-from export.backends.vulkan import without_maximum
+from export.backends.base import Backend, without, without_maximum
 from export.lower import Lowered, lower_with, quiet
 from export.pt2e import quantised
 

@@ -5,19 +5,12 @@ For processors that no delegate knows, and for budgets that nothing else fits: w
 
 from __future__ import annotations
 
-from distill.students.spec import Student
-from export.backends.base import Backend, Speed, without
-from export.lower import Lowered, lower_with
+from export.backends.base import Backend, Speed, delegated, without
 from export.memory import portable_rows
-from export.trace import trace_forward
 
 
 def _missing() -> str:
     return without("executorch", remedy="pip install 'tinyface[export]'")
-
-
-def _lower(student: Student) -> Lowered:
-    return lower_with({"forward": trace_forward(student)}, lambda name: None, "the runtime", whole=False)
 
 
 BACKEND = Backend(
@@ -25,7 +18,7 @@ BACKEND = Backend(
     runs_on="anything with a C++ compiler; the runtime's kernel library must be linked",
     delegate="",
     missing=_missing,
-    lower=_lower,
+    lower=delegated(lambda method: None, "the runtime", whole=False),
     speeds={"fp32": Speed(240, 0.6)},  # multiply-adds a microsecond on the same core
     rows=portable_rows,
     is_last_resort=True,

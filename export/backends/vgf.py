@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from distill.students.spec import Student
-from export.backends.base import Backend, without
-from export.backends.vulkan import without_maximum
-from export.lower import Lowered, lower_with, quiet
-from export.trace import trace_forward
+from export.backends.base import Backend, delegated, without, without_maximum
+from export.lower import quiet
 
 
 def _missing() -> str:
@@ -26,15 +23,11 @@ def _partitioner(method: str) -> Any:
     return VgfPartitioner(VgfCompileSpec())
 
 
-def _lower(student: Student) -> Lowered:
-    return lower_with({"forward": without_maximum(trace_forward(student))}, _partitioner, "VGF")
-
-
 BACKEND = Backend(
     title="Arm VGF",
     runs_on="graphics processors with Vulkan's tensor extensions",
     delegate="VgfBackend",
     missing=_missing,
-    lower=_lower,
+    lower=delegated(_partitioner, "VGF", prepare=without_maximum),
     speeds={"fp32": None},
 )

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from distill.students.spec import Student
-from export.backends.base import Backend, without
-from export.backends.vulkan import without_maximum
-from export.lower import Lowered, lower_with, quiet
-from export.trace import trace_forward
+from export.backends.base import Backend, delegated, without, without_maximum
+from export.lower import quiet
 
 
 def _missing() -> str:
@@ -22,15 +19,11 @@ def _partitioner(method: str) -> Any:
     return WebGPUPartitioner()
 
 
-def _lower(student: Student) -> Lowered:
-    return lower_with({"forward": without_maximum(trace_forward(student))}, _partitioner, "WebGPU")
-
-
 BACKEND = Backend(
     title="WebGPU",
     runs_on="browsers with WebGPU, with an ExecuTorch runtime built for them",
     delegate="VulkanBackend",  # the name that its blobs bear
     missing=_missing,
-    lower=_lower,
+    lower=delegated(_partitioner, "WebGPU", prepare=without_maximum),
     speeds={"fp32": None},
 )

@@ -86,6 +86,7 @@ def corrupt(path: Path, how: str) -> None:
             del raw["training"]
         elif how == "weights":
             del raw["state"]["fc3.bias"]
+            raw["weights_sha256"] = weights_sha256(raw["state"])
         elif how == "spec":
             raw["spec"]["channels"] = 32
         elif how == "rig":

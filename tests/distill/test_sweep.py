@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from small_corpus import utterance
 
 import sdk
 from distill.checkpoint import Checkpoint
@@ -29,9 +30,7 @@ PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Pho
 
 
 def sound(seed: int) -> np.ndarray:
-    audio = np.random.default_rng(seed).normal(0, 50, 48000)
-    audio[8000:40000] *= 60
-    return audio.astype(np.int16)
+    return utterance("", np.random.default_rng(seed)).audio
 
 
 def test_it_tracks_as_a_player_plays() -> None:

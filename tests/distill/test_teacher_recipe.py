@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_corpus import killed_at, utterance
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
@@ -18,7 +19,6 @@ from distill.recipes import teacher as recipe
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
-from distill.recipes.run import Run
 from distill.students.spec import load_variant
 from distill.teachers.bidirectional import Bidirectional, TeacherSpec
 from distill.teachers.neural import NeuralTeacher, TrainedTeacher
@@ -33,10 +33,7 @@ PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Pho
 
 
 def said(name: str) -> Utterance:
-    random = np.random.default_rng(len(name))
-    audio = random.normal(0, 50, 48000)
-    audio[8000:40000] *= 60
-    return Utterance(name, f"s{name}", audio.astype(np.int16), PHONES)
+    return utterance(name, np.random.default_rng(len(name)), PHONES)
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +86,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: int
 ) -> None:
     straight = run(corpus, tmp_path / "straight.teacher", pool=pool)
-    step = Run._step
-
-    def interrupted(run_, number, *rest):  # type: ignore[no-untyped-def]
-        if number == 7 and not (tmp_path / "killed.teacher.resume").exists():
-            raise KeyboardInterrupt
-        return step(run_, number, *rest)
-
-    monkeypatch.setattr(Run, "_step", interrupted)
+    killed_at(7, tmp_path / "killed.teacher.resume", monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(corpus, tmp_path / "killed.teacher", pool=pool)
     assert not (tmp_path / "killed.teacher").exists()

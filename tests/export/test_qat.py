@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 from random_students import make_stream_checkpoint
+from small_corpus import killed_at, utterance
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
-from distill.data.corpus import Utterance, write_shard
-from distill.data.labels import Phone
+from distill.data.corpus import write_shard
 from distill.recipes.feeds import feed_of
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
-from distill.recipes.run import Run
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent, fold_norms
 from distill.twin import Twin
@@ -33,13 +32,7 @@ PLAN = Plan(steps=8, exact_steps=2, batch=2, frames=4, exact_batch=1, exact_fram
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     random = np.random.default_rng(0)
-    made = []
-    for i in range(3):
-        audio = random.normal(0, 50, 48000)
-        audio[8000:40000] *= 60
-        phones = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
-        made.append(Utterance(str(i), f"s{i}", audio.astype(np.int16), phones))
-    write_shard(folder / "shards" / "train-human-000.npz", made)
+    write_shard(folder / "shards" / "train-human-000.npz", [utterance(str(i), random) for i in range(3)])
     return folder
 
 
@@ -52,14 +45,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 ) -> None:
     checkpoint = make_stream_checkpoint()
     straight = tune(checkpoint, corpus, tmp_path / "straight-int8.twin")
-    step = Run._step
-
-    def interrupted(run_, number, *rest):  # type: ignore[no-untyped-def]
-        if number == 5 and not (tmp_path / "killed-int8.twin.resume").exists():
-            raise KeyboardInterrupt
-        return step(run_, number, *rest)
-
-    monkeypatch.setattr(Run, "_step", interrupted)
+    killed_at(5, tmp_path / "killed-int8.twin.resume", monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         tune(checkpoint, corpus, tmp_path / "killed-int8.twin")
     assert not (tmp_path / "killed-int8.twin").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from random_students import lively, make_stream_checkpoint
+from small_corpus import utterance
 
 from distill.checkpoint import Checkpoint
 from distill.data.corpus import Utterance, write_shard
@@ -26,11 +27,8 @@ from sdk.errors import CheckpointError
 
 
 def spoken(seed: int) -> Utterance:
-    random = np.random.default_rng(seed)
-    audio = random.normal(0, 50, 48000)
-    audio[8000:40000] *= 60
     phones = [Phone("m", 0.5, 0.7), Phone("ɑ", 0.7, 1.5), Phone("b", 1.5, 1.7), Phone("ɑ", 1.7, 2.5)]
-    return Utterance(str(seed), f"s{seed}", audio.astype(np.int16), phones)
+    return utterance(str(seed), np.random.default_rng(seed), phones)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,46 @@
+"""What every command line of ours shares: how it ends, how it tells where it is, how it is written down.
+
+with ending("stopped; the same command goes on from what is done") as end:
+    ...
+return end.status
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sdk.errors import TinyfaceError
+
+
+class Ending:
+    """The exit status of a command: 0 done, 2 an error that was explained on stderr, 130 interrupted."""
+
+    def __init__(self) -> None:
+        self.status = 0
+
+
+@contextmanager
+def ending(stopped: str = "interrupted; nothing was written") -> Iterator[Ending]:
+    """Errors of ours become a line on stderr, and so does Ctrl-C (`stopped`), never a traceback."""
+    end = Ending()
+    try:
+        yield end
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        end.status = 2
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        end.status = 130
+
+
+def say(line: str) -> None:
+    """Progress, on stderr at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def command_line(module: str, arguments: Sequence[str] | None) -> str:
+    """What was typed, for a model card: `python -m module ...`; `arguments` of `main`, or those of this process."""
+    return f"python -m {module} {shlex.join(sys.argv[1:] if arguments is None else arguments)}"

@@ -1,0 +1,34 @@
+"""A corpus small enough for a test, and a run that is killed: what every recipe's tests begin from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.data.corpus import Utterance
+from distill.data.labels import Phone
+from distill.recipes.run import Run
+
+PHONES = (Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5))
+
+
+def utterance(name: str, random: np.random.Generator, phones: Sequence[Phone] = PHONES) -> Utterance:
+    """Three seconds of noise, loud where the phones are."""
+    audio = random.normal(0, 50, 48000)
+    audio[8000:40000] *= 60
+    return Utterance(name, f"s{name}", audio.astype(np.int16), list(phones))
+
+
+def killed_at(number: int, resume_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a run ends by Ctrl-C at step `number`, unless it goes on from `resume_file`."""
+    step = Run._step
+
+    def interrupted(run_, at, *rest):  # type: ignore[no-untyped-def]
+        if at == number and not resume_file.exists():
+            raise KeyboardInterrupt
+        return step(run_, at, *rest)
+
+    monkeypatch.setattr(Run, "_step", interrupted)
