@@ -7,8 +7,9 @@
 
 A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offsets` (n+1,), `rig` float16
 `(rows, channels)` at 100 rows a second for the channels in `channels`, `rig_offsets` (n+1,), `phones`, `speakers`,
-`names`, `teacher` (whose labels they are; articulatory where it says nothing). Writing is atomic, what exists is kept,
-and a damaged shard is named, never trained on.
+`names`, `teacher` (whose labels they are; articulatory where it says nothing) and `weights` (their SHA-256, if it has
+any), `left_out` (recordings that could not be read). Writing is atomic, what exists is kept, and a damaged shard is
+named, never trained on.
 """
 
 from __future__ import annotations
@@ -19,39 +20,27 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from distill.data import speech_shard
 from distill.data.files import atomic_open, find_audio, load_mono
-from distill.data.labels import Phone, read_textgrid, to_json
+from distill.data.labeller import BY_PHONES, LABEL_HZ, Labeller, Utterance, labeller
+from distill.data.labels import read_textgrid, to_json
 from distill.data.track import RigTrack
-from distill.teachers.articulatory import animate
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending
 from sdk.errors import DataError
-from sdk.plugins import load_plugin
 from sdk.rig import RigLayout
 
-LABEL_HZ = 100
 SHARD_SECONDS = 900.0
 VALID_PERCENT = 5
-BY_PHONES = "articulatory"  # the teacher that needs phones and no ears
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One recording: int16 `(n,)` at 16 kHz, its phones, who speaks, and a name to find it by."""
-
-    name: str
-    speaker: str
-    audio: np.ndarray
-    phones: list[Phone]
+DAMAGE = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what reading a broken npz raises
 
 
 def speaker_of(path: Path) -> str:
@@ -103,20 +92,37 @@ def synthetic_utterances(folder: Path) -> Iterator[Utterance]:
             yield Utterance(f"{shard.stem}-{i:04d}", spoken.speaker, spoken.audio, spoken.phones)
 
 
+class Samples(Protocol):
+    """An array whose rows are taken by slices."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+
+class Texts(Protocol):
+    """A list of words that may lie on disk."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __getitem__(self, i: int, /) -> str: ...
+
+
 @dataclass(frozen=True)
 class Shard:
-    """One shard in memory; `utterance(i)` gives audio `(n,)` int16 and its RigTrack."""
+    """One shard, in memory or on disk (`shelf.py`); `utterance(i)` gives audio `(n,)` int16 and its RigTrack."""
 
     path: Path
-    audio: np.ndarray
+    audio: Samples
     offsets: np.ndarray
-    rig: np.ndarray
+    rig: Samples
     rig_offsets: np.ndarray
-    channels: list[str]
-    phones: list[str]
-    speakers: list[str]
-    names: list[str]
+    channels: Sequence[str]
+    phones: Texts
+    speakers: Texts
+    names: Texts
     teacher: str = BY_PHONES
+    weights: str = ""
+    left_out: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -132,67 +138,58 @@ class Shard:
         )
 
 
-@dataclass(frozen=True)
-class Labeller:
-    """Who labels, by the name of the teacher, and how: an utterance -> its RigTrack at `LABEL_HZ`."""
-
-    teacher: str
-    label: Callable[[Utterance], RigTrack]
-
-
-def labeller(name: str) -> Labeller:
-    """The labeller of a teacher: the articulatory one goes by the utterance's phones, every other by its sound.
-
-    Raises `ConfigError` for a wrong name, and what the teacher raises when its weights are missing.
-    """
-    if name == BY_PHONES:
-        return Labeller(name, lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ))
-    teacher = load_plugin("distill.teachers", name, "TEACHER")()
-
-    def hear(utterance: Utterance) -> RigTrack:
-        track: RigTrack = teacher.label(utterance.audio.astype(np.float32) / 32768)
-        count = max(int(np.ceil(len(utterance.audio) * LABEL_HZ / SAMPLE_RATE_HZ - 1e-9)), 1)
-        return RigTrack(track.at(np.arange(count) / LABEL_HZ), Fraction(LABEL_HZ), track.layout)
-
-    return Labeller(name, hear)
-
-
-def write_shard(path: Path, utterances: list[Utterance], by: Labeller | None = None) -> None:
-    """Label `utterances` (by their phones, if not told otherwise) and write them to `path`, whole or not at all."""
+def write_shard(
+    path: Path, utterances: list[Utterance], by: Labeller | None = None, left_out: Sequence[str] = ()
+) -> None:
+    """Label `utterances` (by their phones, if not told otherwise) and write them to `path`, whole or not at all.
+    left_out: names of recordings that belong here and could not be read."""
     by = by or labeller(BY_PHONES)
     tracks = [by.label(u) for u in utterances]
     layout = tracks[0].layout
-    rig = np.concatenate([track.values for track in tracks])
+    rig = np.concatenate([track.values for track in tracks]).astype(np.float16)
     audio = np.concatenate([u.audio for u in utterances])
     content: dict[str, Any] = {
         "audio": audio,
         "offsets": np.cumsum([0] + [len(u.audio) for u in utterances]),
-        "rig": rig.astype(np.float16),
+        "rig": rig,
         "rig_offsets": np.cumsum([0] + [len(track.values) for track in tracks]),
         "channels": np.array(layout.names),
         "phones": np.array([to_json(u.phones) for u in utterances]),
         "speakers": np.array([u.speaker for u in utterances]),
         "names": np.array([u.name for u in utterances]),
         "teacher": np.array(by.teacher),
-        "digest": np.array(hashlib.sha256(audio.tobytes() + rig.astype(np.float16).tobytes()).hexdigest()),
+        "weights": np.array(by.weights),
+        "left_out": np.array(left_out, dtype=np.str_),
+        "digest": np.array(digest_of((audio, rig))),
     }
     with atomic_open(path) as stream:
         np.savez(stream, **content)
+
+
+def digest_of(arrays: Iterable[np.ndarray]) -> str:
+    """SHA-256 of the bytes of all `arrays`, one after another."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def read_shard(path: Path) -> Shard:
     """A checked shard. Raises `DataError` naming it when it is damaged, so that it can be rebuilt or left out."""
     try:
         with np.load(path, allow_pickle=False) as data:
+            audio, rig = data["audio"], data["rig"]
             texts = {key: [str(x) for x in data[key]] for key in ("channels", "phones", "speakers", "names")}
             teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
             shard = Shard(
-                path, data["audio"], data["offsets"], data["rig"], data["rig_offsets"], **texts, teacher=teacher
-            )
+                path, audio, data["offsets"], rig, data["rig_offsets"], **texts, teacher=teacher,
+                weights=str(data["weights"]) if "weights" in data else "",
+                left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [],
+            )  # fmt: skip
             digest = str(data["digest"])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
-    if hashlib.sha256(shard.audio.tobytes() + shard.rig.tobytes()).hexdigest() != digest:
+    if digest_of((audio, rig)) != digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     return shard
 
@@ -214,7 +211,7 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
     def flush(split: str) -> None:
         if waiting[split]:
             path = out / f"{split}-{source}-{written[split]:03d}.npz"
-            if not _is_current(path, [u.name for u in waiting[split]], by.teacher):
+            if current_shard(path, [u.name for u in waiting[split]], by) is None:
                 write_shard(path, waiting[split], by)
             paths.append(path)
             written[split] += 1
@@ -230,19 +227,24 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
     return paths
 
 
-def _is_current(path: Path, names: list[str], teacher: str) -> bool:
+def current_shard(path: Path, names: Sequence[str], by: Labeller) -> Shard | None:
+    """The shard at `path` if it holds the recordings `names`, but for those that it could not read, as `by` labels
+    them; else None, and why on standard error where there is one."""
     if not path.exists():
-        return False
+        return None
     try:
         shard = read_shard(path)
     except DataError as error:
         print(f"rebuilding: {error}", file=sys.stderr)
-        return False
-    if shard.names != names:
+        return None
+    if list(shard.names) != [name for name in names if name not in shard.left_out]:
         print(f"rebuilding: {path}: it holds other recordings than asked for now", file=sys.stderr)
-    if shard.teacher != teacher:
-        print(f"rebuilding: {path}: labelled by {shard.teacher}, not by {teacher}", file=sys.stderr)
-    return shard.names == names and shard.teacher == teacher
+        return None
+    if shard.teacher != by.teacher or (shard.weights and by.weights and shard.weights != by.weights):
+        other = shard.teacher if shard.teacher != by.teacher else f"other weights of {by.teacher}"
+        print(f"rebuilding: {path}: labelled by {other}, not by {by.teacher}", file=sys.stderr)
+        return None
+    return shard
 
 
 def main(arguments: list[str] | None = None) -> int:

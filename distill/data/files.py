@@ -22,18 +22,23 @@ def load_mono(path: Path | str, rate_hz: int = 16000) -> np.ndarray:
 
     Raises `AudioError` for a file that is no sound, is empty, or holds NaN or infinite samples.
     """
-    from scipy.signal import resample_poly
-
     samples, rate = read_sound(path)
     mono = samples.mean(axis=1)
     if mono.size == 0:
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(mono).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
-    if rate != rate_hz:
-        common = np.gcd(rate, rate_hz)
-        mono = resample_poly(mono, rate_hz // common, rate // common).astype(np.float32)
-    return mono
+    return to_rate(mono, rate, rate_hz)
+
+
+def to_rate(mono: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
+    """`mono` `(n,)` at another rate: float32 `(ceil(n * wanted / rate),)`, or as it is where the rates are one."""
+    from scipy.signal import resample_poly
+
+    if rate_hz == wanted_hz:
+        return mono
+    common = np.gcd(rate_hz, wanted_hz)
+    return np.asarray(resample_poly(mono, wanted_hz // common, rate_hz // common), dtype=np.float32)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Rows:
 
 
 class StreamRows:
-    """Draws batches of rows from shards in memory; arguments as `windows.Stretches`. future_samples: of the student.
+    """Draws batches of rows from shards; arguments as `windows.Stretches`. future_samples: of the student.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """

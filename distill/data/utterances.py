@@ -55,7 +55,7 @@ def phone_classes(phones: Sequence[Phone], times_s: np.ndarray) -> np.ndarray:
 
 
 class Utterances:
-    """Draws batches of rows from shards in memory; `mix` and `names` as `windows.UtterancePicker`.
+    """Draws batches of rows from shards; `mix` and `names` as `windows.UtterancePicker`.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """

@@ -24,16 +24,20 @@ SPEEDS = ((1, 1), (1, 1), (9, 10), (10, 9), (8, 9), (9, 8), (5, 4), (4, 5))  # r
 
 @dataclass(frozen=True)
 class Batch:
-    """`audio` `(B, 1, n)`; `rig` `(B, frames, channels)`; frame f's window starts at sample `starts[f]` of its row."""
+    """`audio` `(B, 1, n)`; `rig` `(B, frames, channels)`; frame f's window starts at sample `starts[f]` of its row.
+
+    `clean`: the audio before augmentation, of the same shape and timing.
+    """
 
     audio: np.ndarray
+    clean: np.ndarray
     rig: np.ndarray
     starts: np.ndarray
 
 
 class UtterancePicker:
-    """Draws utterances of shards held in memory, as likely as they are long. `mix` weighs sources by the shard name's
-    second word (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
+    """Draws utterances of shards, in memory or on disk, as likely as they are long. `mix` weighs sources by the shard
+    name's second word (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """
@@ -54,13 +58,14 @@ class UtterancePicker:
         seconds = {
             name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)
         }
-        rows = [
-            (number, i, mix.get(source[number], 1.0) * length / (SAMPLE_RATE_HZ * seconds[source[number]]))
-            for number, shard in enumerate(shards)
-            for i, length in enumerate(np.diff(shard.offsets))
-        ]
-        self.index = [(number, i) for number, i, _ in rows]
-        weights = np.array([weight for _, _, weight in rows])
+        lengths = [np.diff(shard.offsets) for shard in shards]
+        counts = [len(each) for each in lengths]
+        # arrays, not tuples: at 960 h there are a quarter of a million utterances
+        self.numbers = np.repeat(np.arange(len(shards), dtype=np.int32), counts)
+        self.places = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+        weights = np.concatenate(
+            [mix.get(k, 1.0) * each / (SAMPLE_RATE_HZ * seconds[k]) for k, each in zip(source, lengths, strict=True)]
+        )
         self.cumulative = np.cumsum(weights / weights.sum())
         self.seconds = sum(seconds.values())
 
@@ -71,13 +76,12 @@ class UtterancePicker:
 
     def pick(self, random: np.random.Generator) -> tuple[Shard, int]:
         """One utterance by its shard and its place there."""
-        pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.index) - 1)
-        number, i = self.index[pick]
-        return self.shards[number], i
+        pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.places) - 1)
+        return self.shards[self.numbers[pick]], int(self.places[pick])
 
 
 class Stretches:
-    """Draws batches of windows from shards held in memory; `mix` and `names` as `UtterancePicker`."""
+    """Draws batches of windows from shards; `mix` and `names` as `UtterancePicker`."""
 
     def __init__(
         self,
@@ -99,10 +103,12 @@ class Stretches:
         """`size` stretches of `frames` frames each."""
         starts = (np.arange(frames) * step_samples).astype(np.int64)
         length = int(starts[-1]) + self.window.length_samples
-        drawn = [self._stretch(random, length, starts) for _ in range(size)]
-        return Batch(np.stack([a for a, _ in drawn])[:, None], np.stack([r for _, r in drawn]), starts)
+        audio, clean, rig = zip(*(self._stretch(random, length, starts) for _ in range(size)), strict=True)
+        return Batch(np.stack(audio)[:, None], np.stack(clean)[:, None], np.stack(rig), starts)
 
-    def _stretch(self, random: np.random.Generator, length: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _stretch(
+        self, random: np.random.Generator, length: int, starts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         audio, track = self.picker.draw(random)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
         needed = -(-length * down // up)
@@ -119,6 +125,4 @@ class Stretches:
         times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
         rig = track.layout.select(track.at(times), self.picker.channels)
         rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = 0.0
-        if self.augment:
-            piece = self.augment(piece, random)
-        return piece, rig
+        return (self.augment(piece, random) if self.augment else piece), piece, rig

@@ -183,7 +183,7 @@ class Bidirectional(nn.Module):
         extra = -(-self.future_samples // HOP_SAMPLES)
         with torch.no_grad():
             one, _, rig = self.ears.features(functional.pad(audio, (0, extra * HOP_SAMPLES)).unsqueeze(1))
-        position = (torch.arange(columns) + shift).clamp(0, one.shape[1] - 1)
+        position = (torch.arange(columns, device=audio.device) + shift).clamp(0, one.shape[1] - 1)
         below = position.floor().long().clamp(max=one.shape[1] - 2)
         weight = (position - below)[None, :, None].to(one.dtype)
         one, rig = (torch.lerp(x[:, below], x[:, below + 1], weight) for x in (one, rig))

@@ -118,37 +118,54 @@ class NeuralTeacher:
         self.layout = trained.layout
         self.weights_sha256 = trained.weights_sha256
         self._network = trained.network()
+        self._device = torch.device("cpu")
         self._shut_cm = trained.shut_cm if can_close(trained.layout) else None
+
+    def to(self, device: torch.device | str) -> NeuralTeacher:
+        """From now on it works on `device`; what it takes and gives stays numpy."""
+        self._device = torch.device(device)
+        self._network.to(self._device)
+        return self
 
     def label(self, waveform: np.ndarray) -> RigTrack:
         """16 kHz mono float32 `(n,)` -> track at 50 fps, `(ceil(n / 320), channels)`."""
-        values = self.curves(waveform)
+        return RigTrack(self.label_many(np.asarray(waveform)[None])[0], self.fps, self.layout)
+
+    def label_many(self, waveforms: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+        """The labels `(B, columns, channels)` of recordings of one length `(B, n)`, heard together; those in `rows`."""
+        values = self._curves_many(waveforms)[:, rows]
         if self._shut_cm is not None:
-            values = close_lips(values, self.layout, self._shut_cm)
-        return RigTrack(self.layout.clamp(values), self.fps, self.layout)
+            flat = close_lips(values.reshape(-1, values.shape[-1]), self.layout, self._shut_cm)
+            values = flat.reshape(values.shape)
+        return self.layout.clamp(values)
 
     def curves(self, waveform: np.ndarray) -> np.ndarray:
         """What the network says before nearly shut lips are closed: the mean over the views, clamped."""
-        count = max(-(-len(waveform) // COLUMN_SAMPLES), 1)
-        views = [self._view(waveform, count, *view) for view in VIEWS]
+        return self._curves_many(np.asarray(waveform)[None])[0]
+
+    def _curves_many(self, waveforms: np.ndarray) -> np.ndarray:
+        """`curves` of recordings of one length `(B, n)`: `(B, rows, channels)`."""
+        count = max(-(-waveforms.shape[1] // COLUMN_SAMPLES), 1)
+        views = [self._view(waveforms, count, *view) for view in VIEWS]
         return self.layout.clamp(np.mean(views, axis=0))
 
-    def _view(self, waveform: np.ndarray, count: int, up: int, down: int, phase: int) -> np.ndarray:
-        """Curves `(count, channels)` of the waveform, `up / down` as long, heard from sample `phase` on.
+    def _view(self, waveforms: np.ndarray, count: int, up: int, down: int, phase: int) -> np.ndarray:
+        """Curves `(B, count, channels)` of waveforms `(B, n)`, `up / down` as long, heard from sample `phase` on.
 
-        Before its beginning and after its end the waveform is mirrored: a clip that is cut at a vowel begins with an
+        Before its beginning and after its end a waveform is mirrored: a clip that is cut at a vowel begins with an
         open mouth.
         """
-        around = np.asarray(waveform if len(waveform) > 1 else np.zeros(2), dtype=np.float32)
-        around = np.pad(around, _MIRRORED_SAMPLES, mode="reflect")[phase:]
-        heard = around if up == down else resample_poly(around, up, down).astype(np.float32)
-        columns = -(-len(heard) // COLUMN_SAMPLES)
-        audio = np.zeros(columns * COLUMN_SAMPLES, dtype=np.float32)
-        audio[: len(heard)] = heard
+        long_enough = waveforms.shape[1] > 1
+        around = np.asarray(waveforms if long_enough else np.zeros((len(waveforms), 2)), dtype=np.float32)
+        around = np.pad(around, ((0, 0), (_MIRRORED_SAMPLES, _MIRRORED_SAMPLES)), mode="reflect")[:, phase:]
+        heard = around if up == down else resample_poly(around, up, down, axis=1).astype(np.float32)
+        columns = -(-heard.shape[1] // COLUMN_SAMPLES)
+        audio = np.zeros((len(heard), columns * COLUMN_SAMPLES), dtype=np.float32)
+        audio[:, : heard.shape[1]] = heard
         with torch.inference_mode():
-            rig = self._network(torch.from_numpy(audio)[None]).rig[0].numpy()
+            rig = self._network(torch.from_numpy(audio).to(self._device)).rig.cpu().numpy()
         times = (np.arange(count) * COLUMN_SAMPLES + _MIRRORED_SAMPLES - phase) * (up / down) / SAMPLE_RATE_HZ
-        return RigTrack(rig, self.fps, self.layout).at(times)
+        return np.stack([RigTrack(row, self.fps, self.layout).at(times) for row in rig])
 
 
 def teacher_card(trained: TrainedTeacher) -> str:
@@ -172,3 +189,4 @@ def teacher_card(trained: TrainedTeacher) -> str:
 
 
 TEACHER = NeuralTeacher
+MARK, TRAINED, CARD = "teacher", TrainedTeacher, teacher_card  # how its files are known, read and described

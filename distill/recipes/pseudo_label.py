@@ -1,0 +1,163 @@
+"""Pseudo-labels (Algorithm 1, part 1): a teacher listens to any folder of speech and says what the face does.
+
+    python -m distill.recipes.pseudo_label --speech DIR [DIR ...] --out build/corpus [--teacher neural] [--workers 8]
+    python -m distill.recipes.pseudo_label --speech /data/LibriSpeech --subsets 48 --out build/corpus --workers 64
+
+No transcript and no phones are asked for, so any language and any amount will do, in any tree of wav, flac, mp3 or
+ogg. The shards are those of `distill/data/corpus.py`, split by speaker; the same tree always gives the same ones. What
+is on disk already is kept, so the same command goes on after a stop, a damaged shard is made again, and recordings
+that cannot be read are named and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from distill.data.corpus import BY_PHONES, LABEL_HZ, SHARD_SECONDS
+from distill.data.files import check_writable
+from distill.data.label_pool import Made, clear_parts, label_batches, pick_device
+from distill.data.recordings import Batch, deal, find_pieces
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.command import ending, say
+from sdk.errors import ConfigError, DataError
+
+SOURCE = "human"
+_BYTES_PER_S = 2 * SAMPLE_RATE_HZ + 2 * 52 * LABEL_HZ  # of a shard: int16 sound, and 52 curves in float16
+
+
+@dataclass
+class Labelled:
+    """What a run did: the shards there are now, in the order of their names; hours in them; what could not be read."""
+
+    paths: list[Path] = field(default_factory=list)
+    kept: int = 0
+    hours: float = 0.0
+    new_hours: float = 0.0
+    wall_hours: float = 0.0
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, made: Made) -> None:
+        self.left_out += made.failures
+        if made.path:
+            hours = made.samples / SAMPLE_RATE_HZ / 3600
+            self.paths.append(made.path)
+            self.kept += made.kept
+            self.hours += hours
+            self.new_hours += 0.0 if made.kept else hours
+
+    @property
+    def summary(self) -> str:
+        lines = [f"{self.hours:.2f} h in {len(self.paths)} shards, {self.kept} of them kept"]
+        if self.new_hours and self.wall_hours:
+            lines.append(f"{self.new_hours / self.wall_hours:.1f} hours of audio labelled in an hour")
+        if self.left_out:
+            lines.append(f"{len(self.left_out)} recordings left out, named above")
+        return "; ".join(lines)
+
+
+def label(
+    speech: Iterable[Path],
+    out: Path,
+    teacher: str = "neural",
+    subsets: int = 0,
+    workers: int = 1,
+    device: str = "auto",
+    shard_s: float = SHARD_SECONDS,
+) -> Labelled:
+    """Label every recording below `speech` into `out/shards`. subsets: as `recordings.deal`; device: as `pick_device`.
+
+    Raises `ConfigError` for a teacher, device or number that will not do, and `DataError` before the first label where
+    there is nothing to read, no room, or shards of another plan in the way.
+    """
+    if teacher == BY_PHONES:
+        raise DataError(f"the {BY_PHONES} teacher goes by phones: label with `python -m distill.data.corpus`")
+    if workers < 1:
+        raise ConfigError(f"workers {workers} is below 1")
+    device = pick_device(device)
+    pieces, failures = find_pieces(speech)
+    batches = deal(pieces, SOURCE, subsets, shard_s=shard_s)
+    folder = out / "shards"
+    _check_room(folder, batches)
+    clear_parts(folder)
+    done = Labelled()
+    for failure in failures:
+        _leave_out(done, failure)
+    began = time.monotonic()
+    with _bar(sum(batch.samples for batch in batches)) as bar:
+
+        def tick(samples: int) -> None:  # what headers say and what comes out may differ by a few samples
+            bar.update(min(samples, bar.total - bar.n))
+
+        for made in label_batches(batches, folder, teacher, tick, device, workers):
+            for failure in made.failures:
+                bar.write(f"left out: {failure}", file=sys.stderr)
+            done.add(made)
+    done.wall_hours = (time.monotonic() - began) / 3600
+    done.paths.sort()
+    if not done.paths:
+        raise DataError("none of the recordings could be read; there is nothing to train on")
+    return done
+
+
+def _leave_out(done: Labelled, failure: str) -> None:
+    say(f"left out: {failure}")
+    done.left_out.append(failure)
+
+
+def _bar(samples: int):  # type: ignore[no-untyped-def]
+    from tqdm import tqdm
+
+    shape = "{desc}: {percentage:3.0f}%|{bar}| {n:.2f} of {total:.2f} h [{elapsed}<{remaining}]"
+    hours = 1 / (3600 * SAMPLE_RATE_HZ)
+    return tqdm(total=samples, unit_scale=hours, desc="labelling", bar_format=shape, mininterval=1)
+
+
+def _check_room(folder: Path, batches: Sequence[Batch]) -> None:
+    """What would end in an error after hours is told before the first."""
+    planned = {f"{batch.name}.npz" for batch in batches}
+    foreign = sorted(
+        p.name for side in ("train", "valid") for p in folder.glob(f"{side}-{SOURCE}-*.npz") if p.name not in planned
+    )
+    if foreign:
+        names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
+        raise DataError(
+            f"{folder}: {len(foreign)} shards of another plan stand there ({names}), and would be trained on beside "
+            "those of this one; delete them, give another --out, or the --speech and --subsets that they were made with"
+        )
+    missing = [batch for batch in batches if not (folder / f"{batch.name}.npz").exists()]
+    check_writable(folder / "probe")
+    needed, free = sum(b.samples for b in missing) / SAMPLE_RATE_HZ * _BYTES_PER_S, shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{folder}: the shards will take about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+            "give an --out with more room"
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.pseudo_label", description=__doc__.split("\n")[0])
+    parser.add_argument("--speech", type=Path, nargs="+", required=True, help="folders of recordings in any language")
+    parser.add_argument("--out", type=Path, required=True, help="corpus folder; labels go to its `shards`")
+    parser.add_argument("--teacher", default="neural", help="a file of distill/teachers, or the path of a .teacher")
+    parser.add_argument("--subsets", type=int, default=0, help="shuffle, and deal into so many; 48 in the paper")
+    parser.add_argument("--workers", type=int, default=1, help="processes, each a teacher on one thread")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU where there is one")
+    parser.add_argument("--shard-seconds", type=float, default=SHARD_SECONDS, help="length of a shard")
+    options = parser.parse_args(arguments)
+    with ending("stopped; the same command goes on from what is done") as end:
+        done = label(
+            options.speech, options.out, options.teacher, options.subsets, options.workers, options.device,
+            options.shard_seconds,
+        )  # fmt: skip
+        say(done.summary)
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
