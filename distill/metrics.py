@@ -7,11 +7,12 @@ says nothing about the price: recall of closures at a given rate of falsely shut
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from distill.data.labels import Phone, bilabial_spans, open_vowel_spans
+from distill.data.mouth import CapturedMouth
 from sdk.face import CLOSED_CM
 
 TOLERANCE_FRAMES = 2
@@ -44,12 +45,22 @@ class LipScores:
     vowels: int
 
 
+@dataclass(frozen=True)
+class Gaps:
+    """What lip scores are made of, one value an event: least gap of each closure `closures_cm`, how many of its frames
+    are `asked` and how many of them `shut` (<= 0.15 cm), and the gap in the middle of each open vowel `vowels_cm`."""
+
+    closures_cm: np.ndarray
+    asked: np.ndarray
+    shut: np.ndarray
+    vowels_cm: np.ndarray
+
+
 class LipJudge:
     """Collects closures and open vowels over utterances; `scores()` at the end."""
 
     def __init__(self) -> None:
-        self._pbm_frames: list[bool] = []
-        self._closures: list[float] = []
+        self._closures: list[tuple[float, int, int]] = []  # least gap in cm, frames asked, frames shut
         self._vowels: list[float] = []
 
     def add(self, gap_cm: np.ndarray, fps: float, phones: Sequence[Phone]) -> None:
@@ -57,36 +68,104 @@ class LipJudge:
         count = len(gap_cm)
         if not count:
             return
-        least = np.array([gap_cm[max(k - TOLERANCE_FRAMES, 0) : k + TOLERANCE_FRAMES + 1].min() for k in range(count)])
+        least = least_nearby(gap_cm)
         for start, end in bilabial_spans(phones):
             frames = np.arange(int(np.ceil(start * fps)), int(np.floor(end * fps)) + 1)
             if not len(frames):  # shorter than a frame: the nearest one stands for it
                 frames = np.array([round((start + end) / 2 * fps)])
             frames = frames[frames < count]
             if len(frames):
-                self._pbm_frames += [bool(x) for x in least[frames] <= CLOSED_CM]
-                self._closures.append(float(least[frames].min()))
+                self.add_closure(least[frames])
         for start, end in open_vowel_spans(phones):
             middle = round((start + end) / 2 * fps)
             if middle < count:
                 self._vowels.append(float(gap_cm[middle]))
 
+    def add_closure(self, least_cm: np.ndarray) -> None:
+        """One closure: for each of its frames the least gap nearby, `(n,)`, n at least 1."""
+        self._closures.append((float(least_cm.min()), len(least_cm), int(np.sum(least_cm <= CLOSED_CM))))
+
+    def add_open(self, gap_cm: float) -> None:
+        """One moment at which the mouth is open."""
+        self._vowels.append(gap_cm)
+
+    def extend(self, other: LipJudge) -> None:
+        """Take in what another judge has collected."""
+        self._closures += other._closures
+        self._vowels += other._vowels
+
+    @property
+    def gaps(self) -> Gaps:
+        """Everything added, event by event."""
+        closures = np.array(self._closures, dtype=np.float64).reshape(-1, 3)
+        return Gaps(closures[:, 0], closures[:, 1], closures[:, 2], np.array(self._vowels, dtype=np.float64))
+
     def scores(self) -> LipScores:
         """Scores of everything added; NaN where there was nothing to judge."""
-        closures, vowels = np.array(self._closures), np.array(self._vowels)
-        if not len(closures) or not len(vowels):
-            nan = float("nan")
-            return LipScores(nan, nan, nan, nan, nan, len(closures), len(vowels))
-        threshold = recall_threshold(vowels, 0.02)
-        return LipScores(
-            pbm=float(np.mean(self._pbm_frames)),
-            false_closure=float(np.mean(vowels <= CLOSED_CM)),
-            recall_at_2pct=float(np.mean(closures <= threshold)),
-            threshold_cm=threshold,
-            auc=auc(vowels, closures),
-            closures=len(closures),
-            vowels=len(vowels),
-        )
+        return lip_scores(self.gaps)
+
+
+def least_nearby(gap_cm: np.ndarray) -> np.ndarray:
+    """`(N,)` -> the least of the frames up to two before and behind each, `(N,)` (4.2.2)."""
+    padded = np.pad(gap_cm, TOLERANCE_FRAMES, constant_values=np.inf)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 2 * TOLERANCE_FRAMES + 1).min(axis=1))
+
+
+def lip_scores(gaps: Gaps) -> LipScores:
+    """Scores of events; NaN where there is no closure or no open vowel."""
+    closures, vowels = gaps.closures_cm, gaps.vowels_cm
+    if not len(closures) or not len(vowels):
+        nan = float("nan")
+        return LipScores(nan, nan, nan, nan, nan, len(closures), len(vowels))
+    threshold = recall_threshold(vowels, 0.02)
+    return LipScores(
+        pbm=float(gaps.shut.sum() / gaps.asked.sum()),
+        false_closure=float(np.mean(vowels <= CLOSED_CM)),
+        recall_at_2pct=float(np.mean(closures <= threshold)),
+        threshold_cm=threshold,
+        auc=auc(vowels, closures),
+        closures=len(closures),
+        vowels=len(vowels),
+    )
+
+
+@dataclass
+class CaptureJudge:
+    """Agreement with a captured mouth. Its closures and openings are judged as /p b m/ and open vowels are; besides,
+    the share of captured rest in which our lips are shut, and how our jaw follows the captured one."""
+
+    lips: LipJudge = field(default_factory=LipJudge)
+    rest_shut: list[bool] = field(default_factory=list)
+    jaws: list[np.ndarray] = field(default_factory=list)  # (2, n): ours, captured
+
+    def add(self, gap_cm: np.ndarray, jaw: np.ndarray, capture: CapturedMouth) -> None:
+        """One clip: our lip gap and jaw `(N,)` at the frames of the capture."""
+        count = min(len(gap_cm), len(capture.jaw))
+        gap_cm, least = gap_cm[:count], least_nearby(gap_cm[:count])
+        for first, behind in capture.closures:
+            if first < count:
+                self.lips.add_closure(least[first:behind])
+        for frame in capture.opens:
+            if frame < count:
+                self.lips.add_open(float(gap_cm[frame]))
+        for first, behind in capture.rest:
+            self.rest_shut += [bool(shut) for shut in gap_cm[first:behind] <= CLOSED_CM]
+        self.jaws.append(np.stack([jaw[:count], capture.jaw[:count]]))
+
+    def extend(self, other: CaptureJudge) -> None:
+        """Take in what another judge has collected."""
+        self.lips.extend(other.lips)
+        self.rest_shut += other.rest_shut
+        self.jaws += other.jaws
+
+    def scores(self) -> dict[str, float]:
+        """`rest_shut` 0..1 and `jaw_correlation` (Pearson, all frames of all clips); NaN where there is nothing."""
+        ours, theirs = np.concatenate(self.jaws, axis=1) if self.jaws else np.zeros((2, 0))
+        moved = len(ours) > 1 and ours.std() > 0 and theirs.std() > 0
+        return {
+            "rest_shut": float(np.mean(self.rest_shut)) if self.rest_shut else float("nan"),
+            "jaw_correlation": float(np.corrcoef(ours, theirs)[0, 1]) if moved else float("nan"),
+        }
 
 
 def recall_threshold(vowels_cm: np.ndarray, rate: float) -> float:

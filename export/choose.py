@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Checkpoint
+from distill.students.spec import BaselineSpec
 from export.backends.base import backend_names, cannot_run, load_backend
 from export.cost import Cost, cost
 from export.lower import Lowered
@@ -19,6 +20,7 @@ from profiles.show import show_bytes
 from sdk.errors import BudgetExceeded, CheckpointError
 from sdk.rig import RigLayout
 
+RANKED_SETS = ("espeak", "espeak_10db", "human", "human_10db")
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 
 
@@ -44,10 +46,12 @@ class Candidate:
 def quality(scores: Mapping[str, Any]) -> float:
     """One number to rank checkpoints by, 0..1: recall of lip closures at 2 % false ones, mean over the test sets.
 
-    That recall is what a viewer misses first, and it is free of the threshold that fixed-gap figures hang on. Every
-    test set (a top-level key of `scores`: human, espeak, ...) weighs the same however many conditions it holds. A
-    checkpoint that was never scored ranks last, at 0.
+    That recall is what a viewer misses first, and it is free of the threshold that fixed-gap figures hang on. The sets
+    are `RANKED_SETS`, whatever else was measured, so that checkpoints stay comparable when tests are added; where none
+    of them was scored, every top-level key of `scores` weighs the same. A checkpoint that was never scored ranks last,
+    at 0.
     """
+    scores = {key: scores[key] for key in RANKED_SETS if key in scores} or scores
     found = [statistics.fmean(values) for values in map(_recalls, scores.values()) if values]
     return statistics.fmean(found) if found else 0.0
 
@@ -64,11 +68,15 @@ def _recalls(scores: Any) -> list[float]:
 def load_candidates(
     paths: Sequence[Path], rig: RigLayout | None = None
 ) -> tuple[list[tuple[Path, Checkpoint]], list[CheckpointError]]:
-    """All checkpoints that can be read, and the errors of those that cannot."""
+    """All checkpoints that can be read and lowered, and the errors of those that cannot."""
     loaded, errors = [], []
     for path in paths:
         try:
-            loaded.append((path, Checkpoint.load(path, rig)))
+            checkpoint = Checkpoint.load(path, rig)
+            if isinstance(checkpoint.spec, BaselineSpec):
+                command = f"python -m export.torchscript --checkpoint {path} --out FILE.pt"
+                raise CheckpointError(f"{path}: a baseline to measure against, not lowered to a .pte: `{command}`")
+            loaded.append((path, checkpoint))
         except CheckpointError as error:
             errors.append(error)
     return loaded, errors

@@ -6,41 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from distill.data.labels import from_json
-from distill.recipes.evaluate import FPS, Item, Tracker
+from distill.recipes.conditions import FPS, Item
 from distill.recipes.heterogeneous import load_shards
-from distill.recipes.sweep import stream_tracker
-from distill.students.spec import Student, StudentSpec, WindowStudentSpec
-from distill.students.stream import StreamStudent
+from distill.recipes.trackers import student_tracker
+from distill.students.spec import Student, StudentSpec
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-
-_WINDOWS_TOGETHER = 64
-
-
-def tracker(student: Student, spec: StudentSpec) -> Tracker:
-    """Frames of `student` at 30 fps, as its artefact would give them: a stream in one pass, or window by window."""
-    if isinstance(student, StreamStudent):
-        assert not isinstance(spec, WindowStudentSpec)
-        return stream_tracker(student, spec)
-    assert isinstance(spec, WindowStudentSpec)
-    clock, window = FrameClock.at(FPS), spec.window
-
-    def track(item: Item, reference: np.ndarray) -> np.ndarray:
-        padded = np.pad(item.audio, (window.past_samples, window.length_samples))
-        starts = [clock.sample(frame) for frame in range(len(reference))]
-        windows = np.stack([padded[start : start + window.length_samples] for start in starts])
-        with torch.inference_mode():
-            parts = [student(part[:, None]) for part in torch.from_numpy(windows).split(_WINDOWS_TOGETHER)]
-        return np.stack([spec.layout.clamp(frame) for frame in torch.cat(parts).numpy()])
-
-    return track
 
 
 def frames_of(student: Student, spec: StudentSpec, items: Sequence[Item]) -> list[np.ndarray]:
     """`(frames, channels)` of every item."""
-    track, clock = tracker(student, spec), FrameClock.at(FPS)
+    track, clock = student_tracker(student, spec), FrameClock.at(FPS)
     return [track(item, np.empty((clock.frames_before(len(item.audio)), 0))) for item in items]
 
 

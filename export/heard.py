@@ -16,7 +16,7 @@ from distill.checkpoint import Checkpoint
 from distill.data.files import load_mono
 from distill.data.labels import Phone, from_json
 from distill.metrics import TOLERANCE_FRAMES
-from distill.recipes.evaluate import FPS, Item
+from distill.recipes.conditions import FPS, Item
 from export.curves import frames_of
 from export.verify import SENTENCE
 from profiles.harness import run_fresh

@@ -30,7 +30,7 @@ from distill.data.augment import Augment
 from distill.data.files import atomic_write_text, check_writable
 from distill.data.labels import bilabial_spans
 from distill.metrics import LipJudge
-from distill.recipes.evaluate import FPS, Item
+from distill.recipes.conditions import FPS, Item
 from distill.recipes.heterogeneous import load_shards
 from distill.students.spec import Student
 from distill.students.window import WindowStudent

@@ -27,7 +27,8 @@ import sdk
 from distill.checkpoint import Checkpoint, plain_facts
 from distill.data.augment import Augment
 from distill.data.files import atomic_write_text
-from distill.recipes.evaluate import Item, aligned_set, evaluate, synthetic_set
+from distill.recipes.conditions import Item, aligned_set, synthetic_set
+from distill.recipes.evaluate import evaluate
 from distill.recipes.heterogeneous import load_shards
 from distill.twin import TWIN_PRECISIONS, Twin, twin_path
 from export.alternatives import ALTERNATIVES

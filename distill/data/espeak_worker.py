@@ -27,8 +27,9 @@ import numpy as np
 
 from distill.data.espeak_timing import Event, phones_from_events
 from distill.data.speech_shard import RATE_HZ, Utterance, shard_name, shard_recipe, write_shard
+from distill.data.text import held_out
 from distill.data.text import utterance as draw_text
-from sdk.errors import DataError, EngineUnavailable
+from sdk.errors import DataError, EngineUnavailable, TinyfaceError
 
 _TONE = ((600, 140, 200), (1200, 100, 160), (2000, 70, 140), (3000, 50, 120))  # Hz, least and most amplitude
 _SLOT = "slot"  # the one voice variant file, rewritten before each utterance
@@ -179,14 +180,14 @@ def _clips(samples: np.ndarray) -> bool:
     return bool(np.abs(samples.astype(np.float32)).max() >= 32766.5)
 
 
-def make_shard(engine: Engine, seed: int, shard: int, count: int) -> list[Utterance]:
-    """`count` utterances, each by a voice of its own. What clips or stays mute is drawn again."""
+def make_shard(engine: Engine, seed: int, shard: int, count: int, language: str = "") -> list[Utterance]:
+    """`count` utterances, each by a voice of its own; of one language: held-out text. Clipped ones are drawn again."""
     rng = random.Random(f"speech-{seed}-{shard}")
     made: list[Utterance] = []
     for attempt in range(4 * count):
-        language, text = draw_text(rng)
+        tongue, text = held_out(language, rng) if language else draw_text(rng)
         speaker = draw_speaker(f"espeak-{seed}-{shard}-{attempt}", rng)
-        if found := make_utterance(engine, text, language, speaker, rng):
+        if found := make_utterance(engine, text, tongue, speaker, rng):
             made.append(found)
         if len(made) == count:
             return made
@@ -210,23 +211,24 @@ def main() -> int:
     parser.add_argument("--shard", type=int, default=0)
     parser.add_argument("--utterances", type=int, default=300)
     parser.add_argument("--say", metavar="TEXT", help="speak this instead of a shard")
-    parser.add_argument("--language", default="en-us", help="with --say: the engine's language tag")
+    parser.add_argument("--language", default="", help="the engine's language tag; of a shard: only this")
     options = parser.parse_args()
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="espeak-") as data:
             engine = Engine(Path(data))
             if options.say is not None:
-                made = [say(engine, options.say, options.language, options.seed)]
+                made = [say(engine, options.say, options.language or "en-us", options.seed)]
                 write_shard(options.out / "said.npz", made, f"say-{options.seed}")
             else:
-                made = make_shard(engine, options.seed, options.shard, options.utterances)
-                path = options.out / shard_name(options.seed, options.shard)
-                write_shard(path, made, shard_recipe(options.seed, options.shard, options.utterances))
+                made = make_shard(engine, options.seed, options.shard, options.utterances, options.language)
+                path = options.out / shard_name(options.seed, options.shard, options.language)
+                recipe = shard_recipe(options.seed, options.shard, options.utterances, options.language)
+                write_shard(path, made, recipe)
     except EngineUnavailable as error:
         print(error, file=sys.stderr)
         return 3
-    except (DataError, OSError) as error:
+    except (TinyfaceError, OSError) as error:
         print(error, file=sys.stderr)
         return 4
     return 0

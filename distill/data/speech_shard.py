@@ -40,14 +40,14 @@ class Utterance:
         return len(self.audio) / RATE_HZ
 
 
-def shard_name(seed: int, shard: int) -> str:
-    """The file name of one shard of synthetic speech."""
-    return f"espeak-s{seed}-{shard:05d}.npz"
+def shard_name(seed: int, shard: int, language: str = "") -> str:
+    """The file name of one shard of synthetic speech; `language` of one that holds no other."""
+    return f"espeak-{f'{language}-' if language else ''}s{seed}-{shard:05d}.npz"
 
 
-def shard_recipe(seed: int, shard: int, utterances: int) -> str:
+def shard_recipe(seed: int, shard: int, utterances: int, language: str = "") -> str:
     """What a shard of synthetic speech is made from."""
-    return f"espeak v{_VERSION} seed {seed} shard {shard} utterances {utterances}"
+    return f"espeak v{_VERSION} seed {seed} shard {shard} utterances {utterances}{language and f' {language} held out'}"
 
 
 def write_shard(path: Path, utterances: Sequence[Utterance], recipe: str) -> None:

@@ -30,19 +30,20 @@ SHARD_UTTERANCES = 300
 _ENGINE_MISSING = 3  # exit status of the worker
 
 
-def synthesise(out_dir: Path, hours: float, seed: int, workers: int = 1) -> list[Path]:
+def synthesise(out_dir: Path, hours: float, seed: int, workers: int = 1, language: str = "") -> list[Path]:
     """The shards of about `hours` of labelled speech below `out_dir`, making those that are missing or damaged.
 
-    Same `seed` and `hours`, same shards on the same machine; another `seed`, other speakers. Warns of what it makes
-    again. Raises `EngineUnavailable` without espeak-ng and `DataError` naming a shard that failed.
+    Same `seed` and `hours`, same shards on the same machine; another `seed`, other speakers. language: only this one,
+    from sentences that no corpus holds, to score on. Warns of what it makes again. Raises `EngineUnavailable` without
+    espeak-ng and `DataError` naming a shard that failed.
     """
     from tqdm import tqdm
 
     counts = _shard_sizes(hours)
-    jobs = [(seed, shard, count, Path(out_dir)) for shard, count in enumerate(counts)]
+    jobs = [(seed, shard, count, Path(out_dir), language) for shard, count in enumerate(counts)]
     todo = [job for job in jobs if not _is_done(*job)]
     with ThreadPoolExecutor(max(workers, 1)) as pool, tqdm(total=sum(counts), desc="speaking", unit="utterance") as bar:
-        bar.update(sum(counts) - sum(count for _, _, count, _ in todo))
+        bar.update(sum(counts) - sum(job[2] for job in todo))
         pending = {pool.submit(_make_shard, *job): job[2] for job in todo}
         try:
             for done in as_completed(pending):
@@ -51,7 +52,7 @@ def synthesise(out_dir: Path, hours: float, seed: int, workers: int = 1) -> list
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [Path(out_dir) / shard_name(seed, shard) for shard in range(len(counts))]
+    return [Path(out_dir) / shard_name(seed, shard, language) for shard in range(len(counts))]
 
 
 def say(text: str, language: str = "en-us", seed: int = 0) -> tuple[np.ndarray, list[Phone]]:
@@ -74,23 +75,24 @@ def _shard_sizes(hours: float) -> list[int]:
     return [SHARD_UTTERANCES] * full + [rest] * (rest > 0)
 
 
-def _is_done(seed: int, shard: int, count: int, out: Path) -> bool:
-    path = out / shard_name(seed, shard)
+def _is_done(seed: int, shard: int, count: int, out: Path, language: str) -> bool:
+    path = out / shard_name(seed, shard, language)
     if not path.exists():
         return False
     try:
-        read_shard(path, shard_recipe(seed, shard, count))
+        read_shard(path, shard_recipe(seed, shard, count, language))
     except DataError as error:
         warnings.warn(f"{error}; making it again", stacklevel=3)
         return False
     return True
 
 
-def _make_shard(seed: int, shard: int, count: int, out: Path) -> None:
-    path = out / shard_name(seed, shard)
+def _make_shard(seed: int, shard: int, count: int, out: Path, language: str) -> None:
+    path = out / shard_name(seed, shard, language)
+    only = ["--language", language] if language else []
     try:
-        _run_worker(out, ["--seed", str(seed), "--shard", str(shard), "--utterances", str(count)], str(path))
-        read_shard(path, shard_recipe(seed, shard, count))
+        _run_worker(out, ["--seed", str(seed), "--shard", str(shard), "--utterances", str(count), *only], str(path))
+        read_shard(path, shard_recipe(seed, shard, count, language))
     finally:
         for half_written in out.glob(f".{path.name}.*"):  # left only by a worker that was killed
             half_written.unlink(missing_ok=True)
@@ -117,9 +119,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--language", default="", help="only this one, from sentences kept for scoring: cmn")
     options = parser.parse_args()
     with ending("stopped; the same command goes on from the shards that are done") as end:
-        shards = synthesise(options.out, options.hours, options.seed, options.workers)
+        shards = synthesise(options.out, options.hours, options.seed, options.workers, options.language)
         print(f"{len(shards)} shards in {options.out}")
     return end.status
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import re
 
-from distill.data.phrases import GRAMMAR, OTHER_LANGUAGES
+from distill.data.phrases import GRAMMAR, HELD_OUT, OTHER_LANGUAGES
+from sdk.errors import ConfigError
 
 Say = tuple[str, str]  # (language tag of the speech engine, text)
 
@@ -72,3 +73,10 @@ def utterance(rng: random.Random) -> Say:
         return other_language(rng)
     text = english(rng) if draw < 0.80 else pseudo_words(rng)
     return rng.choice(ENGLISH_ACCENTS), text
+
+
+def held_out(language: str, rng: random.Random) -> Say:
+    """One or two sentences that no corpus holds, to score on. Raises `ConfigError` for a language without any."""
+    if language not in HELD_OUT:
+        raise ConfigError(f"no held-out sentences in {language!r}; there are some in: {', '.join(sorted(HELD_OUT))}")
+    return language, " ".join(rng.sample(HELD_OUT[language], rng.choice((1, 2))))

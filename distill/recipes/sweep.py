@@ -24,19 +24,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from distill.data.augment import Augment
 from distill.data.files import atomic_write_text
-from distill.recipes.evaluate import FPS, Item, Tracker, aligned_set, conditions, score, synthetic_set
+from distill.recipes.conditions import FPS, Item, aligned_set, conditions, synthetic_set
 from distill.recipes.feeds import StreamFeed
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
 from distill.recipes.run import Run, initialise
+from distill.recipes.tally import score
+from distill.recipes.trackers import stream_tracker
 from distill.students.spec import StreamStudentSpec, Student, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from sdk import strict
-from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending
 from sdk.errors import ConfigError
 from sdk.face import Face
-from sdk.hops import BetweenState, HopSpec, between
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,6 @@ def macs_per_second(student: Student) -> float:
             student(torch.zeros(1, 1, student.window_samples))
     calls = SAMPLE_RATE_HZ / HOP_SAMPLES if isinstance(student, StreamStudent) else FPS
     return counter.get_total_flops() / 2 * calls
-
-
-def stream_tracker(student: StreamStudent, spec: StreamStudentSpec) -> Tracker:
-    """Frames of a student in one pass, at 30 fps between its hops, as a player would give them."""
-    clock, hops = FrameClock.at(FPS), HopSpec(HOP_SAMPLES, spec.future_samples)
-
-    def track(item: Item, reference: np.ndarray) -> np.ndarray:
-        count = hops.hops_until(clock.sample(len(reference) - 1))
-        audio = np.zeros(count * HOP_SAMPLES, dtype=np.float32)
-        audio[: len(item.audio)] = item.audio[: len(audio)]
-        with torch.inference_mode():
-            values = student(torch.from_numpy(audio).reshape(1, 1, -1))[0].numpy()
-        state, frames = BetweenState(0, None, 0), []
-        for row in values:
-            state, due = between(state, row, clock, hops)
-            frames += [frame for _, frame in due]
-        return np.stack([spec.layout.clamp(frame) for frame in frames[: len(reference)]])
-
-    return track
 
 
 def try_point(

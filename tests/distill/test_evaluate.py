@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from distill.checkpoint import Checkpoint
 from distill.data.labels import Phone
-from distill.recipes.evaluate import Item, aligned_set, engine_tracker, in_noise, score, table
+from distill.recipes.conditions import Item, aligned_set, in_noise
 from distill.recipes.evaluate import main as evaluate
+from distill.recipes.evaluate import table
+from distill.recipes.run import initialise
+from distill.recipes.tally import score
+from distill.recipes.trackers import engine_tracker, open_judged, teacher_kind
 from distill.students.spec import load_variant
+from distill.teachers.neural import SHIPPED
 from export.build import main as build
-from sdk.errors import DataError
+from export.choose import quality
+from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.face import Face
 from sdk.rig import RigLayout
 
@@ -59,42 +67,94 @@ def test_recordings_need_a_textgrid_of_their_name(tmp_path: Path) -> None:
         aligned_set(tmp_path)
 
 
-def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From an untrained checkpoint to a scored one, through the files that a studio would touch."""
-    from distill.checkpoint import Checkpoint
-    from distill.recipes.heterogeneous import initialise
-
-    spec = load_variant("s2", {"channels": 8})
-    student = spec.build()
-    initialise(student, 0)
-    Checkpoint(spec, student.state_dict(), {"command": "python -m distill.recipes.heterogeneous"}).save(
-        tmp_path / "s2.pt"
-    )
-    assert build(["--checkpoint", str(tmp_path / "s2.pt"), "--budget", "8MB", "--out", str(tmp_path / "out")]) == 0
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    soundfile.write(clips / "a.wav", items()[0].audio, 16000)
+def clips_folder(folder: Path, count: int = 1) -> Path:
+    folder.mkdir()
     rows = "".join(
         f'intervals [{i}]:\nxmin = {p.start}\nxmax = {p.end}\ntext = "{name}"\n'
         for i, (p, name) in enumerate(zip(PHONES, ("AA1", "M", "IY1", "AA1", "P"), strict=True))
     )
-    (clips / "a.TextGrid").write_text(
-        f'item [1]:\nclass = "IntervalTier"\nname = "phones"\nintervals: size = 5\n{rows}'
-    )
+    for clip in range(count):
+        soundfile.write(folder / f"{clip}.wav", items()[0].audio * (clip + 1) / count, 16000)
+        (folder / f"{clip}.TextGrid").write_text(
+            f'item [1]:\nclass = "IntervalTier"\nname = "phones"\nintervals: size = 5\n{rows}'
+        )
+    return folder
+
+
+def untrained(folder: Path) -> Checkpoint:
+    spec = load_variant("s2", {"channels": 8})
+    student = spec.build()
+    initialise(student, 0)
+    checkpoint = Checkpoint(spec, student.state_dict(), {"command": "python -m distill.recipes.heterogeneous"})
+    checkpoint.save(folder / "s2.pt")
+    return checkpoint
+
+
+def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From an untrained checkpoint to a scored one, through the files that a studio would touch."""
+    checkpoint = untrained(tmp_path)
+    assert build(["--checkpoint", str(tmp_path / "s2.pt"), "--budget", "8MB", "--out", str(tmp_path / "out")]) == 0
+    clips = clips_folder(tmp_path / "clips")
     arguments = [str(tmp_path / "out/model.pte"), "--aligned", str(clips), "--into", str(tmp_path / "s2.pt")]
-    assert evaluate([*arguments, "--json", str(tmp_path / "scores.json")]) == 0
+    usual = ["--conditions", "quiet,10db"]
+    assert evaluate([*arguments, *usual, "--json", str(tmp_path / "scores.json")]) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert set(scores) == {"human", "human_10db"}
     assert Checkpoint.load(tmp_path / "s2.pt").scores == scores
     assert "human.pbm" in (tmp_path / "s2.md").read_text()
     assert "| human |" in table(scores)
+    before = quality(scores)
 
-    student.fc3.bias.data += 0.1
-    Checkpoint(spec, student.state_dict()).save(tmp_path / "other.pt")
+    assert evaluate([*arguments, "--conditions", "8khz", "--rest"]) == 0
+    assert "noise_30db" in capsys.readouterr().out
+    more = Checkpoint.load(tmp_path / "s2.pt").scores
+    assert {key: more[key] for key in scores} == scores, "what was not asked for now is kept"
+    assert set(more) - set(scores) == {"human_8khz", "rest"}
+    assert set(more["rest"]) == {"silence", "noise_60db", "noise_45db", "noise_30db"}
+    assert quality({**more, "facegood": {"recall_at_2pct": 0.0}}) == before, "new tests do not move the ranking"
+
+    changed = {name: value + 0.1 if name == "fc3.bias" else value for name, value in checkpoint.state.items()}
+    Checkpoint(checkpoint.spec, changed).save(tmp_path / "other.pt")
     for scored in (arguments[0], "teacher"):
         assert evaluate([scored, "--aligned", str(clips), "--into", str(tmp_path / "other.pt")]) == 2
         assert "not built from these weights" in capsys.readouterr().err
     assert Checkpoint.load(tmp_path / "other.pt").scores == {}
+
+
+def test_a_checkpoint_is_scored_like_its_artefact_by_any_number_of_processes(tmp_path: Path) -> None:
+    untrained(tmp_path)
+    assert build(["--checkpoint", str(tmp_path / "s2.pt"), "--budget", "8MB", "--out", str(tmp_path / "out")]) == 0
+    clips = clips_folder(tmp_path / "clips", 3)
+    found = []
+    for scored, workers in ((tmp_path / "out/model.pte", "1"), (tmp_path / "s2.pt", "1"), (tmp_path / "s2.pt", "2")):
+        out, gaps = tmp_path / "scores.json", tmp_path / "gaps.npz"
+        arguments = ["--aligned", str(clips), "--workers", workers, "--json", str(out), "--gaps", str(gaps)]
+        assert evaluate([str(scored), *arguments]) == 0
+        found.append(json.loads(out.read_text()))
+    assert set(found[0]) == {"human", "human_10db", "human_8khz"}
+    assert found[1] == found[2]
+    for key, row in found[0].items():
+        assert row == pytest.approx(found[1][key], abs=1e-4), key
+    with np.load(gaps) as arrays:
+        assert len(arrays["human/closures_cm"]) == found[2]["human"]["closures"] == 6
+        assert len(arrays["human_10db/vowels_cm"]) == 6
+        assert arrays["human/shut"].sum() / arrays["human/asked"].sum() == pytest.approx(found[2]["human"]["pbm"])
+
+
+def test_teachers_are_opened_by_name_or_by_file(tmp_path: Path) -> None:
+    layout, track, digest = open_judged("neural")
+    assert open_judged(f"neural:{SHIPPED}")[2] == open_judged(str(SHIPPED))[2] == digest
+    item = items()[0]
+    assert track(item, item.reference).shape == (len(item.reference), len(layout))
+    assert teacher_kind(SHIPPED).trained.load(SHIPPED).weights_sha256 == digest
+    (tmp_path / "x.teacher").write_bytes(b"no")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        open_judged(str(tmp_path / "x.teacher"))
+    torch.save({"something": 1}, tmp_path / "y.teacher")
+    with pytest.raises(CheckpointError, match="no teacher here reads such a file; it holds something"):
+        open_judged(str(tmp_path / "y.teacher"))
+    with pytest.raises(ConfigError, match="not opened so"):
+        open_judged("articulatory:file")
 
 
 def test_frames_are_the_players(tmp_path: Path) -> None:

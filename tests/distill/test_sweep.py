@@ -16,8 +16,9 @@ from distill.checkpoint import Checkpoint
 from distill.data.corpus import Utterance, write_shard
 from distill.data.labels import Phone
 from distill.recipes import sweep
-from distill.recipes.evaluate import Item
+from distill.recipes.conditions import Item
 from distill.recipes.run import initialise
+from distill.recipes.trackers import stream_tracker
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import StreamStudent
 from export.deploy_stream import DeployedStream
@@ -50,7 +51,7 @@ def test_it_tracks_as_a_player_plays() -> None:
     engine = EagerStreamEngine(manifest(checkpoint, float_point(checkpoint), "executorch", "xnnpack"), step)
     item = Item("a", sound(0).astype(np.float32) / 32768, PHONES)
     frames = sdk.predict(engine, item.audio)
-    track = sweep.stream_tracker(checkpoint.student(), spec)(item, item.reference)  # type: ignore[arg-type]
+    track = stream_tracker(checkpoint.student(), spec)(item, item.reference)  # type: ignore[arg-type]
     np.testing.assert_allclose(track, np.stack([f.values for f in frames])[: len(track)], atol=1e-5)
 
 

@@ -144,7 +144,7 @@ def test_from_the_command_line_to_scores_in_its_card(corpus: Path, tmp_path: Pat
 
     soundfile.write(clips / "a.wav", said("a").audio, 16000)
     assert evaluate([str(out), "--aligned", str(clips), "--into", str(out)]) == 0
-    assert set(TrainedTeacher.load(out).scores) == {"human", "human_10db"}
+    assert set(TrainedTeacher.load(out).scores) == {"human", "human_10db", "human_8khz"}
     assert "human.pbm" in out.with_suffix(".md").read_text("utf-8")
     assert recipe.main([*line.split()[:2], "--corpus", str(tmp_path), "--out", str(out)]) == 2
 
