@@ -20,7 +20,15 @@ import torch
 from torch import Tensor
 
 from distill.data.files import atomic_open
-from distill.students.spec import Student, StudentSpec, WindowStudentSpec, load_spec
+from distill.students.spec import (
+    BaselineSpec,
+    HubertCnnStudentSpec,
+    MfccStudentSpec,
+    StreamStudentSpec,
+    Student,
+    StudentSpec,
+    load_spec,
+)
 from sdk.errors import CheckpointError, ConfigError, RigError
 from sdk.rig import RigLayout
 
@@ -180,7 +188,6 @@ def model_card(checkpoint: Checkpoint) -> str:
         f"rig channels out, {spec.fps[0] / spec.fps[1]:g} frames a second, {spec.future_ms} ms of future context"
         + (", and up to 20 ms more for frames between hops." if spec.family == "stream" else ".")
     )
-    groups = spec.groups if isinstance(spec, WindowStudentSpec) else spec.context[1]
     lines = [
         f"# {spec.name}",
         "",
@@ -190,15 +197,27 @@ def model_card(checkpoint: Checkpoint) -> str:
         "|---|---|",
         f"| parameters | {checkpoint.parameters:,} |",
         f"| channels C | {spec.channels} |",
-        f"| groups of the wide convolution | {groups} |",
+        _own_fact(spec),
         f"| weights SHA-256 | `{checkpoint.weights_sha256}` |",
         "",
     ]
     for title, facts in (("How it was trained", checkpoint.training), ("How well it does", checkpoint.scores)):
         lines += [f"## {title}", "", *provenance_rows(facts), ""]
     command = f"python -m export.build --student {spec.name} --budget 8MB --out build/{spec.name}"
+    if isinstance(spec, BaselineSpec):
+        command = f"python -m export.torchscript --checkpoint {spec.name}.pt --out build/{spec.name}.pt"
     lines += ["## Use", "", "```", command, "```", ""]
     return "\n".join(lines)
+
+
+def _own_fact(spec: StudentSpec) -> str:
+    """A row about what only this family has."""
+    if isinstance(spec, HubertCnnStudentSpec):
+        return f"| frozen encoder | {spec.encoder} |"
+    if isinstance(spec, MfccStudentSpec):
+        return f"| samples from frame to frame of the features | {spec.hop_samples} |"
+    groups = spec.context[1] if isinstance(spec, StreamStudentSpec) else spec.groups
+    return f"| groups of the wide convolution | {groups} |"
 
 
 def provenance_rows(facts: Mapping[str, Any]) -> list[str]:

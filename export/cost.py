@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch.export import ExportedProgram
 
-from distill.students.spec import StudentSpec, WindowStudentSpec
+from distill.students.spec import StreamStudentSpec, StudentSpec
 from distill.students.stream import HOP_SAMPLES
 from export.backends.base import Speed
 from export.memory import convolutions, operator_count
@@ -48,6 +48,6 @@ def cost(exported: ExportedProgram, spec: StudentSpec, speed: Speed | None) -> C
     """Of a traced `forward` at the `speed` of a backend."""
     macs = sum(math.prod(output) * math.prod(weight[1:]) for output, weight in convolutions(exported))
     fps = spec.fps[0] / spec.fps[1]
-    calls_per_s = fps if isinstance(spec, WindowStudentSpec) else SAMPLE_RATE_HZ / HOP_SAMPLES
+    calls_per_s = SAMPLE_RATE_HZ / HOP_SAMPLES if isinstance(spec, StreamStudentSpec) else fps
     call_us = None if speed is None else macs / speed.macs_per_us + operator_count(exported) * speed.operator_us
     return Cost(macs, calls_per_s, fps, call_us)

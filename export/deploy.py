@@ -21,13 +21,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill.students.layers import decompose_norms
+from distill.students.spec import Baseline, Student
 from distill.students.stream import StreamStudent
 from distill.students.window import WindowStudent
 from export.deploy_stream import DeployedStream
+from sdk.errors import ConfigError
 
 
-def deploy(student: WindowStudent | StreamStudent) -> DeployedStudent | DeployedStream:
-    """The deployment layout of a student of either family."""
+def deploy(student: Student) -> DeployedStudent | DeployedStream:
+    """The deployment layout of a student of either family. Raises `ConfigError` for a baseline, which has none."""
+    if isinstance(student, Baseline):
+        raise ConfigError(
+            f"a {type(student).__name__} is a baseline to measure against and is not lowered to a .pte: "
+            "make a .pt of its checkpoint with `python -m export.torchscript`"
+        )
     return DeployedStream(student) if isinstance(student, StreamStudent) else DeployedStudent(student)
 
 

@@ -22,6 +22,7 @@ from torch import nn
 from distill.students.layers import ChannelNorm
 from distill.students.spec import Student
 from distill.students.stream import GAIN_DECAY, GAIN_FLOOR, HOP_SAMPLES, CausalConv, StreamStudent, fold_norms
+from distill.students.window import WindowStudent
 from export.grids import HIGH, LOW, Int8Conv, conv_shape
 from sdk.errors import VerificationError
 
@@ -108,7 +109,7 @@ def _stream(given: StreamStudent) -> list[_Layer]:
 
 
 def _window(student: Student) -> list[_Layer]:
-    assert not isinstance(student, StreamStudent)
+    assert isinstance(student, WindowStudent)
     gelu = Activation.GELU
     first = _layer(student.first, gelu)
     norm = student.first_norm

@@ -31,7 +31,7 @@ from distill.data.corpus import Shard
 from distill.data.files import atomic_write_text, check_writable
 from distill.data.streams import StreamRows
 from distill.recipes.heterogeneous import load_shards
-from distill.students.spec import Student
+from distill.students.spec import Baseline, Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent, fold_norms
 from distill.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
 from export.grids import GELU_FLOOR, DynamicConv, GridConv, Int8Conv, Watcher, conv_shape
@@ -39,7 +39,7 @@ from export.keep import KEEP, KEEP_DYNAMIC, kept
 from export.verify import golden_stretches
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import command_line
-from sdk.errors import CheckpointError, TinyfaceError
+from sdk.errors import CheckpointError, ConfigError, TinyfaceError
 
 ROW_S = 6.0
 GOLDEN_ROWS = 24
@@ -52,7 +52,10 @@ def layer_names(student: Student, keep: Sequence[str] = KEEP) -> list[str]:
 
 
 def with_grids(student: Student, keep: Sequence[str] = KEEP) -> Student:
-    """A copy with folded norms whose convolutions watch what they see; float still."""
+    """A copy with folded norms whose convolutions watch what they see; float still. Raises `ConfigError` for a
+    baseline, which nobody rounds."""
+    if isinstance(student, Baseline):
+        raise ConfigError(f"a {type(student).__name__} is a baseline to measure against: it stays in fp32")
     copied = copy.deepcopy(student).eval()
     if isinstance(copied, StreamStudent):
         fold_norms(copied)

@@ -36,7 +36,7 @@ def manifest(
     return Manifest(
         schema=MANIFEST_SCHEMA,
         student=checkpoint.spec.name,
-        kind=checkpoint.spec.family,
+        kind="stream" if state else "window",
         runtime=runtime,
         backend=backend,
         precision=point.precision,

@@ -9,6 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from distill.students.hubert_cnn import HubertCnnStudent
+from distill.students.mfcc import FRAME_SAMPLES, MfccStudent
 from distill.students.stream import ACTIVATIONS, HOP_SAMPLES, StreamStudent
 from distill.students.window import LONGEST_SAMPLES, SHORTEST_SAMPLES, WindowStudent
 from sdk.clock import SAMPLE_RATE_HZ
@@ -42,18 +44,9 @@ class WindowStudentSpec:
     ensemble: list[float]
 
     def __post_init__(self) -> None:
-        problems = _common_problems(self)
-        if self.family != "window":
-            problems.append(f"family {self.family!r} is not window")
+        problems = _common_problems(self) + _window_problems(self, "window")
         if self.channels < 1 or self.groups < 1 or self.channels % self.groups:
             problems.append(f"channels {self.channels} cannot be split into {self.groups} groups")
-        if not 0 <= self.future_samples <= self.window_samples:
-            problems.append(f"future_ms {self.future_ms} does not fit a window of {self.window_samples} samples")
-        if not SHORTEST_SAMPLES <= self.window_samples <= LONGEST_SAMPLES:
-            problems.append(
-                f"window_samples {self.window_samples} does not leave one column behind the tail: "
-                f"give {SHORTEST_SAMPLES} to {LONGEST_SAMPLES}"
-            )
         _refuse(self.name, problems)
 
     @property
@@ -143,13 +136,107 @@ class StreamStudentSpec:
         )  # fmt: skip
 
 
-StudentSpec: TypeAlias = WindowStudentSpec | StreamStudentSpec
-Student: TypeAlias = WindowStudent | StreamStudent
-FAMILIES: dict[str, type[WindowStudentSpec] | type[StreamStudentSpec]] = {
+@dataclass(frozen=True)
+class MfccStudentSpec:
+    """The MFCC baseline's shape (4.1.2). family: `mfcc`. channels: of every convolution. hop_samples: from one 25 ms
+    frame of features to the next. The rest as `WindowStudentSpec`."""
+
+    name: str
+    family: str
+    channels: int
+    future_ms: int
+    window_samples: int
+    hop_samples: int
+    fc_width: int
+    rig: str
+    fps: list[int]
+    ensemble: list[float]
+
+    def __post_init__(self) -> None:
+        problems = _common_problems(self) + _window_problems(self, "mfcc")
+        if not 16 <= self.hop_samples <= FRAME_SAMPLES:
+            problems.append(f"hop_samples {self.hop_samples} is not within 16 to {FRAME_SAMPLES}")
+        _refuse(self.name, problems)
+
+    @property
+    def input_samples(self) -> int:
+        """What the program takes a call: the window."""
+        return self.window_samples
+
+    @property
+    def future_samples(self) -> int:
+        return self.future_ms * SAMPLE_RATE_HZ // 1000
+
+    @property
+    def window(self) -> WindowSpec:
+        return WindowSpec(self.window_samples, self.future_samples)
+
+    @property
+    def layout(self) -> RigLayout:
+        return _layout(self.rig)
+
+    def build(self, layout: RigLayout | None = None) -> MfccStudent:
+        """A fresh student of this shape for `layout` (its own rig by default), with torch's random initialisation."""
+        rig_channels = len(layout or self.layout)
+        return MfccStudent(self.channels, rig_channels, self.fc_width, self.window_samples, self.hop_samples)
+
+
+@dataclass(frozen=True)
+class HubertCnnStudentSpec:
+    """The HuBERT-CNN baseline's shape (4.1.2). family: `hubert_cnn`. channels: of the encoder and the tail. encoder:
+    `random`, or the name or folder of a pretrained HuBERT. The rest as `WindowStudentSpec`."""
+
+    name: str
+    family: str
+    channels: int
+    future_ms: int
+    window_samples: int
+    encoder: str
+    fc_width: int
+    rig: str
+    fps: list[int]
+    ensemble: list[float]
+
+    def __post_init__(self) -> None:
+        problems = _common_problems(self) + _window_problems(self, "hubert_cnn")
+        if not self.encoder:
+            problems.append("encoder is empty: give `random`, or the name or folder of a pretrained HuBERT")
+        _refuse(self.name, problems)
+
+    @property
+    def input_samples(self) -> int:
+        """What the program takes a call: the window."""
+        return self.window_samples
+
+    @property
+    def future_samples(self) -> int:
+        return self.future_ms * SAMPLE_RATE_HZ // 1000
+
+    @property
+    def window(self) -> WindowSpec:
+        return WindowSpec(self.window_samples, self.future_samples)
+
+    @property
+    def layout(self) -> RigLayout:
+        return _layout(self.rig)
+
+    def build(self, layout: RigLayout | None = None) -> HubertCnnStudent:
+        """A fresh student of this shape for `layout` (its own rig by default); the encoder has its frozen weights."""
+        rig_channels = len(layout or self.layout)
+        return HubertCnnStudent(self.channels, rig_channels, self.encoder, self.fc_width, self.window_samples)
+
+
+BaselineSpec: TypeAlias = MfccStudentSpec | HubertCnnStudentSpec
+Baseline: TypeAlias = MfccStudent | HubertCnnStudent
+StudentSpec: TypeAlias = WindowStudentSpec | StreamStudentSpec | BaselineSpec
+Student: TypeAlias = WindowStudent | StreamStudent | Baseline
+FAMILIES: dict[str, type[WindowStudentSpec] | type[StreamStudentSpec] | type[BaselineSpec]] = {
     "window": WindowStudentSpec,
     "stream": StreamStudentSpec,
+    "mfcc": MfccStudentSpec,
+    "hubert_cnn": HubertCnnStudentSpec,
 }
-_BASES = {"window": "base", "stream": "base_stream"}
+_BASES = {"window": "base", "stream": "base_stream", "mfcc": "base_mfcc", "hubert_cnn": "base_hubert_cnn"}
 
 
 def load_spec(settings: Mapping[str, Any], where: str) -> StudentSpec:
@@ -184,6 +271,20 @@ def _common_problems(spec: Any) -> list[str]:
         problems.append(f"fps {spec.fps} is not [numerator, denominator] of 1 to 240 frames a second")
     if spec.ensemble and (len(spec.ensemble) != 3 or min(spec.ensemble) < 0 or abs(sum(spec.ensemble) - 1) > 1e-6):
         problems.append(f"ensemble {spec.ensemble} is not three weights from 0 that sum to 1")
+    return problems
+
+
+def _window_problems(spec: WindowStudentSpec | BaselineSpec, family: str) -> list[str]:
+    problems = []
+    if spec.family != family:
+        problems.append(f"family {spec.family!r} is not {family}")
+    if not 0 <= spec.future_samples <= spec.window_samples:
+        problems.append(f"future_ms {spec.future_ms} does not fit a window of {spec.window_samples} samples")
+    if not SHORTEST_SAMPLES <= spec.window_samples <= LONGEST_SAMPLES:
+        problems.append(
+            f"window_samples {spec.window_samples} does not leave one column behind the tail: "
+            f"give {SHORTEST_SAMPLES} to {LONGEST_SAMPLES}"
+        )
     return problems
 
 

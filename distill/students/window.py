@@ -59,22 +59,28 @@ class WindowStudent(nn.Module):
 
     def features(self, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, 1, 25) -> F_-4 (B, 150), F_-3 (B, 150), F_-2 (B, rig): hidden FC layers, and the last before tanh."""
-        x = self.tail_norm(columns + functional.gelu(self.wide(columns)))
+        return self._decide(columns, self.wide(columns))
+
+    def _decide(self, columns: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.tail_norm(columns + functional.gelu(context))
         for layer in self.tail:
             x = functional.gelu(layer(x))
         one = functional.gelu(self.fc1(x))
         two = functional.gelu(self.fc2(one))
         return one.flatten(1), two.flatten(1), self.fc3(two).flatten(1)
 
+    def whole(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of one window: (B, 1, 8192) -> three of (B, width)."""
+        return self.features(self.trunk(window))
+
     def forward(self, window: Tensor) -> Tensor:
         """(B, 1, 8192) -> (B, rig) in -1..1."""
-        return torch.tanh(self.features(self.trunk(window))[2])
+        return torch.tanh(self.whole(window)[2])
 
     def sequence(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of every window, one a column: (B, 1, 8192 + 320 (N - 1)) -> three of (B, N, width)."""
         columns = self.trunk(audio)
-        windows = columns.unfold(3, self.columns, 1)  # (B, C, 1, N, 25)
-        batch, count = windows.shape[0], windows.shape[3]
-        windows = windows.permute(0, 3, 1, 2, 4).reshape(batch * count, -1, 1, self.columns)
-        one, two, last = self.features(windows)
+        windows = columns.unfold(3, self.columns, 1).permute(0, 3, 1, 2, 4)  # (B, N, C, 1, 25)
+        batch, count = windows.shape[:2]
+        one, two, last = self._decide(windows.flatten(0, 1), self.wide.over(columns).flatten(0, 1))
         return one.view(batch, count, -1), two.view(batch, count, -1), last.view(batch, count, -1)
