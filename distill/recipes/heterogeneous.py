@@ -11,37 +11,24 @@ an exponential moving average. Killed at any moment, the same command goes on fr
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
-import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
-from distill.data.corpus import Shard, read_shard
 from distill.data.files import check_writable
-from distill.recipes.feeds import feed_of
-from distill.recipes.plan import PLAN_OPTIONS, Plan
+from distill.data.shelf import MEMORY_BYTES, load_shards
+from distill.recipes.feeds import Feed, feed_of
+from distill.recipes.options import add_training_options, note, plan_of, where
+from distill.recipes.plan import Plan
 from distill.recipes.run import Run, initialise
+from distill.recipes.watch import watching, writer_class
 from distill.students.spec import StudentSpec, load_variant
-from sdk.errors import CheckpointError, DataError, TinyfaceError
-
-
-def load_shards(corpus: Path, split: str) -> list[Shard]:
-    """All shards of a split below `corpus/shards`; damaged ones are named and left out. `DataError` if none is left."""
-    shards = []
-    for path in sorted((corpus / "shards").glob(f"{split}-*.npz")):
-        try:
-            shards.append(read_shard(path))
-        except DataError as error:
-            print(f"left out: {error}", file=sys.stderr)
-    if not shards:
-        raise DataError(f"{corpus}: no usable {split} shards; build them with `python -m distill.data.corpus`")
-    return shards
+from sdk.command import ending
+from sdk.errors import CheckpointError
 
 
 def train(
@@ -49,81 +36,80 @@ def train(
     plan: Plan,
     corpus: Path,
     out: Path,
-    augment: Augment,
-    note: Mapping[str, object],
+    augment: Augment | None,
+    made: Mapping[str, object],
     init: Checkpoint | None = None,
     second: Checkpoint | None = None,
+    recipe: str = "heterogeneous",
+    log: Path | None = None,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> Checkpoint:
     """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
 
-    second: a trained stream student that supervises the features of a smaller one (hybrid distillation, eq. 5 to 7).
+    made: what the checkpoint shall keep of how it was made, beside the plan. second: a trained student of the same
+    family that supervises features (`hybrid.py`). recipe: the name that the checkpoint keeps.
+    log: folder for TensorBoard curves (`watch.py`). memory_bytes: a larger corpus stays on disk (`shelf.py`), and gives
+    the same weights.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` or the resume file is of
-    another student, and `DataError` before the first step if `out` cannot be written.
+    another student, and before the first step `DataError` if `out` cannot be written, `EngineUnavailable` if there
+    shall be curves and TensorBoard is missing.
     """
     check_writable(out)
-    shards = load_shards(corpus, "train")
+    if log:
+        writer_class()
+    shards = load_shards(corpus, "train", memory_bytes)
     feed = feed_of(spec, plan, shards, augment, second)
     student = spec.build().train()
     if init is None:
         initialise(student, plan.seed)
-    elif init.spec == spec:
+    elif replace(init.spec, name=spec.name) == spec:
         student.load_state_dict(init.state)
     else:
-        raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same variant")
+        raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same shape")
     run = Run.begin(spec, asdict(plan), student)
     resume_file = out.with_name(out.name + ".resume")
     if resume_file.exists():
         run.resume(resume_file)
-    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file)
+
+    def valid() -> Feed | None:
+        there = any((corpus / "shards").glob("valid-*.npz"))
+        return feed_of(spec, plan, load_shards(corpus, "valid", memory_bytes), None) if there else None
+
+    with watching(log, run, feed.objective, feed.total, spec.layout, valid) as watch:
+        run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file, watch)
     provenance = {
-        "recipe": "hybrid" if second else "heterogeneous",
+        "recipe": recipe,
         "teacher": ", ".join(sorted({shard.teacher for shard in shards})), "plan": asdict(plan),
         "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
-        "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
+        "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
+        **({"processes": run.accelerator.num_processes} if run.accelerator.num_processes > 1 else {}),
         **({"init": init.training} if init else {}),
         **({"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}),
     }  # fmt: skip
-    checkpoint = Checkpoint(spec=spec, state=run.average, training=provenance, scores={})
-    checkpoint.save(out)
-    resume_file.unlink(missing_ok=True)
+    checkpoint = Checkpoint(spec=spec, state=at_rest(run.average), training=provenance, scores={})
+    run.end(lambda: checkpoint.save(out), resume_file)
     return checkpoint
+
+
+def at_rest(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as a file keeps them: real numbers in float16, half the size; a student has them in float32 again."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.heterogeneous", description=__doc__.split("\n")[0])
     parser.add_argument("--variant", required=True, help="student variant, such as s2")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--init", type=Path, help="checkpoint of the same variant to go on from")
-    parser.add_argument(
-        "--second-teacher", type=Path, help="checkpoint of a larger stream student (hybrid, eq. 5 to 7)"
-    )
-    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
-    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
-    parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the model card")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-    for name, kind in PLAN_OPTIONS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
+    add_training_options(parser)
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    changes = {name: getattr(options, name) for name in PLAN_OPTIONS if getattr(options, name) is not None}
-    command = f"python -m distill.recipes.heterogeneous {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
-    note = {"date": time.strftime("%Y-%m-%d"), "command": command, "data": "; ".join(options.data or ["not stated"])}
-    try:
+    with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
+        plan = plan_of(options, Plan())
+        made = note("distill.recipes.heterogeneous", arguments, options)
         augment = Augment.from_folders(options.noise, options.rooms)
         init = Checkpoint.load(options.init) if options.init else None
-        second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
-        spec = load_variant(options.variant)
-        train(spec, Plan(**changes), options.corpus, options.out, augment, note, init, second)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"stopped; the same command goes on from {options.out}.resume", file=sys.stderr)
-        return 130
-    return 0
+        train(load_variant(options.variant), plan, options.corpus, options.out, augment, made, init, **where(options))
+    return end.status
 
 
 if __name__ == "__main__":

@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sdk.errors import ConfigError
+
+MIXED_PRECISIONS = ("no", "bf16")
+SECOND_HEARS = ("clean", "noise")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -13,7 +18,8 @@ class Plan:
     lips shut on everything); `mix_human` weighs human against espeak speech; `ema`: decay of the average of weights.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
-    students: `steps` of `rows` rows of `row_hops` hops of 20 ms.
+    students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, or `bf16` for the student's
+    pass (losses and weights stay float32). second_hears: `clean` speech, or the `noise` that its student hears (4.4.4).
     """
 
     steps: int = 6000
@@ -36,6 +42,16 @@ class Plan:
     mix_human: float = 0.65
     ema: float = 0.998
     seed: int = 1
+    mixed_precision: str = "no"
+    second_hears: str = "clean"
+
+    def __post_init__(self) -> None:
+        if self.mixed_precision not in MIXED_PRECISIONS:
+            raise ConfigError(
+                f"mixed precision {self.mixed_precision!r} is unknown; there are: {', '.join(MIXED_PRECISIONS)}"
+            )
+        if self.second_hears not in SECOND_HEARS:
+            raise ConfigError(f"second_hears {self.second_hears!r} is unknown; there are: {', '.join(SECOND_HEARS)}")
 
     @property
     def mix(self) -> dict[str, float]:
@@ -58,9 +74,11 @@ class Plan:
         )
 
 
+PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
 # fields of a plan that the command line offers, and their types
 PLAN_OPTIONS = {
-    "steps": int, "exact_steps": int, "rows": int, "row_hops": int, "alpha_lip": float, "alpha_acc": float,
-    "alpha_feat": float, "shut_weight": float, "shut_final": float, "mix_human": float, "seed": int,
-    "learning_rate": float,
+    "steps": int, "exact_steps": int, "batch": int, "frames": int, "exact_batch": int, "rows": int, "row_hops": int,
+    "alpha_rec": float, "alpha_vel": float, "alpha_lip": float, "alpha_acc": float, "alpha_feat": float,
+    "shut_weight": float, "shut_final": float, "mix_human": float, "seed": int, "learning_rate": float, "ema": float,
+    "mixed_precision": str, "second_hears": str,
 }  # fmt: skip

@@ -1,6 +1,8 @@
 """A training run: the student, the average of its weights, the optimiser, and how to go on from a killed one.
 
-Every step draws from a seed of its own, so a resumed run sees the batches that an unbroken one would have seen.
+Every step draws from a seed of its own, so a resumed run sees the batches that an unbroken one would have seen. Under
+`accelerate launch` or `torchrun` each process draws its own, and all take the same step by the mean of their gradients:
+n processes make the step that one would make of n times the rows. The first draws as one alone does, saves and reports.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +21,9 @@ from distill.data.files import atomic_open
 from distill.students.spec import Student, StudentSpec
 from distill.teachers.bidirectional import Bidirectional, TeacherSpec
 from sdk.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 SAVE_EVERY_S = 60.0
 
@@ -43,6 +48,7 @@ class Run:
     student: Student | Bidirectional
     average: dict[str, Tensor]
     optimiser: torch.optim.Optimizer
+    accelerator: Accelerator
     step: int = 0
     seconds: float = 0.0
     smooth_loss: float | None = None
@@ -50,12 +56,19 @@ class Run:
 
     @classmethod
     def begin(cls, spec: StudentSpec | TeacherSpec, plan: dict[str, Any], student: Student | Bidirectional) -> Run:
-        """A run that has not made a step, from the weights that `student` has."""
+        """A run that has not made a step, from the weights that `student` has; on the GPU where there is one."""
+        from accelerate import Accelerator
+
+        accelerator = Accelerator(mixed_precision=plan.get("mixed_precision", "no"))
+        student.to(accelerator.device)
         optimiser = torch.optim.AdamW(student.parameters(), lr=plan["learning_rate"], weight_decay=1e-3)
-        return cls(spec, plan, student, {k: v.clone() for k, v in student.state_dict().items()}, optimiser)
+        average = {name: value.clone() for name, value in student.state_dict().items()}
+        return cls(spec, plan, student, average, optimiser, accelerator)
 
     def save(self, path: Path) -> None:
-        """Write all of it to `path`, whole or not at all."""
+        """Write all of it to `path`, whole or not at all; the first process does."""
+        if not self.accelerator.is_main_process:
+            return
         with atomic_open(path) as stream:
             torch.save(
                 {
@@ -66,6 +79,8 @@ class Run:
                     "optimiser": self.optimiser.state_dict(),
                     "step": self.step,
                     "seconds": self.seconds,
+                    "smooth_loss": self.smooth_loss,
+                    "processes": self.accelerator.num_processes,
                 },
                 stream,
             )
@@ -73,15 +88,21 @@ class Run:
     def resume(self, path: Path) -> None:
         """Go on from `path`. Raises `CheckpointError` if it belongs to another student or is damaged."""
         try:
-            saved = torch.load(path, weights_only=True)
+            device = self.accelerator.device  # among several processes `cpu:0`, which a file is not read to
+            saved = torch.load(path, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
             # s1 and s5 have the same weights' shapes, so only the spec tells them apart
             if saved["spec"] != asdict(self.spec):
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
             if saved["plan"] != self.plan:
                 raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
+            if saved.get("processes", 1) != self.accelerator.num_processes:
+                raise CheckpointError(
+                    f"it belongs to a run of {saved.get('processes', 1)} processes, whose batches differ"
+                )
             self.student.load_state_dict(saved["student"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
+            self.smooth_loss = saved.get("smooth_loss")
         except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
             why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             raise CheckpointError(f"{path}: cannot resume from it ({why}); delete it to start again") from error
@@ -92,14 +113,20 @@ class Run:
         loss_of: Callable[[np.random.Generator, int], Tensor],
         rate: Callable[[int], float],
         resume_file: Path,
+        watch: Callable[[int, float, float], None] | None = None,
     ) -> None:
         """Make the steps that are left of `total`, saving every minute; `loss_of(random, step)` at `rate(step)`.
+        watch: told each step's number, loss and rate, in the first process (`watch.py`).
 
         Ctrl-C saves and raises `KeyboardInterrupt`.
         """
-        from tqdm import trange
+        from tqdm import tqdm
 
-        bar = trange(self.step, total, initial=self.step, total=total, desc=self.spec.name, unit="step", mininterval=10)
+        first = self.accelerator.is_main_process
+        bar = tqdm(
+            range(self.step, total), initial=self.step, total=total, desc=self.spec.name, unit="step", mininterval=10,
+            disable=not first,
+        )  # fmt: skip
         saved = time.monotonic()
         try:
             for step in bar:
@@ -108,6 +135,8 @@ class Run:
                 self.seconds += time.monotonic() - began
                 self.smooth_loss = loss if self.smooth_loss is None else 0.98 * self.smooth_loss + 0.02 * loss
                 bar.set_postfix(loss=f"{self.smooth_loss:.4f}", refresh=False)
+                if watch and first:
+                    watch(step, loss, rate(step))
                 if time.monotonic() - saved > SAVE_EVERY_S:
                     self.save(resume_file)
                     saved = time.monotonic()
@@ -119,9 +148,11 @@ class Run:
     def _step(self, step: int, loss_of: Callable[[np.random.Generator, int], Tensor], rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(np.random.default_rng([self.plan["seed"], step]), step)
+        with self.accelerator.autocast():
+            loss = loss_of(self.random(step), step)
         self.optimiser.zero_grad()
-        loss.backward()
+        self.accelerator.backward(loss)
+        loss = self._agree(loss.detach())
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.whole = False
         self.optimiser.step()
@@ -130,4 +161,30 @@ class Run:
             for name, value in self.student.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
         self.step, self.whole = step + 1, True
-        return float(loss.detach())
+        return float(loss)
+
+    def random(self, step: int) -> np.random.Generator:
+        """What this process draws step `step` from."""
+        rank = self.accelerator.process_index
+        return np.random.default_rng([self.plan["seed"], step, *([rank] if rank else [])])
+
+    def _agree(self, loss: Tensor) -> Tensor:
+        """The mean of all processes' losses; gradients and running statistics become theirs, too."""
+        if self.accelerator.num_processes == 1:
+            return loss
+        # not by DistributedDataParallel: the feeds call `sequence` and `features`, and it only knows `forward`
+        learned = dict(self.student.named_parameters())
+        statistics = [value for name, value in self.student.state_dict().items() if name not in learned]
+        gradients = [weight.grad for weight in learned.values() if weight.grad is not None]
+        tensors = [loss, *gradients, *(value for value in statistics if value.is_floating_point())]
+        mean: Any = self.accelerator.reduce(torch.cat([t.float().flatten() for t in tensors]), "mean")
+        for tensor, part in zip(tensors, mean.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+        return loss
+
+    def end(self, write: Callable[[], None], resume_file: Path) -> None:
+        """The first process calls `write` and removes the resume file; the others wait for it."""
+        if self.accelerator.is_main_process:
+            write()
+            resume_file.unlink(missing_ok=True)
+        self.accelerator.wait_for_everyone()

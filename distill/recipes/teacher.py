@@ -11,7 +11,6 @@ sharper question than its curve. Killed at any moment, the same command goes on 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,17 +25,19 @@ from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
 from distill.data.files import check_writable
 from distill.data.labels import Phone, from_json
+from distill.data.shelf import MEMORY_BYTES, load_shards
 from distill.data.utterances import CLASSES, UNKNOWN_CLASS, Utterances
-from distill.recipes.feeds import FRAME_SAMPLES, Objective
-from distill.recipes.heterogeneous import load_shards
-from distill.recipes.plan import PLAN_OPTIONS, Plan
+from distill.recipes.feeds import FRAME_SAMPLES, Objective, device_of
+from distill.recipes.options import add_training_options, note, plan_of, where
+from distill.recipes.plan import Plan
 from distill.recipes.run import Run
+from distill.recipes.watch import watching, writer_class
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import StreamStudent
 from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec
 from distill.teachers.closing import calibrate, can_close
 from distill.teachers.neural import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
-from sdk.command import command_line, ending
+from sdk.command import ending
 from sdk.errors import ConfigError
 from sdk.face import Face
 
@@ -64,6 +65,11 @@ class Prepared:
         features = self.features and (self.features[0].to(kind), self.features[1].to(kind))
         return Prepared(self.rows.to(kind), features, self.rig.to(kind), self.classes)
 
+    def on(self, device: torch.device) -> Prepared:
+        """The same where the network lies."""
+        features = self.features and (self.features[0].to(device), self.features[1].to(device))
+        return Prepared(self.rows.to(device), features, self.rig.to(device), self.classes.to(device))
+
 
 class TeacherFeed:
     """Steps over batches of `plan.rows` rows of `plan.row_hops` columns of 20 ms.
@@ -81,7 +87,8 @@ class TeacherFeed:
     def prepare(self, random: np.random.Generator) -> Prepared:
         """A fresh batch, drawn from `random`."""
         batch = self.data.batch(random, self.plan.rows, self.plan.row_hops)
-        audio, rig, classes = (torch.from_numpy(x) for x in (batch.audio, batch.rig, batch.classes))
+        device = device_of(self.network)
+        audio, rig, classes = (torch.from_numpy(x).to(device) for x in (batch.audio, batch.rig, batch.classes))
         return Prepared(self.network.rows(audio), self.network.features(audio), rig, classes)
 
     def loss(self, random: np.random.Generator, step: int) -> Tensor:
@@ -92,6 +99,7 @@ class TeacherFeed:
             batch = self.pool[order[step % len(self.pool)]].to(torch.float32)
         else:
             batch = self.prepare(random)
+        batch = batch.on(device_of(self.network))
         heard = self.network.hear(masked(batch.rows, random), batch.features)
         done, steps_per_frame = step / self.plan.steps, FRAME_SAMPLES / COLUMN_SAMPLES
         spoken = functional.cross_entropy(
@@ -128,21 +136,25 @@ def train(
     corpus: Path,
     out: Path,
     augment: Augment | None,
-    note: Mapping[str, object],
+    made: Mapping[str, object],
     ears: Checkpoint | None = None,
     pool: int = 0,
+    log: Path | None = None,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> TrainedTeacher:
     """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
-    pool: as `TeacherFeed`.
+    pool: as `TeacherFeed`. log, memory_bytes: as `heterogeneous.train`.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
     teacher or plan, and `DataError` before the first step if `out` cannot be written.
     """
     check_writable(out)
+    if log:
+        writer_class()
     if ears:
         spec = with_ears(spec, ears)
     layout = spec.layout
-    data = Utterances(load_shards(corpus, "train"), COLUMN_SAMPLES, plan.mix, augment, layout.names)
+    data = Utterances(load_shards(corpus, "train", memory_bytes), COLUMN_SAMPLES, plan.mix, augment, layout.names)
     network = Bidirectional(spec, len(layout), len(CLASSES)).train()
     student = ears.student() if ears else None
     network.initialise(plan.seed, student if isinstance(student, StreamStudent) else None)
@@ -152,16 +164,16 @@ def train(
     resume_file = out.with_name(out.name + ".resume")
     if resume_file.exists():
         run.resume(resume_file)
-    run.go(plan.steps, feed.loss, plan.rate, resume_file)
+    with watching(log, run, feed.objective, plan.steps, layout) as watch:
+        run.go(plan.steps, feed.loss, plan.rate, resume_file, watch)
     provenance = {
         "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2),
-        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
+        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
         **({"ears": f"{ears.spec.name}, weights {ears.weights_sha256}"} if ears else {}),
     }  # fmt: skip
     state = {name: value.half() for name, value in run.average.items()}
     trained = calibrated(TrainedTeacher(spec, state, layout, training=provenance), corpus)
-    trained.save(out)
-    resume_file.unlink(missing_ok=True)
+    run.end(lambda: trained.save(out), resume_file)
     return trained
 
 
@@ -188,26 +200,19 @@ def calibrated(trained: TrainedTeacher, corpus: Path) -> TrainedTeacher:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.teacher", description=__doc__.split("\n")[0])
     parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
-    parser.add_argument("--out", type=Path, required=True, help="teacher to write")
     parser.add_argument("--ears", type=Path, help="checkpoint of a stream student to hear with (frozen)")
     parser.add_argument("--pool", type=int, default=0, help="batches to prepare once and go round; 0 = fresh each step")
-    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
-    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
-    parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the card")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-    for name, kind in PLAN_OPTIONS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(DEFAULTS, name))
+    add_training_options(parser, DEFAULTS)
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    plan = replace(DEFAULTS, **{name: getattr(options, name) for name in PLAN_OPTIONS})
-    command = command_line("distill.recipes.teacher", arguments)
-    note = {"date": time.strftime("%Y-%m-%d"), "command": command, "data": "; ".join(options.data or ["not stated"])}
+    made = note("distill.recipes.teacher", arguments, options)
     with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
+        plan = plan_of(options, DEFAULTS)
         augment = Augment.from_folders(options.noise, options.rooms, _STRENGTH)
         ears = Checkpoint.load(options.ears) if options.ears else None
-        train(load_settings(options.settings), plan, options.corpus, options.out, augment, note, ears, options.pool)
+        train(
+            load_settings(options.settings), plan, options.corpus, options.out, augment, made, ears, options.pool,
+            **where(options),
+        )  # fmt: skip
     return end.status
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_corpus import killed_at, utterance
 
 import sdk
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
-from distill.data.corpus import Utterance, write_shard
-from distill.data.labels import Phone
-from distill.recipes import feeds, heterogeneous
+from distill.data.corpus import write_shard
+from distill.recipes import feeds, finetune, heterogeneous
 from distill.recipes.heterogeneous import load_shards, train
 from distill.recipes.plan import Plan
 from distill.recipes.run import Run, initialise
@@ -33,13 +35,7 @@ families = pytest.mark.parametrize("family", SPECS)
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     random = np.random.default_rng(0)
-    made = []
-    for i in range(4):
-        audio = random.normal(0, 50, 48000)
-        audio[8000:40000] *= 60
-        phones = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
-        made.append(Utterance(str(i), f"s{i}", audio.astype(np.int16), phones))
-    write_shard(folder / "shards" / "train-human-000.npz", made)
+    write_shard(folder / "shards" / "train-human-000.npz", [utterance(str(i), random) for i in range(4)])
     return folder
 
 
@@ -52,14 +48,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
     straight = run(corpus, tmp_path / "straight.pt", family=family)
-    step = Run._step
-
-    def interrupted(run_, number, *rest):  # type: ignore[no-untyped-def]
-        if number == 9 and not (tmp_path / "killed.pt.resume").exists():
-            raise KeyboardInterrupt
-        return step(run_, number, *rest)
-
-    monkeypatch.setattr(Run, "_step", interrupted)
+    killed_at(9, tmp_path / "killed.pt.resume", monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(corpus, tmp_path / "killed.pt", family=family)
     assert not (tmp_path / "killed.pt").exists()
@@ -159,14 +148,14 @@ def test_a_rig_that_the_labels_lack_is_named(corpus: Path, tmp_path: Path) -> No
 def test_another_students_checkpoint_is_no_start(corpus: Path, tmp_path: Path) -> None:
     spec = load_variant("s2", {"channels": 16})
     other = Checkpoint(spec, spec.build().state_dict())
-    with pytest.raises(CheckpointError, match="same variant"):
+    with pytest.raises(CheckpointError, match="same shape"):
         train(SPEC, PLAN, corpus, tmp_path / "s.pt", Augment(), {}, init=other)
 
 
 def test_command_line_answers_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = heterogeneous.main(["--variant", "s99", "--corpus", str(tmp_path), "--out", str(tmp_path / "x.pt")])
     assert code == 2
-    assert "there are: s0" in capsys.readouterr().err
+    assert " s0, " in capsys.readouterr().err
 
 
 def test_a_second_teacher_draws_the_features_to_its_own(corpus: Path, tmp_path: Path) -> None:
@@ -175,7 +164,7 @@ def test_a_second_teacher_draws_the_features_to_its_own(corpus: Path, tmp_path: 
     student = spec.build()
     initialise(student, 7)
     second = Checkpoint(spec, student.state_dict())
-    taught = train(spec, plan, corpus, tmp_path / "taught.pt", Augment(), {}, second=second)
+    taught = train(spec, plan, corpus, tmp_path / "taught.pt", Augment(), {}, second=second, recipe="hybrid")
     alone = train(spec, plan, corpus, tmp_path / "alone.pt", Augment(), {})
     assert taught.training["recipe"] == "hybrid"
     assert second.weights_sha256 in taught.training["second_teacher"]
@@ -193,7 +182,106 @@ def test_second_teachers_that_cannot_teach_are_refused(corpus: Path, tmp_path: P
     window = Checkpoint(SPEC, SPEC.build().state_dict())
     other = load_variant("s6", {**SMALL, "future_ms": 20})
     further = Checkpoint(other, other.build().state_dict())
-    with pytest.raises(ConfigError, match="are streams"):
+    with pytest.raises(ConfigError, match="of one family"):
         train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=window)
     with pytest.raises(ConfigError, match="as far ahead"):
         train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=further)
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(64, 256), (256, 256), (256, 64)])
+def test_both_windows_are_of_the_same_frame(mine: int, theirs: int) -> None:
+    """Predictive supervision: a frame's two windows hold the same sample where each expects its frame."""
+    windows = [load_variant("s2", {"future_ms": ms}).window for ms in (mine, theirs)]  # type: ignore[union-attr]
+    span = feeds.spanning(windows)
+    starts = np.array([0, 533, 1066])
+    stretch = np.arange(span.length_samples + 1066, dtype=np.float32)
+    for window in windows:
+        audio = feeds.cut(stretch[None, None], feeds.margins(span, window))[0, 0]
+        assert len(audio) == window.length_samples + 1066
+        assert [float(audio[start + window.past_samples]) for start in starts] == list(span.past_samples + starts)
+
+
+def test_a_window_student_is_drawn_to_what_a_farther_seeing_one_concludes(corpus: Path, tmp_path: Path) -> None:
+    plan = Plan(
+        steps=80,
+        exact_steps=3,
+        batch=2,
+        frames=8,
+        exact_batch=1,
+        exact_frames=3,
+        learning_rate=5e-3,
+        ema=0.5,
+        alpha_feat=3,
+    )
+    near = load_variant("s2", {"channels": 8, "future_ms": 64})
+    student = SPEC.build()
+    initialise(student, 7)
+    second = Checkpoint(SPEC, student.state_dict())
+    taught = train(near, plan, corpus, tmp_path / "taught.pt", Augment(), {}, second=second, recipe="hybrid")
+    alone = train(near, plan, corpus, tmp_path / "alone.pt", Augment(), {})
+    feed = feeds.WindowFeed(near, plan, load_shards(corpus, "train"), None, second)  # type: ignore[arg-type]
+
+    def distance(checkpoint: Checkpoint) -> float:
+        batch = feed.data.batch(np.random.default_rng(3), 4, 8, 320)
+        with torch.no_grad():
+            ours, theirs = (
+                feeds.window_features(c.student().train(), feeds.cut(batch.audio, m), batch.starts, True)  # type: ignore[arg-type]
+                for c, m in zip((checkpoint, second), feed.margins, strict=True)
+            )
+        return float(sum((a - b).square().mean() for a, b in zip(ours, theirs, strict=True)))
+
+    assert distance(taught) < 0.8 * distance(alone)
+
+
+def test_a_wider_last_layer_cannot_teach(corpus: Path, tmp_path: Path) -> None:
+    wide = load_variant("s2", {"channels": 8, "fc_width": 40})
+    with pytest.raises(ConfigError, match="other widths"):
+        train(SPEC, PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=Checkpoint(wide, wide.build().state_dict()))
+
+
+def test_fine_tuning_goes_on_gently_from_where_training_ended(corpus: Path, tmp_path: Path) -> None:
+    parent = run(corpus, tmp_path / "parent.pt")
+    plan = finetune.plan_after(parent, {"exact_steps": 3})
+    assert (plan.steps, plan.exact_steps, plan.learning_rate, plan.shut_weight) == (0, 3, 1e-6, PLAN.shut_final)
+    status = finetune.main(
+        [
+            "--checkpoint",
+            str(tmp_path / "parent.pt"),
+            "--corpus",
+            str(corpus),
+            "--out",
+            str(tmp_path / "tuned.pt"),
+            "--exact-steps",
+            "3",
+        ]
+    )
+    assert status == 0
+    tuned = Checkpoint.load(tmp_path / "tuned.pt")
+    assert tuned.training["recipe"] == "fine-tuning"
+    assert tuned.training["init"]["recipe"] == "heterogeneous"
+    for name, value in tuned.state.items():
+        torch.testing.assert_close(value.float(), parent.state[name].float(), atol=2e-3, rtol=2e-3)
+
+
+def test_bfloat16_learns_too(corpus: Path, tmp_path: Path) -> None:
+    """In a process of its own: accelerate keeps one precision a process."""
+    arguments = [
+        "--variant",
+        "s2",
+        "--corpus",
+        str(corpus),
+        "--out",
+        str(tmp_path / "s2.pt"),
+        "--mixed-precision",
+        "bf16",
+    ]
+    arguments += ["--steps", "2", "--exact-steps", "1", "--batch", "1", "--frames", "4", "--exact-batch", "1"]
+    command = [sys.executable, "-m", "distill.recipes.heterogeneous", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert Checkpoint.load(tmp_path / "s2.pt").training["plan"]["mixed_precision"] == "bf16"
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(ConfigError, match="there are: no, bf16"):
+        Plan(mixed_precision="fp8")

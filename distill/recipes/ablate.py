@@ -1,0 +1,170 @@
+"""Ablations (4.6, Table 3): one student, one ingredient less or more at a time, everything else the same.
+
+    python -m distill.recipes.ablate --corpus build/corpus --second-teacher checkpoints/table2/s0.pt \\
+        --aligned ../shared/data/speech/ljspeech --synthetic build/espeak-heldout --log docs/ablation.jsonl
+
+Every row of `ablate.yaml` is a change to a plan; each is trained from scratch for the same steps on batches of the same
+seed and scored in torch. Rows that stand in the log with the same settings are kept, and a run that was stopped goes
+on. Beside the log lies the table, as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distill.checkpoint import Checkpoint
+from distill.data.augment import Augment
+from distill.data.files import atomic_write_text
+from distill.recipes import heterogeneous
+from distill.recipes.conditions import Item, aligned_set, conditions, synthetic_set
+from distill.recipes.finetune import plan_after
+from distill.recipes.plan import PLAN_FIELDS, Plan
+from distill.recipes.sweep import read_log
+from distill.recipes.tally import score
+from distill.recipes.trackers import student_tracker
+from distill.students.spec import load_variant
+from sdk import strict
+from sdk.command import ending
+from sdk.errors import ConfigError, DataError
+from sdk.face import Face
+
+ROWS = Path(__file__).with_suffix(".yaml")
+COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "jitter")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. changes: fields of the plan. second: with the second teacher's features. augment: with noise, rooms and
+    the rest. finetune: steps of fine-tuning behind it."""
+
+    name: str
+    changes: dict[str, Any]
+    second: bool
+    augment: bool
+    finetune: int
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What an ablation file holds: the student, the plan of all rows, and the rows, which say only what differs."""
+
+    variant: str
+    plan: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+
+def read_rows(path: Path) -> tuple[str, list[tuple[Row, Plan]]]:
+    """The variant, and each row with its plan. Raises `ConfigError` with what is wrong."""
+    file = strict.load(Ablation, strict.load_yaml(path), where=str(path))
+    usual = {"changes": {}, "second": False, "augment": True, "finetune": 0}
+    rows = []
+    for number, settings in enumerate(file.rows, 1):
+        row = strict.load(Row, usual | settings, where=f"{path}: row {number}")
+        unknown = sorted((file.plan.keys() | row.changes.keys()) - PLAN_FIELDS)
+        if unknown:
+            raise ConfigError(f"{path}: row {row.name!r}: a plan has no {', '.join(unknown)}")
+        rows.append((row, Plan(**(file.plan | row.changes))))
+    return file.variant, rows
+
+
+def run(
+    variant: str,
+    row: Row,
+    plan: Plan,
+    corpus: Path,
+    augment: Augment,
+    second: Checkpoint | None,
+    sets: Mapping[str, list[Item]],
+    work: Path,
+) -> dict[str, Any]:
+    """Train and score one row; its line of the log. Can be killed and gone on with like any training."""
+    if row.second and second is None:
+        raise DataError(f"row {row.name!r} needs a second teacher: give --second-teacher")
+    teacher = second if row.second else None
+    spec, out = load_variant(variant), work / f"{variant}-{row.name.replace(' ', '-')}.pt"
+    sound = augment if row.augment else None
+    if out.exists():  # trained before it was stopped in the scoring or the fine-tuning
+        trained = Checkpoint.load(out)
+    else:
+        trained = heterogeneous.train(spec, plan, corpus, out, sound, {}, second=teacher, recipe="ablation")
+    minutes = float(trained.training["train_minutes"])
+    if row.finetune:
+        gentle = plan_after(trained, {"exact_steps": row.finetune})
+        tuned = out.with_suffix(".tuned.pt")
+        trained = heterogeneous.train(spec, gentle, corpus, tuned, None, {}, init=trained, recipe="fine-tuning")
+        minutes += float(trained.training["train_minutes"])
+    tracker, face = student_tracker(trained.student(), spec), Face.default()
+    scores = {key: score(items, spec.layout, face, tracker) for key, _, items in conditions(sets)}
+    for left in work.glob(f"{out.stem}*"):
+        left.unlink()
+    return {
+        "variant": variant, "row": dataclasses.asdict(row), "plan": dataclasses.asdict(plan),
+        "second_teacher": teacher.weights_sha256 if teacher else "", "train_minutes": round(minutes, 1),
+        "date": time.strftime("%Y-%m-%d"), "scores": scores,
+    }  # fmt: skip
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a line a row, and the figures of `COLUMNS` on every set it was scored on."""
+    keys = list(dict.fromkeys(key for row in rows for key in row["scores"]))
+    head = ["run", *(f"{key} {column}" for key in keys for column in COLUMNS)]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        cells = [_cell(row["scores"].get(key, {}).get(column), column) for key in keys for column in COLUMNS]
+        lines.append("| " + " | ".join([row["row"]["name"], *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None, column: str) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if column == "jitter" else f"{100 * value:.1f}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.ablate", description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=Path, default=ROWS, help="YAML of what to leave out")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.data.corpus or pseudo_label")
+    parser.add_argument("--second-teacher", type=Path, help="checkpoint of the student that supervises features")
+    parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
+    parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
+    parser.add_argument("--log", type=Path, required=True, help="JSON lines, one a row; rows that are there are kept")
+    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
+    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    with ending("stopped; the same command goes on from what is in the log") as end:
+        variant, rows = read_rows(options.rows)
+        sets: dict[str, list[Item]] = {}
+        if options.aligned:
+            sets["human"] = aligned_set(options.aligned)
+        if options.synthetic:
+            sets["espeak"] = synthetic_set(options.synthetic)
+        if not sets:
+            raise DataError("nothing to score on: give --aligned, --synthetic or both")
+        second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
+        augment = Augment.from_folders(options.noise, options.rooms)
+        log = read_log(options.log)
+        for row, plan in rows:
+            if any(old["row"] == dataclasses.asdict(row) and old["plan"] == dataclasses.asdict(plan) for old in log):
+                continue
+            log.append(run(variant, row, plan, options.corpus, augment, second, sets, options.log.parent))
+            atomic_write_text(options.log, "".join(json.dumps(line) + "\n" for line in log))
+        atomic_write_text(options.log.with_suffix(".md"), table(log))
+        print(table(log))
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,58 @@
+"""Fine-tuning (3.3.1): a trained student goes on, slowly, on clean speech as a microphone in a studio hears it.
+
+    python -m distill.recipes.finetune --checkpoint checkpoints/table2/s4_plus.pt --corpus build/studio \\
+        --out build/s4_plus-studio.pt
+
+Nothing is added to the sound, and windows are exact from the first step; the rate is the paper's 1e-6 (4.1.3) and does
+not warm up to more. The corpus is any folder of shards: a studio's own recordings, labelled by `pseudo_label`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from distill.checkpoint import Checkpoint
+from distill.recipes.heterogeneous import train
+from distill.recipes.options import add_training_options, given, note, where
+from distill.recipes.plan import PLAN_FIELDS, Plan
+from sdk.command import ending
+
+LEARNING_RATE = 1e-6
+
+
+def plan_after(parent: Checkpoint, changes: dict[str, object]) -> Plan:
+    """The plan that `parent` was trained by, all its steps exact and at the fine-tuning rate; then `changes`.
+
+    Closures weigh from the first step what they weighed at the end of training.
+    """
+    trained = Plan(**{k: v for k, v in parent.training.get("plan", {}).items() if k in PLAN_FIELDS})
+    gentle = replace(trained, learning_rate=LEARNING_RATE, exact_learning_rate=LEARNING_RATE, mix_human=1.0)
+    gentle = replace(gentle, shut_weight=trained.shut_final, steps=0, exact_steps=400, mixed_precision="no")
+    if parent.spec.family == "stream":  # whose steps are exact as they are
+        gentle = replace(gentle, steps=400, exact_steps=0)
+    plan = replace(gentle, **changes)  # type: ignore[arg-type]
+    return replace(plan, exact_learning_rate=plan.learning_rate)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.finetune", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True, help="trained student to go on from")
+    parser.add_argument("--second-teacher", type=Path, help="checkpoint of the student that supervised it, if one did")
+    add_training_options(parser)
+    options = parser.parse_args(arguments)
+    with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
+        parent = Checkpoint.load(options.checkpoint)
+        second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
+        made = note("distill.recipes.finetune", arguments, options)
+        plan = plan_after(parent, given(options))
+        train(
+            parent.spec, plan, options.corpus, options.out, None, made, parent, second, recipe="fine-tuning",
+            **where(options),
+        )  # fmt: skip
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

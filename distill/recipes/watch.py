@@ -1,0 +1,160 @@
+"""TensorBoard curves of a run: the loss and its terms, the rate, how fast speech goes by, and lips never trained on.
+
+    python -m distill.recipes.heterogeneous ... --log build/log/s2          tensorboard --logdir build/log
+
+A run that goes on from a resume file takes its curves up where the file was saved: what was drawn beyond is replaced.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from distill.metrics import TOLERANCE_FRAMES
+from distill.recipes.feeds import Feed, Objective, Seen
+from distill.recipes.run import Run
+from sdk.errors import EngineUnavailable
+from sdk.face import CLOSED_CM, Face
+from sdk.rig import RigLayout
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+EVERY_STEPS = 10
+VALID_EVERY_S = 600.0
+_OPEN_CM = 0.8  # a label's lips this far apart are open without doubt
+_BATCHES = 4
+_SEED = 20  # of the validation batches: the same at every look
+
+
+def writer_class() -> type[SummaryWriter]:
+    """Raises `EngineUnavailable` without TensorBoard: call it before the hours of work."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise EngineUnavailable(f"--log needs TensorBoard ({error}): pip install 'tinyface[log]'") from error
+    return SummaryWriter
+
+
+@dataclass
+class Watch:
+    """Writes the curves of `run`, of `total` steps judged by `objective`, to `folder`; call it with each step's number,
+    loss and rate.
+
+    valid: makes a feed of speakers never trained on, asked for when first needed, or gives None. Every `valid_every_s`,
+    and after the last step, the average of the weights is judged on the same few batches of it.
+    """
+
+    folder: Path
+    run: Run
+    objective: Objective
+    total: int
+    layout: RigLayout
+    valid: Callable[[], Feed | None]
+    valid_every_s: float = VALID_EVERY_S
+    _writer: Any = field(init=False)
+    _valid_feed: Feed | None = field(init=False, default=None)
+    _asked: bool = field(init=False, default=False)
+    _looked: float = field(init=False)
+    _since: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._writer = writer_class()(str(self.folder), purge_step=self.run.step)
+        self._looked = time.monotonic()
+        self._since = (0.0, self.run.seconds)
+
+    def __call__(self, step: int, loss: float, rate: float) -> None:
+        seen, (speech_s, began_s) = self.objective.seen, self._since
+        speech_s += (seen.speech_s if seen else 0.0) * self.run.accelerator.num_processes
+        self._since = (speech_s, began_s)
+        if (step + 1) % EVERY_STEPS == 0:
+            values = {"loss": loss, "learning_rate": rate}
+            values |= {f"loss/{name}": float(part) for name, part in (seen.parts if seen else {}).items()}
+            if self.run.seconds > began_s:
+                values["audio_hours_per_hour"] = speech_s / (self.run.seconds - began_s)
+            self._write(values, step)
+            self._since = (0.0, self.run.seconds)
+        if time.monotonic() - self._looked > self.valid_every_s or step + 1 == self.total:
+            self.look(step)
+
+    def look(self, step: int) -> None:
+        """Judge the average of the weights after step `step` on validation speakers, if there are any."""
+        if not self._asked:
+            self._valid_feed, self._asked = self.valid(), True
+        if self._valid_feed:
+            scores = judge(self.run, self._valid_feed, self.layout)
+            self._write({f"valid/{name}": value for name, value in scores.items()}, step)
+        self._looked = time.monotonic()
+
+    def close(self) -> None:
+        """Everything is on the disk."""
+        self._writer.close()
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+
+@contextmanager
+def watching(
+    log: Path | None,
+    run: Run,
+    objective: Objective,
+    total: int,
+    layout: RigLayout,
+    valid: Callable[[], Feed | None] = lambda: None,
+) -> Iterator[Watch | None]:
+    """A `Watch` for the block, or none: without `log`, and in all processes but the first."""
+    watch = Watch(log, run, objective, total, layout, valid) if log and run.accelerator.is_main_process else None
+    try:
+        yield watch
+    finally:
+        if watch:
+            watch.close()
+
+
+def judge(run: Run, feed: Feed, layout: RigLayout) -> dict[str, float]:
+    """What the average of the weights makes of a few batches of `feed`, as it will be run: exact windows, or streams.
+
+    `loss`, `mse`, and where the face can close its lips: `closures_found`, the share of frames with shut labels whose
+    lips shut within two frames of 1/30 s; `false_closures`, of frames with lips wide open; `gap_error_cm`. A share of
+    nothing is left out.
+    """
+    student: Any = copy.deepcopy(run.student).eval()
+    student.load_state_dict(run.average)
+    seen: list[Seen] = []
+    total = 0.0
+    with torch.no_grad(), run.accelerator.autocast():
+        for number in range(_BATCHES):
+            total += float(feed.loss(student, np.random.default_rng([_SEED, number]), run.plan["steps"]))
+            if feed.objective.seen:
+                seen.append(feed.objective.seen)
+    label, predicted = (torch.cat([getattr(s, name).cpu() for s in seen]).numpy() for name in ("label", "predicted"))
+    scores = {"loss": total / _BATCHES, "mse": float(np.mean((label - predicted) ** 2))}
+    if "jawOpen" in layout.names:
+        slack = round(TOLERANCE_FRAMES * seen[0].steps_per_frame)
+        scores |= lips(label, predicted, layout, slack)
+    return scores
+
+
+def lips(label: np.ndarray, predicted: np.ndarray, layout: RigLayout, slack: int) -> dict[str, float]:
+    """The lip scores of `judge` of two (B, N, rig), closures forgiven if they are `slack` columns early or late."""
+    face = Face.default()
+    wanted, got = (np.stack([face.lip_gap_cm(row, layout) for row in rows]) for rows in (label, predicted))
+    near = np.pad(got, ((0, 0), (slack, slack)), constant_values=np.inf)
+    least = np.lib.stride_tricks.sliding_window_view(near, 2 * slack + 1, axis=1).min(axis=2)
+    scores = {"gap_error_cm": float(np.abs(wanted - got).mean())}
+    shut, wide = wanted <= CLOSED_CM, wanted >= _OPEN_CM
+    if shut.any():
+        scores["closures_found"] = float((least[shut] <= CLOSED_CM).mean())
+    if wide.any():
+        scores["false_closures"] = float((got[wide] <= CLOSED_CM).mean())
+    return scores

@@ -1,0 +1,100 @@
+"""Ablations: rows are complete or refused, each is trained, tuned and scored once, and a table says what was found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_corpus import PHONES, utterance
+
+from distill.checkpoint import Checkpoint
+from distill.data import speech_shard
+from distill.data.corpus import write_shard
+from distill.recipes import ablate
+from distill.students.spec import load_variant
+from sdk.errors import ConfigError
+
+ROWS = """
+variant: s2
+plan: {steps: 2, exact_steps: 1, batch: 1, frames: 4, exact_batch: 1, exact_frames: 3}
+rows:
+  - {name: everything}
+  - {name: no velocity loss, changes: {alpha_vel: 0.0}, finetune: 1, augment: false}
+  - {name: taught, second: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus, a test set and a second teacher."""
+    place = tmp_path_factory.mktemp("ablation")
+    random = np.random.default_rng(0)
+    heard = [utterance(str(i), random) for i in range(3)]
+    write_shard(place / "shards" / "train-human-000.npz", heard)
+    spoken = [speech_shard.Utterance(u.audio, list(PHONES), "voice", "en", "") for u in heard[:1]]
+    speech_shard.write_shard(place / "held" / speech_shard.shard_name(1, 0), spoken, "by hand")
+    spec = load_variant("s0", {"channels": 8})
+    Checkpoint(spec, spec.build().state_dict()).save(place / "s0.pt")
+    (place / "rows.yaml").write_text(ROWS)
+    return place
+
+
+def arguments(folder: Path, log: Path, second: bool = True) -> list[str]:
+    given = ["--rows", str(folder / "rows.yaml"), "--corpus", str(folder), "--log", str(log)]
+    given += ["--synthetic", str(folder / "held")]
+    return given + (["--second-teacher", str(folder / "s0.pt")] if second else [])
+
+
+def test_every_row_is_trained_and_scored_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log.jsonl"
+    assert ablate.main(arguments(folder, log)) == 0
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [row["row"]["name"] for row in rows] == ["everything", "no velocity loss", "taught"]
+    assert [row["plan"]["alpha_vel"] for row in rows] == [0.9, 0.0, 0.9]
+    assert [bool(row["second_teacher"]) for row in rows] == [False, False, True]
+    assert all(row["scores"]["espeak"]["closures"] == 2 for row in rows)
+    text = log.with_suffix(".md").read_text("utf-8")
+    assert "| taught | " in text
+    assert "espeak_10db jitter" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "log.md"]
+    shutil.copy(log, tmp_path / "before")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(ablate.heterogeneous, "train", never)
+    assert ablate.main(arguments(folder, log)) == 0
+    assert log.read_bytes() == (tmp_path / "before").read_bytes()
+
+
+def test_a_row_that_needs_a_second_teacher_says_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ablate.main(arguments(folder, tmp_path / "log.jsonl", second=False)) == 2
+    assert "'taught' needs a second teacher" in capsys.readouterr().err
+    assert len((tmp_path / "log.jsonl").read_text("utf-8").splitlines()) == 2  # what was done is kept
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [("{name: x, chnages: {}}", "chnages"), ("{name: x, changes: {alpha: 1}}", "a plan has no alpha")],
+)
+def test_mistakes_in_a_row_are_named(tmp_path: Path, row: str, says: str) -> None:
+    (tmp_path / "rows.yaml").write_text(f"variant: s2\nplan: {{}}\nrows:\n  - {row}\n")
+    with pytest.raises(ConfigError, match=says):
+        ablate.read_rows(tmp_path / "rows.yaml")
+
+
+def test_the_shipped_rows_are_read() -> None:
+    variant, rows = ablate.read_rows(ablate.ROWS)
+    assert load_variant(variant).family == "window"
+    assert len({row.name for row, _ in rows}) == len(rows) > 5
+
+
+def test_nothing_to_score_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = ablate.main(["--corpus", str(folder), "--log", str(tmp_path / "log.jsonl")])
+    assert status == 2
+    assert "give --aligned" in capsys.readouterr().err
