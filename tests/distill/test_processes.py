@@ -1,0 +1,115 @@
+"""Several processes train one student: equal weights everywhere, the mean of their gradients, the same after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_corpus import utterance
+from torch import Tensor
+
+from distill.data.augment import Augment
+from distill.data.corpus import write_shard
+from distill.recipes.heterogeneous import train
+from distill.recipes.plan import Plan
+from distill.recipes.run import Run
+from distill.students.spec import load_variant
+
+SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+SPEC = load_variant("s6", SMALL)
+PLAN = Plan(steps=6, exact_steps=0, rows=1, row_hops=60, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    random = np.random.default_rng(0)
+    write_shard(folder / "shards" / "train-human-000.npz", [utterance(str(i), random) for i in range(4)])
+    return folder
+
+
+def process(environment: dict[str, str], corpus: Path, out: Path, die_at: int) -> None:
+    """One of them: trains, is killed at step `die_at` if nobody was before, leaves what it had beside `out`."""
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    step, agree = Run._step, Run._agree
+    left: dict[str, Any] = {"losses": [], "own": [], "gradients": []}
+
+    def watched_step(run: Run, at: int, *rest: Any) -> float:
+        if at == die_at and not out.with_name(out.name + ".resume").exists():
+            run.accelerator.wait_for_everyone()  # all have looked whether there is a file
+            run.save(out.with_name(out.name + ".resume"))
+            run.accelerator.wait_for_everyone()
+            os._exit(9)
+        left["run"] = run
+        left["losses"].append(step(run, at, *rest))
+        return float(left["losses"][-1])
+
+    def watched_agree(run: Run, loss: Tensor) -> Tensor:
+        gradient = next(run.student.parameters()).grad
+        assert gradient is not None
+        left["own"].append(float(loss))
+        before = gradient.flatten()[:3].tolist()
+        mean = agree(run, loss)
+        left["gradients"].append((before, gradient.flatten()[:3].tolist()))
+        return mean
+
+    Run._step, Run._agree = watched_step, watched_agree  # type: ignore[assignment,method-assign]
+    train(SPEC, PLAN, corpus, out, Augment(), {})
+    assert out.exists(), "nobody goes on before the checkpoint is there"
+    run: Run = left.pop("run")
+    left["processes"] = run.accelerator.num_processes
+    left["drawn"] = float(run.random(0).random())
+    for name, state in (("student", run.student.state_dict()), ("average", run.average)):
+        left[name] = hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values())).hexdigest()
+    out.with_suffix(f".rank{environment['RANK']}.json").write_text(json.dumps(left))
+    torch.distributed.destroy_process_group()
+
+
+def run(corpus: Path, out: Path, die_at: int = -1) -> tuple[list[int | None], list[dict[str, Any]]]:
+    """Exit statuses of two processes, and what each left behind. They meet as `torchrun` lets them meet."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["distill.recipes.heterogeneous"])  # torch is imported once
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    ranks = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    started = [context.Process(target=process, args=(rank, corpus, out, die_at)) for rank in ranks]
+    for one in started:
+        one.start()
+    for one in started:
+        one.join(500)
+    left = [out.with_suffix(f".rank{rank}.json") for rank in range(2)]
+    return [one.exitcode for one in started], [json.loads(path.read_text()) for path in left if path.exists()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forkserver")
+def test_two_processes_keep_equal_weights_and_resume_to_the_same_curve(corpus: Path, tmp_path: Path) -> None:
+    statuses, (first, second) = run(corpus, tmp_path / "straight.pt")
+    assert statuses == [0, 0]
+    assert first["processes"] == second["processes"] == 2
+    assert first["drawn"] == float(np.random.default_rng([1, 0]).random()), "the first draws as one alone does"
+    assert first["drawn"] != second["drawn"], "each draws its own"
+    for name in ("student", "average", "losses"):
+        assert first[name] == second[name], name
+    assert first["losses"] == pytest.approx(np.mean([first["own"], second["own"]], axis=0), rel=1e-6)
+    for (own, mean), (other, _) in zip(first["gradients"], second["gradients"], strict=True):
+        assert mean == pytest.approx(np.mean([own, other], axis=0), rel=1e-4, abs=1e-9)
+
+    statuses, left = run(corpus, tmp_path / "killed.pt", die_at=3)
+    assert (statuses, left) == ([9, 9], [])
+    assert not (tmp_path / "killed.pt").exists()
+    statuses, (resumed, _) = run(corpus, tmp_path / "killed.pt", die_at=3)
+    assert statuses == [0, 0]
+    assert resumed["losses"] == first["losses"][3:]
+    assert (resumed["student"], resumed["average"]) == (first["student"], first["average"])
+    assert not (tmp_path / "killed.pt.resume").exists()
