@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdk.errors import CheckpointError
 from sdk.rig import Frame, RigLayout
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,13 @@ def test_every_protocol_encodes_named_frames(name: str) -> None:
     "name", sorted(p.stem for p in (ROOT / "distill/teachers").glob("*.py") if "TEACHER" in p.read_text("utf-8"))
 )
 def test_every_teacher_labels_silence_as_rest(name: str) -> None:
-    teacher = importlib.import_module(f"distill.teachers.{name}").TEACHER()
+    module = importlib.import_module(f"distill.teachers.{name}")
+    shipped = getattr(module, "SHIPPED", None)
+    if shipped is not None and not shipped.exists():
+        with pytest.raises(CheckpointError, match=r"no .* teacher is shipped; train one"):
+            module.TEACHER()
+        pytest.skip(f"{name} ships no weights")
+    teacher = module.TEACHER()
     track = teacher.label(np.zeros(16000, np.float32))
     assert track.layout == teacher.layout
     assert track.fps == teacher.fps

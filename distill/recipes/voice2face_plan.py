@@ -1,0 +1,60 @@
+"""How long Voice2Face trains, on what mix, and what its losses weigh."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sdk.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Voice2FacePlan:
+    """`steps` of `rows` rows of `row_s` seconds each. Appendix A's terms: `alpha_mesh`, `alpha_normal`, `alpha_kl`.
+    Ours, 0 to leave them out: `alpha_vel` (of the mesh), `alpha_lip` (`losses.lip_distance`, whose `shut_weight` grows
+    to `shut_final` over the second half), `alpha_class` (phone classes, for an encoder that learns).
+
+    mix_*: how much of each source is drawn, captures against recordings that a teacher labelled against espeak's exact
+    phones. ema: decay of the average of weights.
+    """
+
+    steps: int = 2000
+    rows: int = 8
+    row_s: float = 3.0
+    learning_rate: float = 1.0e-3
+    alpha_mesh: float = 1.0
+    alpha_normal: float = 0.5
+    alpha_kl: float = 0.1
+    alpha_vel: float = 1.0
+    alpha_lip: float = 5.0
+    alpha_class: float = 0.2
+    shut_weight: float = 10.0
+    shut_final: float = 25.0
+    mix_human: float = 0.6
+    mix_espeak: float = 0.4
+    mix_captured: float = 0.6
+    ema: float = 0.995
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.rows < 1 or self.row_s < 1:
+            raise ConfigError(f"{self.steps} steps of {self.rows} rows of {self.row_s} s: all must be at least 1")
+
+    @property
+    def frames(self) -> int:
+        """Frames of a row at 30 fps."""
+        return int(self.row_s * 30)
+
+    def mix(self, source: str) -> float:
+        """How often rows of a source are drawn, against the others."""
+        return float(getattr(self, f"mix_{source}"))
+
+    def shut(self, done: float) -> float:
+        """Weight of closures when `done` of the run, 0 to 1, lies behind."""
+        return self.shut_weight + (self.shut_final - self.shut_weight) * max(0.0, 2 * done - 1)
+
+    def rate(self, step: int) -> float:
+        """Learning rate: warm-up over a twentieth, then cosine."""
+        done = step / self.steps
+        warm = min(1.0, (step + 1) / max(self.steps // 20, 1))
+        return self.learning_rate * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
