@@ -80,7 +80,7 @@ def find_pieces(folders: Iterable[Path], longest_s: float = LONGEST_S) -> tuple[
     shared = Counter(path.stem for path, _ in found.values())
     pieces: list[Piece] = []
     failures: list[str] = []
-    for path, place in tqdm(found.values(), desc="looking", unit="recording", delay=2):
+    for path, place in tqdm(found.values(), desc="looking", unit="recording", delay=5, mininterval=5):
         name = path.stem if shared[path.stem] == 1 else f"{path.stem}-{zlib.crc32(place.encode()):08x}"
         try:
             frames, rate_hz = _count_frames(path)

@@ -142,7 +142,9 @@ def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> l
             return error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # a hash lets the others run
-        taken = list(tqdm(pool.map(take, paths), total=len(paths), desc="checking", unit="shard", delay=5))
+        taken = list(
+            tqdm(pool.map(take, paths), total=len(paths), desc="checking", unit="shard", delay=5, mininterval=5)
+        )
     for error in taken:
         if isinstance(error, DataError):
             print(f"left out: {error}", file=sys.stderr)

@@ -111,7 +111,8 @@ class HubertCnnStudent(nn.Module):
         state = dict(state_dict)
         if self.source == RANDOM:
             found = state.get("encoder_print")
-            if isinstance(found, Tensor) and not torch.equal(found.float().cpu(), self.encoder_print.cpu()):
+            # in half precision, as a file may keep it
+            if isinstance(found, Tensor) and not torch.equal(found.half().cpu(), self.encoder_print.half().cpu()):
                 raise CheckpointError("its random encoder cannot be drawn again: this numpy draws other numbers")
             state.update({_PREFIX + name: value for name, value in self.encoder.state_dict().items()})
         self.unread = False

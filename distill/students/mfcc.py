@@ -70,8 +70,9 @@ class SpectralFeatures(nn.Module):
         }
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
-        self.register_buffer("mean", torch.tensor(MEAN))
-        self.register_buffer("deviation", torch.tensor(DEVIATION))
+        # rounded as a file may keep them, so that a student hears the same before and after
+        self.register_buffer("mean", torch.tensor(MEAN).half().float())
+        self.register_buffer("deviation", torch.tensor(DEVIATION).half().float())
 
     def raw(self, audio: Tensor, hop: int) -> Tensor:
         """Before standardising: (B, n) -> (B, 39, (n - 400) // hop + 1)."""

@@ -174,6 +174,9 @@ def test_a_checkpoint_says_the_same_again(name: str, tmp_path: Path) -> None:
     loaded = Checkpoint.load(path)
     audio = speech(8192, rows=2)
     torch.testing.assert_close(loaded.student()(audio), student(audio), atol=0, rtol=0)
+    halved = {key: value.half() for key, value in student.state_dict().items()}
+    Checkpoint(spec, halved, {"recipe": "none"}).save(path)
+    torch.testing.assert_close(Checkpoint.load(path).student()(audio), student(audio), atol=5e-3, rtol=0)
     assert loaded.parameters == sum(p.numel() for p in student.parameters())
     assert "export.torchscript" in model_card(loaded)
     assert not [key for key in loaded.state if key.startswith("encoder.")], "drawn again, not stored"

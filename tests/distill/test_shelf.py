@@ -17,6 +17,9 @@ from distill.data.shelf import OnDisk, load_shards, open_shard
 from distill.data.streams import StreamRows
 from distill.data.utterances import Utterances
 from distill.data.windows import Stretches
+from distill.recipes.heterogeneous import train
+from distill.recipes.plan import Plan
+from distill.students.spec import load_variant
 from sdk.errors import DataError
 from sdk.window import WindowSpec
 
@@ -68,6 +71,13 @@ def test_memory_and_disk_give_the_same_batches(corpus: Path) -> None:
             np.testing.assert_array_equal(one.audio, other.audio)
             np.testing.assert_array_equal(one.rig, other.rig)
         np.testing.assert_array_equal(whole[0].classes, whole[1].classes)
+
+
+def test_where_a_corpus_lies_changes_no_weight(corpus: Path, tmp_path: Path) -> None:
+    spec = load_variant("s6", {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]})
+    plan = Plan(steps=4, exact_steps=0, rows=2, row_hops=60)
+    trained = [train(spec, plan, corpus, tmp_path / "s.pt", Augment(), {}, memory_bytes=b) for b in (0, 10**9)]
+    assert trained[0].weights_sha256 == trained[1].weights_sha256
 
 
 def test_utterances_are_drawn_by_their_length_and_mix(tmp_path: Path) -> None:

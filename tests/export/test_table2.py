@@ -1,0 +1,250 @@
+"""Table 2 from checkpoints: the rows, what is relative to what, the intervals, the paper's figures, the pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from random_students import lively
+
+from distill.checkpoint import Checkpoint
+from distill.data.labels import Phone, to_json
+from distill.metrics import Gaps, lip_scores
+from distill.students.spec import load_variant
+from distill.teachers.neural import SHIPPED
+from export import table2
+from export.table2_figures import KINDS, is_shut, kind_of
+from export.table2_findings import NOISE, PAIRS, compare, findings, targets
+from export.table2_rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows
+from sdk.errors import CheckpointError, ConfigError, DataError
+
+CLOSURES, VOWELS = 60, 100
+
+
+def gaps(found: float, seed: int = 0) -> dict[str, np.ndarray]:
+    """Closures of which a share `found` is shut, against open vowels at 0.4 to 0.9 cm."""
+    random = np.random.default_rng(seed)
+    shut = np.arange(CLOSURES) < round(found * CLOSURES)
+    closures = np.where(shut, 0.05, 0.95) + random.normal(0, 0.01, CLOSURES)
+    asked = np.full(CLOSURES, 3.0)
+    vowels = random.uniform(0.4, 0.9, VOWELS)
+    events = Gaps(closures, asked, np.where(shut, 3.0, 0.0), vowels)
+    return {f"human/{name}": value for name, value in vars(events).items()}
+
+
+def scores(found: float, jitter: float = 0.03) -> dict[str, Any]:
+    events = {name.partition("/")[2]: value for name, value in gaps(found).items()}
+    return {
+        "human": {**dataclasses.asdict(lip_scores(Gaps(**events))), "mse": 0.001, "jitter": jitter},
+        "rest": {"silence": {"shut": 1.0, "frames": 150}, "noise_30db": {"shut": 0.97, "frames": 450}},
+    }
+
+
+def put(folder: Path, name: str, found: float, **changes: Any) -> Checkpoint:
+    spec = load_variant(name, {"channels": 8, "fc_width": 16, **changes})
+    checkpoint = Checkpoint(spec, lively(spec.build()).state_dict(), {"recipe": "none"}, scores(found))
+    checkpoint.save(folder / f"{name}.pt")
+    np.savez(folder / f"{name}.gaps.npz", **gaps(found))
+    return checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("table2")
+    for name, found in (("s0", 0.95), ("s2", 0.60), ("s2_plus", 0.90), ("s5_plus", 0.9), ("s5_plus_smooth", 0.8)):
+        put(made, name, found)
+    return made
+
+
+def test_the_papers_figures_are_as_printed() -> None:
+    paper = Paper.load()
+    printed = {
+        ("s5_plus", "in_house"): 80.0, ("s5_plus", "mse"): 1.076, ("s5_plus", "jitter"): 0.0617,
+        ("teacher", "test_clean"): 96.9, ("teacher", "jitter"): 0.0444, ("s0", "in_house"): 92.4,
+        ("s2", "test_other"): 62.0, ("s2_plus", "in_house"): 87.6, ("s3_plus", "test_other"): 86.0,
+        ("s4_plus_smooth", "mse"): 1.132, ("s5_plus_smooth", "future_ms"): 81, ("s4_plus_smooth", "memory"): 42,
+        ("m_no_kd", "mse"): 2.573, ("h_kd", "flops"): 1.27, ("s1", "parameters"): 0.8,
+    }  # fmt: skip
+    assert {key: paper.figure(*key) for key in printed} == printed
+    assert list(paper.rows) == list(NAMES)
+    # the table prints each accuracy also as a share of the teacher's: 85.93 % for S5+, 53 % for M-KD
+    for name, share in (("s5_plus", 85.93), ("m_no_kd", 52.63), ("s2_plus", 94.09), ("s5_plus_smooth", 80.02)):
+        own, best = paper.figure(name, "in_house"), paper.figure("teacher", "in_house")
+        assert own is not None
+        assert best is not None
+        assert 100 * own / best == pytest.approx(share, abs=0.006)
+
+
+def test_a_row_too_short_is_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load(Path(table2.__file__).with_name("table2.yaml").read_text("utf-8"))
+    content["rows"]["s1"].pop()
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match="s1"):
+        Paper.load(tmp_path / "bad.yaml")
+
+
+def test_rows_hold_what_lies_in_the_checkpoints_and_name_what_is_missing(folder: Path, tmp_path: Path) -> None:
+    rows = {row.name: row for row in read_rows(folder, tmp_path / "none.teacher", timed=False)}
+    assert list(rows) == list(NAMES)
+    assert rows["teacher"].missing == "no none.teacher"
+    assert rows["s1_plus"].missing == "no s1_plus.pt"
+    plain, smooth = rows["s5_plus"], rows["s5_plus_smooth"]
+    assert plain.score("human", "pbm") == pytest.approx(0.9)
+    assert plain.score("mandarin", "pbm") is None
+    assert (plain.future_ms, smooth.future_ms) == (64, pytest.approx(64 + 1000 / 60))
+    assert plain.cost is not None
+    assert smooth.cost is not None
+    assert smooth.cost.parameters == plain.cost.parameters == Checkpoint.load(folder / "s5_plus.pt").parameters
+    assert smooth.cost.macs == 2 * plain.cost.macs > 0
+    assert smooth.cost.paper_bytes == 2 * (plain.cost.paper_bytes or 0)
+    assert smooth.cost.counted_bytes == plain.cost.counted_bytes
+    assert plain.cost.torchscript_ms is None
+    (folder / "s1.pt").write_bytes(b"no checkpoint")
+    try:
+        with pytest.raises(CheckpointError, match=r"s1\.pt"):
+            read_rows(folder, tmp_path / "none.teacher", timed=False)
+    finally:
+        (folder / "s1.pt").unlink()
+
+
+def test_multiply_adds_are_the_papers_flops() -> None:
+    """0.33, 0.083 and 0.021 billion in the paper, whose rig has 78 channels."""
+    for name, billions in (("s0", 0.33), ("s1", 0.083), ("s2", 0.021)):
+        assert macs_of(load_variant(name).build()) / 1e9 == pytest.approx(billions, rel=0.08)
+
+
+def test_labels_and_colours_are_the_papers() -> None:
+    labels = {name: Row(name).label for name in NAMES}
+    assert (labels["teacher"], labels["m_no_kd"], labels["h_kd"]) == ("T", "M-KD", "H KD")
+    assert (labels["s0"], labels["s4_plus"], labels["s5_plus_smooth"]) == ("S0", "S4+", "S̃5+")
+    kinds = {name: kind_of(name) for name in NAMES}
+    assert set(kinds.values()) == set(KINDS)
+    assert [n for n in NAMES if kinds[n] == "plain"] == ["s0", "s1", "s2", "s3", "s4", "s5"]
+    assert [n for n in NAMES if kinds[n] == "smooth"] == ["s4_plus_smooth", "s5_plus_smooth"]
+
+
+def row(name: str, found: float, seed: int = 0, **more: Any) -> Row:
+    return Row(name, scores(found, **more), Cost(1, 1.0, 1, 1, None, None), 64.0, gaps(found, seed))
+
+
+def test_a_large_difference_is_told_from_noise() -> None:
+    pbm, recall = compare(row("s2_plus", 0.9), row("s2", 0.6), "human")
+    assert pbm.points == pytest.approx(30)
+    assert 0 < pbm.low < 30 < pbm.high
+    assert pbm.verdict == recall.verdict == "better"
+    # by hand: of 60 closures 18 are shut by the first alone; that share varies by sqrt(0.3 * 0.7 / 60) between draws
+    assert (pbm.high - pbm.low) / 100 == pytest.approx(2 * 1.96 * (0.3 * 0.7 / 60) ** 0.5, rel=0.15)
+    assert compare(row("s2", 0.6), row("s2_plus", 0.9), "human")[0].verdict == "worse"
+    same = compare(row("s2_plus", 0.9), row("s2", 0.9, seed=1), "human")[0]
+    assert (same.points, same.verdict) == (0.0, NOISE)
+    one = compare(row("s2_plus", 55 / 60), row("s2", 54 / 60), "human")[0]
+    assert one.points == pytest.approx(100 / 60)
+    assert one.verdict == NOISE, "a single closure"
+
+
+def test_recall_and_accuracy_of_all_events_are_the_judges_own() -> None:
+    """The vectorised figures of a difference agree with `lip_scores`, event by event."""
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        made = []
+        for name in ("s2_plus", "s2"):
+            asked = np.full(40, 2.0)
+            shut = random.integers(0, 3, 40).astype(float)
+            events = Gaps(random.normal(0.2, 0.2, 40), asked, shut, random.normal(0.6, 0.2, 130))
+            own = {f"human/{field}": value for field, value in vars(events).items()}
+            made.append((Row(name, gaps=own), lip_scores(events)))
+        pbm, recall = compare(made[0][0], made[1][0], "human", draws=50)
+        assert pbm.points == pytest.approx(100 * (made[0][1].pbm - made[1][1].pbm))
+        assert recall.points == pytest.approx(100 * (made[0][1].recall_at_2pct - made[1][1].recall_at_2pct))
+
+
+def test_scores_of_other_utterances_are_not_compared() -> None:
+    other = row("s2", 0.6)
+    other.gaps["human/closures_cm"] = other.gaps["human/closures_cm"][:-1]
+    with pytest.raises(DataError, match=r"S2\+ and S2 were scored on other utterances"):
+        compare(row("s2_plus", 0.9), other, "human")
+
+
+def test_findings_are_set_against_the_papers() -> None:
+    rows = [
+        row("s2", 0.9),
+        row("s2_plus", 0.6),
+        row("s5", 0.6),
+        row("s5_plus", 0.9),
+        row("s4", 0.9),
+        row("s4_plus", 0.9),
+    ]
+    found = {each.first.name: each for each in findings(rows, Paper.load(), ("human", "mandarin"))}
+    assert set(found) == {"s2_plus", "s5_plus", "s4_plus"}, "only pairs of which both are there, only sets that are"
+    assert found["s2_plus"].agrees == "the other way round"
+    assert found["s5_plus"].agrees == "as in the paper"
+    assert found["s4_plus"].agrees.startswith("not shown here")
+    assert found["s2_plus"].paper_points == pytest.approx(87.6 - 75.9)
+    assert {name for pair in PAIRS for name in pair[:2]} == set(NAMES) - {"teacher"}
+
+
+def test_targets_name_who_misses_them() -> None:
+    rows = [row("teacher", 1.0, jitter=0.03), row("s2_plus", 0.95), row("s5_plus", 0.8, jitter=0.05)]
+    found = {each.about: each for each in targets(rows)}
+    quiet = found["PBM accuracy of the teacher's, human speech in quiet"]
+    assert quiet.values == {"S2+": pytest.approx(95, abs=0.1), "S5+": pytest.approx(80, abs=0.1)}
+    assert quiet.failed == ["S5+"]
+    assert found["jitter away from the teacher's"].failed == ["S5+"]
+    assert found["frames shut where nobody speaks, the worst of silence and noise"].values["S2+"] == pytest.approx(97)
+    assert found["PBM accuracy of the teacher's, at 10 dB"].values == {}
+
+
+def test_calls_take_turns() -> None:
+    order: list[str] = []
+    times = in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=4)
+    assert order == ["a", "b"] * 7, "three to warm up"
+    assert all(value >= 0 for value in times.values())
+
+
+def test_lips_are_judged_within_two_frames() -> None:
+    gap = np.full(30, 0.8)
+    gap[12] = 0.1
+    assert [is_shut(gap, Phone("m", k / 30, k / 30 + 0.01)) for k in (9, 10, 14, 15)] == [False, True, True, False]
+
+
+@pytest.mark.slow
+def test_the_page_the_facts_and_the_pictures(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole command, times too, on the sentence that the package brings and on a clip of one's own."""
+    import soundfile
+
+    audio, phones = tmp_path / "clip.wav", tmp_path / "clip.json"
+    soundfile.write(audio, np.random.default_rng(0).normal(0, 0.1, 24000), 16000)
+    phones.write_text(to_json([Phone("sil", 0, 0.3), Phone("m", 0.3, 0.4), Phone("ɑ", 0.4, 0.8), Phone("p", 0.8, 1.0)]))
+    given = ["--checkpoints", str(folder), "--teacher", str(SHIPPED), "--out", str(tmp_path / "out")]
+    assert table2.main([*given, "--audio", str(audio), "--phones", str(phones)]) == 0
+    assert "6 of 18 rows; missed:" in capsys.readouterr().out
+    text = (tmp_path / "out/table2.md").read_text("utf-8")
+    lines = {line.split("|")[1].strip(): line for line in reversed(text.splitlines()) if line.startswith("| **")}
+    teacher = next(line for line in text.splitlines() if line.startswith("| **T**"))
+    base = float(teacher.split("|")[2])
+    smooth = next(line for line in text.splitlines() if line.startswith("| **S̃5+**"))
+    assert smooth.split("|")[2].strip() == f"80.0 ({80 / base:.0%})", "relative to the teacher's"
+    assert "80.0 (86%)" in text, "the paper's S5+ beside ours"
+    assert "S1 (no s1.pt)" in text
+    assert "better" in next(line for line in text.splitlines() if line.startswith("| **S2+** less S2"))
+    facts = json.loads((tmp_path / "out/table2.json").read_text("utf-8"))
+    cost = facts["rows"]["s2"]["cost"]
+    assert cost["xnnpack_ms"] > 0
+    assert cost["torchscript_ms"] > 0
+    assert facts["rows"]["s1"]["missing"] == "no s1.pt"
+    assert set(lines) >= {"**T**", "**S0**", "**S2+**"}
+    for name in ("table2-fig4.png", "table2-fig7.png"):
+        assert (tmp_path / "out" / name).read_bytes()[:4] == b"\x89PNG"
+        assert f"({name})" in text
+    assert not (tmp_path / "out/table2-fig8.png").exists(), "S4 is not there"
+
+
+def test_an_empty_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--checkpoints", str(tmp_path), "--teacher", str(tmp_path / "no.teacher"), "--out", str(tmp_path)]
+    assert table2.main([*given, "--no-times"]) == 2
+    assert "none of its students is there" in capsys.readouterr().err
