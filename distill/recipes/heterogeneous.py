@@ -41,14 +41,14 @@ def train(
     init: Checkpoint | None = None,
     second: Checkpoint | None = None,
     recipe: str = "heterogeneous",
-    log: Path | None = None,
+    curves: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Checkpoint:
     """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
 
     made: what the checkpoint shall keep of how it was made, beside the plan. second: a trained student of the same
     family that supervises features (`hybrid.py`). recipe: the name that the checkpoint keeps.
-    log: folder for TensorBoard curves (`watch.py`). memory_bytes: a larger corpus stays on disk (`shelf.py`), and gives
+    curves: folder for TensorBoard's (`watch.py`). memory_bytes: a larger corpus stays on disk (`shelf.py`), and gives
     the same weights.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` or the resume file is of
@@ -56,7 +56,7 @@ def train(
     shall be curves and TensorBoard is missing.
     """
     check_writable(out)
-    if log:
+    if curves:
         writer_class()
     shards = load_shards(corpus, "train", memory_bytes)
     feed = feed_of(spec, plan, shards, augment, second)
@@ -76,7 +76,7 @@ def train(
         there = any((corpus / "shards").glob("valid-*.npz"))
         return feed_of(spec, plan, load_shards(corpus, "valid", memory_bytes), None) if there else None
 
-    with watching(log, run, feed.objective, feed.total, spec.layout, valid) as watch:
+    with watching(curves, run, feed.objective, feed.total, spec.layout, valid) as watch:
         run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file, watch)
     provenance = {
         "recipe": recipe,

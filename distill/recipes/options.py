@@ -24,7 +24,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None 
     parser.add_argument("--data", nargs="*", help="what the corpus is made of and its licences, for the model card")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
     parser.add_argument("--memory-gb", type=float, default=MEMORY_BYTES / 1e9, help="a larger corpus stays on disk")
-    parser.add_argument("--log", type=Path, help="folder for TensorBoard curves; without it there are none")
+    parser.add_argument("--curves", type=Path, help="folder for TensorBoard curves; without it there are none")
     for name, kind in PLAN_OPTIONS.items():
         shown = f"default {getattr(defaults, name)}" if defaults else None
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=shown)
@@ -44,7 +44,7 @@ def plan_of(options: argparse.Namespace, defaults: Plan) -> Plan:
 
 def where(options: argparse.Namespace) -> dict[str, Any]:
     """Where a corpus may lie and curves shall go, as arguments of `heterogeneous.train`: neither changes a weight."""
-    return {"log": options.log, "memory_bytes": int(options.memory_gb * 1e9)}
+    return {"curves": options.curves, "memory_bytes": int(options.memory_gb * 1e9)}
 
 
 def note(module: str, arguments: list[str] | None, options: argparse.Namespace) -> dict[str, object]:

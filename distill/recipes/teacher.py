@@ -139,17 +139,17 @@ def train(
     made: Mapping[str, object],
     ears: Checkpoint | None = None,
     pool: int = 0,
-    log: Path | None = None,
+    curves: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> TrainedTeacher:
     """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
-    pool: as `TeacherFeed`. log, memory_bytes: as `heterogeneous.train`.
+    pool: as `TeacherFeed`. curves, memory_bytes: as `heterogeneous.train`.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
     teacher or plan, and `DataError` before the first step if `out` cannot be written.
     """
     check_writable(out)
-    if log:
+    if curves:
         writer_class()
     if ears:
         spec = with_ears(spec, ears)
@@ -164,7 +164,7 @@ def train(
     resume_file = out.with_name(out.name + ".resume")
     if resume_file.exists():
         run.resume(resume_file)
-    with watching(log, run, feed.objective, plan.steps, layout) as watch:
+    with watching(curves, run, feed.objective, plan.steps, layout) as watch:
         run.go(plan.steps, feed.loss, plan.rate, resume_file, watch)
     provenance = {
         "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2),

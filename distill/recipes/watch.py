@@ -1,6 +1,6 @@
 """TensorBoard curves of a run: the loss and its terms, the rate, how fast speech goes by, and lips never trained on.
 
-    python -m distill.recipes.heterogeneous ... --log build/log/s2          tensorboard --logdir build/log
+    python -m distill.recipes.heterogeneous ... --curves build/curves/s2      tensorboard --logdir build/curves
 
 A run that goes on from a resume file takes its curves up where the file was saved: what was drawn beyond is replaced.
 """
@@ -42,7 +42,7 @@ def writer_class() -> type[SummaryWriter]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise EngineUnavailable(f"--log needs TensorBoard ({error}): pip install 'tinyface[log]'") from error
+        raise EngineUnavailable(f"--curves needs TensorBoard ({error}): pip install 'tinyface[curves]'") from error
     return SummaryWriter
 
 
@@ -107,15 +107,15 @@ class Watch:
 
 @contextmanager
 def watching(
-    log: Path | None,
+    folder: Path | None,
     run: Run,
     objective: Objective,
     total: int,
     layout: RigLayout,
     valid: Callable[[], Feed | None] = lambda: None,
 ) -> Iterator[Watch | None]:
-    """A `Watch` for the block, or none: without `log`, and in all processes but the first."""
-    watch = Watch(log, run, objective, total, layout, valid) if log and run.accelerator.is_main_process else None
+    """A `Watch` for the block, or none: without `folder`, and in all processes but the first."""
+    watch = Watch(folder, run, objective, total, layout, valid) if folder and run.accelerator.is_main_process else None
     try:
         yield watch
     finally:

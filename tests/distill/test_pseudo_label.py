@@ -130,7 +130,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_shards(
     while process.poll() is None and not list((tmp_path / "shards").glob("*.npz")):
         time.sleep(0.002)
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)  # pipes close when the workers, too, have ended
+    _, error = process.communicate(timeout=400)  # pipes close when the workers, too, have ended
     found = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "shards").glob("*.npz")}
     whole = contents(straight)
     assert 0 < len(found) < len(whole)

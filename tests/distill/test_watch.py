@@ -44,7 +44,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def run(corpus: Path, out: Path, log: Path) -> Checkpoint:
-    return train(SPEC, PLAN, corpus, out, Augment(), {}, log=log)
+    return train(SPEC, PLAN, corpus, out, Augment(), {}, curves=log)
 
 
 def test_curves_are_whole_also_after_a_kill(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,13 +74,13 @@ def test_curves_are_whole_also_after_a_kill(corpus: Path, tmp_path: Path, monkey
     assert resumed.training["final_loss"] == straight.training["final_loss"]
 
 
-def test_without_tensorboard_a_log_is_refused_before_the_training(
+def test_without_tensorboard_curves_are_refused_before_the_training(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(EngineUnavailable, match=r"tinyface\[log\]"):
+    with pytest.raises(EngineUnavailable, match=r"tinyface\[curves\]"):
         run(corpus, tmp_path / "s.pt", tmp_path / "log")
-    command = ["--variant", "s6", "--corpus", str(corpus), "--out", str(tmp_path / "s.pt"), "--log", str(tmp_path)]
+    command = ["--variant", "s6", "--corpus", str(corpus), "--out", str(tmp_path / "s.pt"), "--curves", str(tmp_path)]
     assert main(command) == 2
     assert "needs TensorBoard" in capsys.readouterr().err
     assert not (tmp_path / "s.pt.resume").exists()
