@@ -8,9 +8,8 @@ narrower student is drawn towards the same conclusions (down-scaling supervision
 future is drawn towards what S0 concluded from all of it (predictive supervision, eq. 6). The loss is eq. 7, with the
 lip losses of `heterogeneous.py`. Stream students are taught by wider stream students in the same way.
 
-The paper raises alpha_vel to 9 for S2+, S4+ and S5+, whose jitter had grown (4.1.2). Ours falls, for the lips' own
-acceleration has a loss: with 9 the students were calmer than their teacher and shut fewer lips (docs/table2.md), so it
-stays at 0.9; `--alpha-vel 9` is the paper's.
+The paper raises alpha_vel to 9 for S2+, S4+ and S5+, whose jitter had grown (4.1.2): `--alpha-vel 9`. Ours does not
+grow, for the lips' own acceleration has a loss; S2+ became a quarter calmer than its teacher with 9 (docs/table2.md).
 """
 
 from __future__ import annotations
