@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: setup demo test check bench families kernels clean
+.PHONY: setup demo test check bench families kernels table2 clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -40,6 +40,10 @@ families: setup
 # our own kernels and XNNPACK side by side, on one core; needs cmake and g++
 kernels: setup
 	$(PY) -m tests.kernels
+
+# the paper's Table 2 and figures 4 and 6 to 8 from checkpoints/table2, into docs/; scores are those in the checkpoints
+table2: setup
+	$(PY) -m export.table2
 
 clean:
 	rm -rf build .venv

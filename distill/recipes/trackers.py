@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from sdk.engines.base import Engine
 from sdk.ensemble import RealtimeEnsemble
 from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.hops import BetweenState, HopSpec, between
-from sdk.plugins import load_plugin, plugin_names
+from sdk.plugins import load_plugin
 from sdk.rig import RigLayout
 from sdk.window import WindowSpec
 
@@ -118,7 +120,7 @@ def open_judged(artefact: str) -> tuple[RigLayout, Tracker, str | None]:
     """
     name, _, file = artefact.partition(":")
     path = Path(artefact)
-    if name in plugin_names(_TEACHERS, "TEACHER") and not path.exists():
+    if name in _teacher_files() and not path.exists():
         return _teacher(load_plugin(_TEACHERS, name, "TEACHER"), *([Path(file)] if file else []))
     if path.suffix == TEACHER_SUFFIX:
         return _teacher(teacher_kind(path).teacher, path)
@@ -148,10 +150,16 @@ def teacher_kind(path: Path) -> TeacherKind:
         fields = torch.load(path, map_location="cpu", weights_only=True, mmap=True).keys()
     except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
         raise CheckpointError(f"{path}: cannot be read as a teacher's file ({type(error).__name__})") from error
-    for name in plugin_names(_TEACHERS, "MARK"):
-        if load_plugin(_TEACHERS, name, "MARK") in fields:
-            return TeacherKind(*(load_plugin(_TEACHERS, name, what) for what in ("TEACHER", "TRAINED", "CARD")))
+    for name in _teacher_files():  # only as far as needed: some of them bring large libraries
+        module = importlib.import_module(f"{_TEACHERS}.{name}")
+        if getattr(module, "MARK", None) in fields:
+            return TeacherKind(module.TEACHER, module.TRAINED, module.CARD)
     raise CheckpointError(f"{path}: no teacher here reads such a file; it holds {', '.join(map(str, fields))}")
+
+
+def _teacher_files() -> list[str]:
+    folder = importlib.import_module(_TEACHERS)
+    return sorted(entry.name for entry in pkgutil.iter_modules(folder.__path__))
 
 
 def _teacher(make: Callable[..., Any], *file: Path) -> tuple[RigLayout, Tracker, str | None]:
