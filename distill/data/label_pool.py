@@ -193,15 +193,28 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def clear_parts(folder: Path) -> None:
-    """Remove what writers that were killed outright left half done in `folder`; those of living processes stay."""
-    if os.name != "posix":
-        return  # elsewhere asking whether a process lives may end it
-    for part in folder.glob(".*.npz.*.part"):
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No second command labels into `folder` during the block: raises `DataError` if one does now. A command that was
+    killed, by whatever, counts no more."""
+    try:
+        import fcntl
+    except ImportError:  # not on this system
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".labelling.lock").open("w") as lock:
         try:
-            os.kill(int(part.suffixes[-2][1:]), 0)
-        except (ProcessLookupError, ValueError):
-            print(f"removed: {part}: half written by a process that was killed", file=sys.stderr)
-            part.unlink(missing_ok=True)
-        except PermissionError:
-            continue
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(
+                f"{folder}: another command labels into it now; wait for it, or give another --out"
+            ) from error
+        yield
+
+
+def clear_parts(folder: Path, source: str) -> None:
+    """Remove shards of `source` that writers left half done in `folder`, killed outright; to be called `alone`."""
+    for part in folder.glob(f".*-{source}-*.npz.*.part"):
+        print(f"removed: {part}: half written by a process that was killed", file=sys.stderr)
+        part.unlink(missing_ok=True)

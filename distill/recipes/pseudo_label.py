@@ -21,7 +21,7 @@ from pathlib import Path
 
 from distill.data.corpus import BY_PHONES, LABEL_HZ, SHARD_SECONDS
 from distill.data.files import check_writable
-from distill.data.label_pool import Made, clear_parts, label_batches, pick_device
+from distill.data.label_pool import Made, alone, clear_parts, label_batches, pick_device
 from distill.data.recordings import Batch, deal, find_pieces
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending, say
@@ -84,12 +84,12 @@ def label(
     batches = deal(pieces, SOURCE, subsets, shard_s=shard_s)
     folder = out / "shards"
     _check_room(folder, batches)
-    clear_parts(folder)
     done = Labelled()
     for failure in failures:
         _leave_out(done, failure)
     began = time.monotonic()
-    with _bar(sum(batch.samples for batch in batches)) as bar:
+    with alone(out), _bar(sum(batch.samples for batch in batches)) as bar:
+        clear_parts(folder, SOURCE)
 
         def tick(samples: int) -> None:  # what headers say and what comes out may differ by a few samples
             bar.update(min(samples, bar.total - bar.n))

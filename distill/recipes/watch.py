@@ -3,6 +3,7 @@
     python -m distill.recipes.heterogeneous ... --curves build/curves/s2      tensorboard --logdir build/curves
 
 A run that goes on from a resume file takes its curves up where the file was saved: what was drawn beyond is replaced.
+Among several processes the loss is the mean of all, its terms are those of the first.
 """
 
 from __future__ import annotations

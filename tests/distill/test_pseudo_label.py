@@ -18,7 +18,7 @@ import torch
 from distill.data import label_pool
 from distill.data.corpus import labeller, read_shard, split_of, write_shards
 from distill.data.files import find_audio, load_mono
-from distill.data.label_pool import clear_parts, nth_device, pick_device
+from distill.data.label_pool import alone, clear_parts, nth_device, pick_device
 from distill.data.recordings import find_pieces, read_piece
 from distill.data.utterances import CLASSES
 from distill.recipes.pseudo_label import label, main
@@ -296,14 +296,17 @@ def _die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_half_written_files_of_the_dead_are_removed(tmp_path: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    parts = [tmp_path / f".train-human-00{n}.npz.{pid}.part" for n, pid in enumerate((dead.pid, os.getpid()))]
-    for part in parts:
+def test_half_written_files_are_removed_and_two_commands_do_not_meet(tmp_path: Path) -> None:
+    half, others = (tmp_path / f".train-{source}-000.npz.123.part" for source in ("human", "espeak"))
+    for part in (half, others):
         part.write_bytes(b"half")
-    clear_parts(tmp_path)
-    assert [part.exists() for part in parts] == [False, True]
+    with alone(tmp_path):
+        clear_parts(tmp_path, "human")
+        with pytest.raises(DataError, match="another command"), alone(tmp_path):
+            pass
+    assert (half.exists(), others.exists()) == (False, True)
+    with alone(tmp_path):
+        pass
 
 
 def test_devices_are_found_and_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,10 +333,10 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_peak_memory_does_not_grow_with_the_recordings(tmp_path: Path, teacher: str) -> None:
-    """32 shards of a minute against 4: held together they would take 28 x 2.9 MB more; a shard is all that may be."""
+    """16 shards of a minute against 2: held together they would take 14 x 2.6 MB more; a shard is all that may be."""
     speak(tmp_path / "one.wav", 20.0, 0)
     peaks_kb = []
-    for count in (12, 96):
+    for count in (6, 48):
         folder = tmp_path / f"speech{count}"
         folder.mkdir()
         for number in range(count):
