@@ -119,7 +119,9 @@ def throughput(variant: str) -> None:
                 took[name].append(spent)
     hours = {name: rows * count * 0.02 / statistics.median(each) for name, each in took.items()}
     shown = "   ".join(f"{name} {value:7.1f}" for name, value in hours.items())
-    print(f"{f'train {variant}, hours of speech in a core hour':<44} {shown}   {hours['bf16'] / hours['stretch']:.2f} x")
+    print(
+        f"{f'train {variant}, hours of speech in a core hour':<44} {shown}   {hours['bf16'] / hours['stretch']:.2f} x"
+    )
 
 
 def inference(variant: str) -> None:

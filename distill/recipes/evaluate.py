@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -143,4 +144,5 @@ def open_weights(judged_sha256: str | None, path: Path) -> tuple[Any, Callable[[
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its processes end with it
     raise SystemExit(main())

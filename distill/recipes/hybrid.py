@@ -25,6 +25,7 @@ from distill.recipes.plan import Plan
 from distill.students.spec import load_variant
 from sdk.command import ending
 
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.hybrid", description=__doc__.split("\n")[0])
     parser.add_argument("--variant", required=True, help="student variant, such as s5_plus")

@@ -141,9 +141,13 @@ def run_jobs(todo: Sequence[Job], workers: int = 1) -> dict[str, Tally]:
             with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
                 pending = {pool.submit(job.run): i for i, job in enumerate(todo)}
                 done: dict[int, Tally] = {}
-                for future in as_completed(pending):
-                    done[pending[future]] = future.result()
-                    bar.update()
+                try:
+                    for future in as_completed(pending):
+                        done[pending[future]] = future.result()
+                        bar.update()
+                except BaseException:  # stopped, or a piece failed: nobody waits for what has not begun
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
             pieces = [done[i] for i in range(len(todo))]
     found: dict[str, Tally] = {}
     for job, piece in zip(todo, pieces, strict=True):

@@ -27,8 +27,8 @@ from distill.data.capture import read_captures, to_shard
 from distill.data.corpus import LABEL_HZ, Shard
 from distill.data.files import check_writable
 from distill.data.labels import Phone, from_json
+from distill.data.shelf import load_shards
 from distill.data.utterances import CLASSES
-from distill.recipes.heterogeneous import load_shards
 from distill.recipes.options import note
 from distill.recipes.run import Run
 from distill.recipes.voice2face_feed import Feed, Heard, Objective, Rows, by_source, poses
@@ -113,7 +113,7 @@ def train(
         network.load_state_dict(init.network().state_dict())
     objective = Objective(plan, network, face, seen)
     run = Run.begin(spec, asdict(plan), network)  # type: ignore[arg-type]
-    feed = _feed(spec, plan, shards, network.encoder or encoder, speech, out)
+    feed = _feed(spec, plan, shards, network.encoder or encoder.to(run.accelerator.device), speech, out)
     resume_file = out.with_name(out.name + ".resume")
     if resume_file.exists():
         run.resume(resume_file)
@@ -133,8 +133,7 @@ def train(
     state = half({name: value.cpu() for name, value in run.average.items()})
     trained = TrainedVoice2Face(spec, state, spec.layout, training=provenance)
     trained = calibrated(trained, speech.corpus, None if spec.encoder.trained_here else encoder)
-    trained.save(out)
-    resume_file.unlink(missing_ok=True)
+    run.end(lambda: trained.save(out), resume_file)
     return trained
 
 

@@ -87,9 +87,9 @@ class CausalConv(nn.Module):
             self.conv = nn.Conv2d(inputs, outputs, (1, kernel), (1, stride), dilation=(1, dilation), groups=groups)
         self.norm: nn.Module = BatchNorm(outputs)
 
-    def initial(self, batch: int) -> State:
+    def initial(self, batch: int, device: torch.device | None = None) -> State:
         """Zeros `(B, inputs, 1, left)`; no tensor at all where nothing is looked back on."""
-        return (torch.zeros(batch, self.inputs, 1, self.left),) if self.left else ()
+        return (torch.zeros(batch, self.inputs, 1, self.left, device=device),) if self.left else ()
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Columns that `x` completes, and the state after it."""
@@ -139,10 +139,10 @@ class StreamStudent(nn.Module):
     def _stateful(self) -> list[CausalConv]:
         return [layer for layer in self.modules() if isinstance(layer, CausalConv) and layer.left]
 
-    def initial_state(self, batch: int = 1) -> State:
-        """The state before sample 0: held energy `(B, 1, 1, 1)`, then one tensor for each layer that looks back."""
-        states = (layer.initial(batch)[0] for layer in self._stateful)
-        return (torch.zeros(batch, 1, 1, 1), *states)
+    def initial_state(self, batch: int = 1, device: torch.device | None = None) -> State:
+        """The state before sample 0, on `device`: held energy `(B, 1, 1, 1)`, then a tensor a layer that looks back."""
+        states = (layer.initial(batch, device)[0] for layer in self._stateful)
+        return (torch.zeros(batch, 1, 1, 1, device=device), *states)
 
     def step(self, hop: Tensor, state: State) -> tuple[Tensor, State]:
         """hop (B, 1, 320), state as `initial_state` -> (B, rig) in -1..1 and the next state."""
@@ -154,7 +154,7 @@ class StreamStudent(nn.Module):
     def features(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A whole stream (B, 1, 320 N) -> F_-4 (B, N, fc), F_-3 (B, N, fc), F_-2 (B, N, rig), the last before tanh."""
         x = audio.reshape(audio.shape[0], 1, 1, audio.shape[-1])
-        gained, _ = self._columns(x * self._gain(x), self.initial_state(len(x))[1:])
+        gained, _ = self._columns(x * self._gain(x), self.initial_state(len(x), x.device)[1:])
         one, two, last = (feature.squeeze(2).transpose(1, 2) for feature in gained)
         return one, two, last
 
@@ -165,7 +165,7 @@ class StreamStudent(nn.Module):
     def _gain(self, x: Tensor) -> Tensor:
         """Of every sample (B, 1, 1, n): what `step` finds hop by hop, as one running maximum in logarithms."""
         energy = x.reshape(x.shape[0], -1, HOP_SAMPLES).square().mean(2)
-        decay = torch.arange(energy.shape[1], dtype=torch.float64) * math.log(GAIN_DECAY)
+        decay = torch.arange(energy.shape[1], dtype=torch.float64, device=x.device) * math.log(GAIN_DECAY)
         held = ((energy.double().clamp(min=1e-30).log() - decay).cummax(1).values + decay).exp()
         gain = torch.rsqrt(held.to(x.dtype) + GAIN_FLOOR)
         return gain.repeat_interleave(HOP_SAMPLES, 1).reshape(x.shape)

@@ -125,7 +125,9 @@ class Voice2FaceTeacher:
         self.weights_sha256 = trained.weights_sha256
         self._spec, self._device = trained.spec, torch.device("cpu")
         self._network = trained.network()
-        self._encoder = (self._network.encoder or encoder or build_encoder(trained.spec.encoder)).eval()
+        self._encoder = (
+            (self._network.encoder or encoder or build_encoder(trained.spec.encoder)).eval().to(self._device)
+        )
         if self._encoder.size != trained.spec.features:
             raise CheckpointError(
                 f"{trained.spec.encoder.source} gives features of {self._encoder.size}, the teacher was trained on "
