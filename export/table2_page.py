@@ -56,11 +56,11 @@ Of human speech in quiet. *Recall* is of closures at 2 % false ones, *false* the
 1e-3, ours to curves of hand-corrected phones, the paper's to its teacher's output, so only their order compares. Jitter
 in cm²/frame⁴, with the share of the teacher's. *Paper* behind the slash."""
 _COSTS = """\
-*Multiply-adds* are what the paper calls FLOPs, counted on torch's operators (S0: 0.33 G in both). *Memory, paper's
-way*: parameters and every layer's output, each once, at float32. *Counted*: ours, the whole of a `.pte` that runs:
-packed weights, workspace, one voice's state (a smoothed student runs twice in the same memory, so only the paper's way
-doubles). Time: CPU, one thread, median, all in one run, on {machine}; the paper's CPU is an AMD Ryzen 5975WX. T's costs
-are a lower bound (its recurrent layer is not counted), the paper's too. *Paper* behind the slash."""
+*Multiply-adds* are what the paper's FLOPs come to, counted here on torch's operators. *Memory, paper's way*: parameters
+and every layer's output, each once, at float32. *Counted*: ours, the whole of a `.pte` that runs: packed weights,
+workspace, one voice's state (a smoothed student runs twice in the same memory, so only the paper's way doubles). Time:
+CPU, one thread, median, all in one run, on {machine}; the paper's CPU is an AMD Ryzen 5975WX. T's costs are a lower
+bound (its recurrent layer is not counted), the paper's too. *Paper* behind the slash."""
 _DIFFERENCES = """\
 Differences in points with their 95 % intervals, drawn from the same closures and vowels for both; where 0 lies inside,
 the verdict is *{noise}*. They hold for these test voices and one training each: another seed may move a student by as

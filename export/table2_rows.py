@@ -182,7 +182,7 @@ def _is_lowered(checkpoint: Checkpoint) -> bool:
 
 
 def macs_of(student: Student) -> float:
-    """Multiply-adds of a frame: what the paper calls FLOPs, S0's come to 0.33 G as in its Table 2."""
+    """Multiply-adds of a frame: what the paper's FLOPs come to (S0: 0.35 G here, 0.33 there)."""
     return macs_per_second(student) / FPS
 
 
