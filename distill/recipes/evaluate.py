@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
         if options.gaps:
-            write_gaps(options.gaps, tallies)
+            write_gaps(options.gaps, tallies, judged_sha256 or LABELS)
         if into:
             weights, card = into
             scored = dataclasses.replace(weights, scores={**weights.scores, **scores})

@@ -173,10 +173,19 @@ def scores_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
     return found
 
 
-def write_gaps(path: Path, tallies: Mapping[str, Tally]) -> None:
-    """Every closure and open vowel of every key, for intervals of differences: `human/closures_cm`, ... in an npz."""
+def write_gaps(path: Path, tallies: Mapping[str, Tally], weights_sha256: str) -> None:
+    """Every closure and open vowel of every key, for intervals of differences: `human/closures_cm`, ... in an npz.
+
+    Keys that stand there already are kept where they are of the same weights.
+    """
     arrays = {
         f"{key}/{name}": value.astype(np.float32) for key, t in tallies.items() for name, value in vars(t.gaps).items()
     }
+    found = {name: value for name, value in arrays.items() if len(value)}
+    if path.exists():
+        with np.load(path) as before:
+            if "weights_sha256" in before and str(before["weights_sha256"]) == weights_sha256:
+                kept = {name: before[name] for name in before.files if name.partition("/")[0] not in tallies}
+                found = kept | found
     with atomic_open(path) as stream:
-        np.savez_compressed(stream, **{name: value for name, value in arrays.items() if len(value)})
+        np.savez_compressed(stream, **{**found, "weights_sha256": np.array(weights_sha256)})

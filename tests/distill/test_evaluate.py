@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from distill.recipes.conditions import Item, aligned_set, in_noise
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
 from distill.recipes.run import initialise
-from distill.recipes.tally import score
+from distill.recipes.tally import score, write_gaps
 from distill.recipes.trackers import engine_tracker, open_judged, teacher_kind
 from distill.students.spec import load_variant
 from distill.teachers.neural import SHIPPED
@@ -179,3 +181,20 @@ def test_frames_are_the_players(tmp_path: Path) -> None:
 def test_nothing_to_score_on_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(["teacher"]) == 2
     assert "--synthetic" in capsys.readouterr().err
+
+
+def test_gaps_of_other_sets_are_kept_while_the_weights_are_the_same(tmp_path: Path) -> None:
+    def tally(value: float) -> Any:
+        return SimpleNamespace(gaps=SimpleNamespace(closures_cm=np.array([value]), vowels_cm=np.zeros(0)))
+
+    path = tmp_path / "s.gaps.npz"
+    for key, value in (("human", 0.1), ("espeak", 0.2), ("human", 0.3)):
+        write_gaps(path, {key: tally(value)}, "one")
+    with np.load(path) as found:
+        assert {name: float(found[name][0]) for name in found.files if "/" in name} == {
+            "human/closures_cm": pytest.approx(0.3),
+            "espeak/closures_cm": pytest.approx(0.2),
+        }
+    write_gaps(path, {"espeak": tally(0.4)}, "other")
+    with np.load(path) as found:
+        assert sorted(found.files) == ["espeak/closures_cm", "weights_sha256"]
