@@ -7,6 +7,7 @@ which delegates whole where `native_group_norm` would stay outside).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -153,6 +154,20 @@ class Strided(torch.autograd.Function):
         back = gradient.new_zeros(ctx.shape)
         back.as_strided(*ctx.view).copy_(gradient)
         return back, None, None, None
+
+
+def conclude(
+    x: Tensor, tail: Iterable[nn.Module], fc1: nn.Module, fc2: nn.Module, fc3: nn.Module
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The end of every window student: the tail takes (B, C, 1, T) to one column, then the fully connected layers.
+
+    F_-4 (B, fc), F_-3 (B, fc), F_-2 (B, rig): hidden FC layers, and the last before tanh.
+    """
+    for layer in tail:
+        x = functional.gelu(layer(x))
+    one = functional.gelu(fc1(x))
+    two = functional.gelu(fc2(one))
+    return one.flatten(1), two.flatten(1), fc3(two).flatten(1)
 
 
 def decompose_norms(module: nn.Module, on: bool = True) -> nn.Module:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.students.layers import conclude
 from distill.students.torchaudio_cpu import load_torchaudio
 from distill.students.window import COLUMN_SAMPLES, FIELD_SAMPLES
 from sdk.clock import SAMPLE_RATE_HZ
@@ -127,12 +128,7 @@ class MfccStudent(nn.Module):
 
     def features(self, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, 1, frames) -> F_-4 (B, fc), F_-3 (B, fc), F_-2 (B, rig): hidden FC layers, the last before tanh."""
-        x = columns
-        for layer in self.time:
-            x = functional.gelu(layer(x))
-        one = functional.gelu(self.fc1(x))
-        two = functional.gelu(self.fc2(one))
-        return one.flatten(1), two.flatten(1), self.fc3(two).flatten(1)
+        return conclude(columns, self.time, self.fc1, self.fc2, self.fc3)
 
     def whole(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of one window: (B, 1, 8192) -> three of (B, width)."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.students.layers import ChannelNorm, TimeNorm, WideConv, conv
+from distill.students.layers import ChannelNorm, TimeNorm, WideConv, conclude, conv
 
 COLUMN_SAMPLES = 320
 FIELD_SAMPLES = 400  # receptive field of one trunk column
@@ -62,12 +62,7 @@ class WindowStudent(nn.Module):
         return self._decide(columns, self.wide(columns))
 
     def _decide(self, columns: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.tail_norm(columns + functional.gelu(context))
-        for layer in self.tail:
-            x = functional.gelu(layer(x))
-        one = functional.gelu(self.fc1(x))
-        two = functional.gelu(self.fc2(one))
-        return one.flatten(1), two.flatten(1), self.fc3(two).flatten(1)
+        return conclude(self.tail_norm(columns + functional.gelu(context)), self.tail, self.fc1, self.fc2, self.fc3)
 
     def whole(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of one window: (B, 1, 8192) -> three of (B, width)."""
