@@ -18,7 +18,7 @@ from distill.recipes.conditions import FPS, Item
 from distill.students.spec import Student, StudentSpec
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.teachers.articulatory import animate
-from distill.teachers.neural import SUFFIX as TEACHER_SUFFIX
+from distill.teachers.trained_file import SUFFIX as TEACHER_SUFFIX
 from sdk.artifact import MAGIC
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.engines.base import Engine

@@ -1,7 +1,7 @@
 """The neural teacher: a network that hears the whole utterance, trained by `distill/recipes/teacher.py`.
 
-Its checkpoint is `torch.save` of plain types and tensors, read with `weights_only=True`, weights in float16; it carries
-its rig by name. `TrainedTeacher.load` reads any such file, a studio's own too; the shipped one is the default.
+Its file (`trained_file.py`) has the weights in float16. `TrainedTeacher.load` reads any such file, a studio's own too;
+the shipped one is the default.
 """
 
 from __future__ import annotations
@@ -17,31 +17,23 @@ import torch
 from scipy.signal import resample_poly
 from torch import Tensor
 
-from distill.checkpoint import FileKind, plain_facts, provenance_rows, weights_sha256
+from distill.checkpoint import weights_sha256
 from distill.data.track import RigTrack
 from distill.data.utterances import CLASSES
 from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec
 from distill.teachers.closing import can_close, close_lips
+from distill.teachers.trained_file import TeacherFile, card, with_weights
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import CheckpointError, RigError, TinyfaceError
 from sdk.face import CLOSED_CM
 from sdk.rig import RigLayout
 
-SUFFIX = ".teacher"
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "neural.teacher"
 SETTINGS = Path(__file__).with_suffix(".yaml")
-SCHEMA = 1
 # (resampled length, original, first sample): other pitches, and columns between the columns
 VIEWS = ((1, 1, 0), (10, 9, 0), (9, 8, 160))
 _MIRRORED_SAMPLES = 12800
-_KIND = FileKind(
-    "teacher",
-    "trained teacher of tinyface",
-    SCHEMA,
-    frozenset({"schema", "teacher", "rig", "state", "shut_cm", "training", "scores", "weights_sha256"}),
-    frozenset({"teacher", "weights_sha256"}),
-)
+_FILE = TeacherFile("teacher", TeacherSpec, "trained teacher of tinyface")
 
 
 def load_settings(path: Path = SETTINGS) -> TeacherSpec:
@@ -69,40 +61,16 @@ class TrainedTeacher:
 
     def network(self) -> Bidirectional:
         """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
-        network = Bidirectional(self.spec, len(self.layout), len(CLASSES))
-        try:
-            network.load_state_dict({name: value.float() for name, value in self.state.items()})
-        except RuntimeError as error:
-            raise CheckpointError(f"{self.spec.name}: its weights do not fit its shape: {error}") from error
-        return network.eval()
+        return with_weights(Bidirectional(self.spec, len(self.layout), len(CLASSES)), self.state, self.spec.name)
 
     def save(self, path: Path | str) -> None:
         """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
-        self.network()  # a file that could not be loaded again must never be written
-        payload = {
-            "schema": SCHEMA,
-            "teacher": dataclasses.asdict(self.spec),
-            "rig": {key: list(value) for key, value in dataclasses.asdict(self.layout).items()},
-            "state": {name: value.detach().contiguous() for name, value in self.state.items()},
-            "shut_cm": float(self.shut_cm),
-            "training": plain_facts(self.training, "training"),
-            "scores": plain_facts(self.scores, "scores"),
-            "weights_sha256": self.weights_sha256,
-        }
-        _KIND.write(Path(path), payload)
+        _FILE.write(Path(path), self)
 
     @classmethod
     def load(cls, path: Path | str) -> TrainedTeacher:
         """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged."""
-        raw = _KIND.read(Path(path))
-        try:
-            spec = strict.load(TeacherSpec, raw["teacher"], where=f"{path}: teacher")
-            layout = RigLayout(**{key: tuple(value) for key, value in raw["rig"].items()})
-            trained = cls(spec, raw["state"], layout, float(raw["shut_cm"]), raw["training"], raw["scores"])
-            trained.network()
-        except (TinyfaceError, RigError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{path}: {error}. Train or copy the teacher again") from error
-        return trained
+        return _FILE.read(Path(path), cls)
 
 
 class NeuralTeacher:
@@ -170,23 +138,15 @@ class NeuralTeacher:
 
 def teacher_card(trained: TrainedTeacher) -> str:
     """A Markdown page about a trained teacher: what it is, how it was trained, how well it does."""
-    spec, ears = trained.spec, trained.spec.ears
+    ears = trained.spec.ears
     parameters = sum(value.numel() for value in trained.network().parameters())
     about = (
         f"A teacher: a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at 50 fps. "
         "It hears from both ends and is never shipped to a device; it labels speech for students."
         + (f" Inside it listens a frozen stream student, {ears.name}." if ears else "")
     )
-    facts = {
-        "parameters": f"{parameters:,}",
-        "lips count as shut below": f"{trained.shut_cm:.3f} cm",
-        "weights SHA-256": f"`{trained.weights_sha256}`",
-    }
-    lines = [f"# {spec.name}", "", about, "", *provenance_rows(facts), ""]
-    for title, more in (("How it was trained", trained.training), ("How well it does", trained.scores)):
-        lines += [f"## {title}", "", *provenance_rows(more), ""]
-    return "\n".join(lines)
+    return card(trained, about, {"parameters": f"{parameters:,}"})
 
 
 TEACHER = NeuralTeacher
-MARK, TRAINED, CARD = "teacher", TrainedTeacher, teacher_card  # how its files are known, read and described
+MARK, TRAINED, CARD = _FILE.mark, TrainedTeacher, teacher_card  # how its files are known, read and described

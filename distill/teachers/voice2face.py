@@ -1,8 +1,7 @@
 """The paper's teacher, Voice2Face: HuBERT, a conditional VAE that makes a mesh, and Mesh2Rig (3.1.1, appendix A).
 
-Trained by `distill/recipes/voice2face.py`. A file holds all weights but those of a pretrained HuBERT, which is named
-there by hub name or folder and must be at hand wherever the teacher labels. It is `torch.save` of plain types and
-tensors, read with `weights_only=True`, weights in float16.
+Trained by `distill/recipes/voice2face.py`. A file (`trained_file.py`) holds all weights, in float16, but those of a
+pretrained HuBERT, which is named there by hub name or folder and must be at hand wherever the teacher labels.
 """
 
 from __future__ import annotations
@@ -16,29 +15,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distill.checkpoint import FileKind, plain_facts, provenance_rows, weights_sha256
+from distill.checkpoint import weights_sha256
 from distill.data.track import RigTrack
 from distill.data.utterances import CLASSES
 from distill.teachers.closing import can_close, close_lips
 from distill.teachers.speech_encoder import SpeechEncoder, build_encoder, hear
+from distill.teachers.trained_file import TeacherFile, card, with_weights
 from distill.teachers.voice2face_network import FPS, Voice2Face, Voice2FaceSpec
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import CheckpointError, RigError, TinyfaceError
+from sdk.errors import CheckpointError
 from sdk.face import CLOSED_CM
 from sdk.rig import RigLayout
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "voice2face.teacher"
 SETTINGS = Path(__file__).with_suffix(".yaml")
-MARK = "voice2face"  # the field by which its files are known
-_SCHEMA = 1
-_KIND = FileKind(
-    "teacher",
-    "trained Voice2Face teacher of tinyface",
-    _SCHEMA,
-    frozenset({"schema", MARK, "rig", "state", "shut_cm", "training", "scores", "weights_sha256"}),
-    frozenset({MARK, "weights_sha256"}),
-)
+_FILE = TeacherFile("voice2face", Voice2FaceSpec, "trained Voice2Face teacher of tinyface")
 
 
 def load_settings(path: Path = SETTINGS) -> Voice2FaceSpec:
@@ -71,27 +63,12 @@ class TrainedVoice2Face:
 
     def network(self) -> Voice2Face:
         """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
-        network = Voice2Face(self.spec, len(CLASSES) if "classes.bias" in self.state else 0)
-        try:
-            network.load_state_dict({name: value.float() for name, value in self.state.items()})
-        except RuntimeError as error:
-            raise CheckpointError(f"{self.spec.name}: its weights do not fit its shape: {error}") from error
-        return network.eval()
+        classes = len(CLASSES) if "classes.bias" in self.state else 0
+        return with_weights(Voice2Face(self.spec, classes), self.state, self.spec.name)
 
     def save(self, path: Path | str) -> None:
         """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
-        self.network()  # a file that could not be loaded again must never be written
-        payload = {
-            "schema": _SCHEMA,
-            MARK: dataclasses.asdict(self.spec),
-            "rig": {key: list(value) for key, value in dataclasses.asdict(self.layout).items()},
-            "state": {name: value.detach().contiguous() for name, value in self.state.items()},
-            "shut_cm": float(self.shut_cm),
-            "training": plain_facts(self.training, "training"),
-            "scores": plain_facts(self.scores, "scores"),
-            "weights_sha256": self.weights_sha256,
-        }
-        _KIND.write(Path(path), payload)
+        _FILE.write(Path(path), self)
 
     @classmethod
     def load(cls, path: Path | str) -> TrainedVoice2Face:
@@ -101,15 +78,7 @@ class TrainedVoice2Face:
                 f"{path}: no Voice2Face teacher is shipped; train one with `python -m distill.recipes.voice2face` and "
                 "give its file, or use the neural teacher"
             )
-        raw = _KIND.read(Path(path))
-        try:
-            spec = strict.load(Voice2FaceSpec, raw[MARK], where=f"{path}: {MARK}")
-            layout = RigLayout(**{key: tuple(value) for key, value in raw["rig"].items()})
-            trained = cls(spec, raw["state"], layout, float(raw["shut_cm"]), raw["training"], raw["scores"])
-            trained.network()
-        except (TinyfaceError, RigError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{path}: {error}. Train or copy the teacher again") from error
-        return trained
+        return _FILE.read(Path(path), cls)
 
 
 class Voice2FaceTeacher:
@@ -183,16 +152,9 @@ def voice2face_card(trained: TrainedVoice2Face) -> str:
         + ("a small HuBERT, trained with it." if own else f"{spec.encoder.source}, which is not in the file.")
         + " A teacher: it labels speech for students and is never shipped to a device."
     )
-    facts = {
-        "parameters of the encoder": f"{own:,}" if own else "not in the file",
-        "parameters of the rest": f"{head:,}",
-        "lips count as shut below": f"{trained.shut_cm:.3f} cm",
-        "weights SHA-256": f"`{trained.weights_sha256}`",
-    }
-    lines = [f"# {spec.name}", "", about, "", *provenance_rows(facts), ""]
-    for title, more in (("How it was trained", trained.training), ("How well it does", trained.scores)):
-        lines += [f"## {title}", "", *provenance_rows(more), ""]
-    return "\n".join(lines)
+    encoder = f"{own:,}" if own else "not in the file"
+    return card(trained, about, {"parameters of the encoder": encoder, "parameters of the rest": f"{head:,}"})
 
 
-TEACHER, TRAINED, CARD = Voice2FaceTeacher, TrainedVoice2Face, voice2face_card
+TEACHER = Voice2FaceTeacher
+MARK, TRAINED, CARD = _FILE.mark, TrainedVoice2Face, voice2face_card  # how its files are known, read and described

@@ -1,0 +1,50 @@
+"""Teachers' files: what a shipped one holds is what is written again, and each kind refuses the other's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from distill.recipes.trackers import teacher_kind
+from distill.teachers import neural, voice2face
+from sdk.errors import CheckpointError
+
+KINDS = pytest.mark.parametrize("kind", [neural, voice2face], ids=lambda module: str(module.MARK))
+
+
+def fields(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(path, weights_only=True)
+    return found
+
+
+@KINDS
+def test_a_shipped_file_is_written_again_as_it_was(kind: Any, tmp_path: Path) -> None:
+    kind.TRAINED.load(kind.SHIPPED).save(tmp_path / "again.teacher")
+    before, after = fields(kind.SHIPPED), fields(tmp_path / "again.teacher")
+    assert list(after) == list(before)
+    assert list(after["state"]) == list(before["state"])
+    for name, value in before.pop("state").items():
+        assert after["state"][name].dtype == value.dtype, name
+        assert torch.equal(after["state"][name], value), name
+    del after["state"]
+    assert after == before
+
+
+@KINDS
+def test_a_file_is_known_by_its_mark_and_refused_by_the_other_kind(kind: Any) -> None:
+    assert teacher_kind(kind.SHIPPED).trained is kind.TRAINED
+    other = neural if kind is voice2face else voice2face
+    with pytest.raises(CheckpointError, match=r"a foreign file: it holds no trained .* of tinyface"):
+        other.TRAINED.load(kind.SHIPPED)
+
+
+@KINDS
+def test_a_lip_gap_that_is_no_number_is_refused_by_the_files_name(kind: Any, tmp_path: Path) -> None:
+    raw = fields(kind.SHIPPED)
+    raw["shut_cm"] = None
+    torch.save(raw, tmp_path / "a.teacher")
+    with pytest.raises(CheckpointError, match=r"a\.teacher: .* Train or copy the teacher again"):
+        kind.TRAINED.load(tmp_path / "a.teacher")
