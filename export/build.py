@@ -19,13 +19,24 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Checkpoint
 from distill.twin import TWIN_PRECISIONS, twin_path
 from export.backends.base import exportable, load_backend
-from export.choose import CHECKPOINTS, Candidate, automatic_backends, exceeded, load_candidates, lower, plan, ranked
+from export.choose import (
+    CHECKPOINTS,
+    Candidate,
+    Wanted,
+    automatic_backends,
+    exceeded,
+    load_candidates,
+    lower,
+    plan,
+    ranked,
+)
 from export.delivery import deliver, workshop, write
 from export.heard import listen
 from export.lower import Lowered
@@ -41,8 +52,8 @@ from export.verify import tolerance, verify
 from profiles.harness import Measured, measure
 from profiles.show import show_bytes
 from sdk.artifact import seal
-from sdk.command import say
-from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, TinyfaceError
+from sdk.command import ending, say
+from sdk.errors import BudgetExceeded, CheckpointError, ConfigError
 from sdk.rig import RigLayout
 
 Say = Callable[[str], None]
@@ -50,27 +61,14 @@ Loaded = list[tuple[Path, Checkpoint]]
 BUILT = Path("build/all")  # where `--all` is usually sent, and its measured figures are looked for
 
 
-def build(
-    budget_bytes: int,
-    out: Path,
-    student: str | None = None,
-    checkpoint: Path | None = None,
-    precision: str = "auto",
-    checkpoints: Path = CHECKPOINTS,
-    rig: RigLayout | None = None,
-    say: Say = lambda line: None,
-    backends: Sequence[str] = (),
-) -> dict[str, Any]:
+def build(budget_bytes: int, out: Path, wanted: Wanted, say: Say = lambda line: None) -> dict[str, Any]:
     """Build the best point that fits `budget_bytes` into the folder `out`; returns the content of `report.json`.
 
-    student: only this one. checkpoint: only this file. precision: `auto`, or one of `PRECISIONS`. checkpoints: the
-    folder to choose from. rig: refuse any other. backends: only these; where none is named, all that a budget may
-    choose.
     Raises `BudgetExceeded`, `CheckpointError`, `ConfigError`, `EngineUnavailable`, `VerificationError`, `DataError`;
     `out` is as before.
     """
     with workshop(out) as folder:
-        planned, others = plan_all(student, checkpoint, precision, checkpoints, rig, say, backends)
+        planned, others = plan_all(wanted, say)
         say(f"      {show_bytes(budget_bytes)} for everything:")
         for candidate in planned:
             needs = show_bytes(candidate.rows.counted_bytes)
@@ -84,49 +82,42 @@ def build(
     return report
 
 
-def plan_all(
-    student: str | None,
-    checkpoint: Path | None,
-    precision: str,
-    checkpoints: Path,
-    rig: RigLayout | None,
-    say: Say,
-    backends: Sequence[str],
-) -> tuple[list[Candidate], Callable[[], list[Candidate]]]:
+def plan_all(wanted: Wanted, say: Say) -> tuple[list[Candidate], Callable[[], list[Candidate]]]:
     """The points asked for, best first, and a function that plans the rest of the folder. See `build`."""
+    precision = wanted.precision
     check_precision(precision)
-    for name in backends:
+    for name in wanted.backends:
         exportable(name)
-    names = list(backends) or automatic_backends()
+    names = wanted.backends or automatic_backends()
     say("[1/6] load")
-    wanted, others = load_wanted(student, checkpoint, checkpoints, rig, say)
+    loaded, others = load_wanted(wanted, say)
     say("[2/6] plan")
-    planned = ranked(_plan_each(wanted, precision, checkpoint is not None, say, names))
+    planned = ranked(_plan_each(loaded, precision, wanted.checkpoint is not None, say, names))
     if not planned:
         raise ConfigError(f"no point of {precision} can be planned for {', '.join(names)}: give another --precision")
     return planned, lambda: _plan_each(others, precision, False, say, names)
 
 
-def load_wanted(
-    student: str | None, checkpoint: Path | None, checkpoints: Path, rig: RigLayout | None, say: Say
-) -> tuple[Loaded, Loaded]:
+def load_wanted(wanted: Wanted, say: Say) -> tuple[Loaded, Loaded]:
     """The checkpoints asked for, and the rest of the folder, which an error may recommend."""
-    paths = sorted(checkpoints.glob("*.pt")) if checkpoint is None else [checkpoint]
-    loaded, errors = load_candidates(paths, rig)
-    if checkpoint is not None and errors:
+    paths = sorted(wanted.checkpoints.glob("*.pt")) if wanted.checkpoint is None else [wanted.checkpoint]
+    loaded, errors = load_candidates(paths, wanted.rig)
+    if wanted.checkpoint is not None and errors:
         raise errors[0]
     for error in errors:
         say(f"      left out: {error}")
     if not loaded:
         reasons = "; ".join(map(str, errors)) or "there is no .pt file in it"
         raise CheckpointError(
-            f"{checkpoints}: no usable checkpoint: {reasons}. Train one with `python -m distill.recipes.heterogeneous`"
+            f"{wanted.checkpoints}: no usable checkpoint: {reasons}. "
+            "Train one with `python -m distill.recipes.heterogeneous`"
         )
-    wanted = [pair for pair in loaded if student in (None, pair[0].stem, pair[1].spec.name)]
-    if not wanted:
+    student = wanted.student
+    asked = [pair for pair in loaded if student in (None, pair[0].stem, pair[1].spec.name)]
+    if not asked:
         raise ConfigError(f"no checkpoint of {student!r}; there are: {', '.join(path.stem for path, _ in loaded)}")
-    kept = {path for path, _ in wanted}
-    return wanted, [pair for pair in loaded if pair[0] not in kept]
+    kept = {path for path, _ in asked}
+    return asked, [pair for pair in loaded if pair[0] not in kept]
 
 
 def _plan_each(loaded: Loaded, precision: str, strict: bool, say: Say, backends: Sequence[str]) -> list[Candidate]:
@@ -214,10 +205,6 @@ def check_precision(precision: str) -> None:
         raise ConfigError(f"precision {precision!r} cannot be built; there are: auto, {', '.join(PRECISIONS)}")
 
 
-def _rig(name: str) -> RigLayout:
-    return RigLayout.arkit() if name == "arkit" else RigLayout.from_file(name)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0 built, 2 an error that is explained on stderr, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m export.build", description="Build the best artefact that fits.")
@@ -233,14 +220,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="build every point, each into a folder of --out; resumable")
     parser.add_argument("--backends", action="store_true", help="list the backends and what each lacks here")
     options = parser.parse_args(arguments)
-    try:
-        return _run(options)
-    except TinyfaceError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    with ending(named=True) as end:
+        end.status = _run(options)
+    return end.status
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -249,25 +231,25 @@ def _run(options: argparse.Namespace) -> int:
     if options.backends:
         print(explain.backend_table())
         return 0
-    rig = _rig(options.rig) if options.rig else None
+    rig = RigLayout.named(options.rig) if options.rig else None
     backends = allowed_backends(options.device, options.backend)
+    wanted = Wanted(options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig, backends)
     if options.all:
         if options.out is None:
             raise ConfigError("say where to build every point: --out FOLDER")
-        wanted = (options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig, backends)
-        summary = every.build_every(options.out, *wanted)
+        summary = every.build_every(options.out, wanted)
         print(f"{options.out / 'summary.md'}: {len(summary['built'])} built, {len(summary['failed'])} not")
         return 2 if summary["failed"] else 0
     if options.backend != "auto" and load_backend(options.backend).rows is None:
-        return _run_foreign(options, rig)
+        return _run_foreign(options, wanted)
     budget_bytes, precision = target(options.budget, options.device, options.precision)
-    wanted = (options.student, options.checkpoint, precision, CHECKPOINTS, rig, backends)
+    wanted = replace(wanted, precision=precision)
     if options.out is None:
         if not options.explain:
             raise ConfigError("say where to build: --out FOLDER; or ask for the table alone with --explain")
-        print(explain.explain(budget_bytes, *wanted))
+        print(explain.explain(budget_bytes, wanted))
         return 0
-    report = build(budget_bytes, options.out, *wanted[:-1], say=say, backends=backends)
+    report = build(budget_bytes, options.out, wanted, say)
     memory, choice = report["memory"], report["choice"]
     if options.explain:
         print(explain.report_table(report))
@@ -276,13 +258,12 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run_foreign(options: argparse.Namespace, rig: RigLayout | None) -> int:
+def _run_foreign(options: argparse.Namespace, wanted: Wanted) -> int:
     from export.foreign import build_foreign
 
     if options.out is None:
         raise ConfigError("say where to build: --out FOLDER")
-    wanted = (options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig)
-    report = build_foreign(options.backend, options.out, *wanted, say=say)
+    report = build_foreign(options.backend, options.out, wanted, say)
     choice, proof = report["choice"], report["verification"]
     verified = "verified" if proof["verified"] else f"not verified: {proof['why']}"
     print(f"{options.out}: {choice['student']} {choice['precision']} for {choice['backend']}; {verified}")

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from export.build import BUILT, plan_all
-from export.choose import CHECKPOINTS, Candidate
+from export.choose import CHECKPOINTS, Candidate, Wanted
 from export.explain import choose
 from export.pareto import Built, Key, find_built, key, needs
 from export.target import allowed_backends, target
 from profiles.device import device_names
 from profiles.show import show_bytes
 from profiles.table import markdown
-from sdk.errors import DataError, TinyfaceError
+from sdk.command import ending
+from sdk.errors import DataError
 from sdk.whole import whole_file
 
 BUDGETS = ("20MB", "8MB", "4MB", "2MB", "1MB", "500KB", "100KB")
@@ -96,13 +96,13 @@ def choices(
     targets: Sequence[tuple[str, str | None, str | None]], built: Mapping[Key, Built], checkpoints: Path = CHECKPOINTS
 ) -> list[Choice]:
     """For each (name, budget, device); see `export.target`. Raises as `export.build.build`."""
-    plans: dict[tuple[str, tuple[str, ...]], list[Candidate]] = {}
+    plans: dict[Wanted, list[Candidate]] = {}
     found = []
     for name, budget, device in targets:
         budget_bytes, precision = target(budget, device, None)
-        wanted = (precision, allowed_backends(device))
+        wanted = Wanted(precision=precision, checkpoints=checkpoints, backends=allowed_backends(device))
         if wanted not in plans:
-            plans[wanted], _ = plan_all(None, None, precision, checkpoints, None, lambda line: None, wanted[1])
+            plans[wanted], _ = plan_all(wanted, lambda line: None)
         found.append(choice(name, plans[wanted], budget_bytes, precision, built))
     return found
 
@@ -119,17 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not budgets and not devices:
         budgets, devices = list(BUDGETS), ["all"]
     names = [name for one in devices for name in (device_names() if one == "all" else [one])]
-    try:
+    with ending(named=True) as end:
         targets = [(one, one, None) for one in budgets] + [(one, None, one) for one in names]
         found = choices(targets, find_built(options.built))
         print(table(found))
         if options.json:
             with whole_file(options.json, DataError) as stream:
                 stream.write(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False).encode("utf-8"))
-    except TinyfaceError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

@@ -24,6 +24,20 @@ RANKED_SETS = ("espeak", "espeak_10db", "human", "human_10db")
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which points to choose from. student: only this one. checkpoint: only this file. precision: `auto`, or one of
+    `PRECISIONS`. checkpoints: the folder of them. rig: refuse any other. backends: only these; where none is named, all
+    that a budget may choose."""
+
+    student: str | None = None
+    checkpoint: Path | None = None
+    precision: str = "auto"
+    checkpoints: Path = CHECKPOINTS
+    rig: RigLayout | None = None
+    backends: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A checkpoint at a precision for a backend, with its quality, its computed memory and its estimated cost."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from export.build import finish, make_program, plan_all
-from export.choose import Candidate
+from export.choose import Candidate, Wanted
 from export.delivery import deliver, workshop
 from export.memory import error_percent
 from export.papers import write_papers
@@ -23,7 +23,6 @@ from profiles.show import show_bytes
 from profiles.table import markdown
 from sdk.command import say
 from sdk.errors import DataError, TinyfaceError
-from sdk.rig import RigLayout
 from sdk.whole import whole_file
 
 UNLIMITED_BYTES = 1 << 40
@@ -31,21 +30,13 @@ SUMMARY_SCHEMA = 1
 _ROWS = ("counted_bytes", "load_peak_bytes", "workspace_bytes", "steady_bytes", "program_bytes")
 
 
-def build_every(
-    out: Path,
-    student: str | None,
-    checkpoint: Path | None,
-    precision: str,
-    checkpoints: Path,
-    rig: RigLayout | None,
-    backends: Sequence[str],
-) -> dict[str, Any]:
-    """Build each point into a folder of `out`; returns the content of `summary.json`. Arguments as of `build`.
+def build_every(out: Path, wanted: Wanted) -> dict[str, Any]:
+    """Build each point into a folder of `out`; returns the content of `summary.json`.
 
     A point that cannot be built is listed with the reason; the others are built all the same. Raises as `build` where
     nothing can be planned or nothing can be written.
     """
-    planned, _ = plan_all(student, checkpoint, precision, checkpoints, rig, say, backends)
+    planned, _ = plan_all(wanted, say)
     reports, failed = [], {}
     for number, candidate in enumerate(planned, 1):
         folder = out / folder_name(candidate)

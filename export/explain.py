@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from export.backends.base import backend_names, cannot_run, load_backend
 from export.build import BUILT, plan_all
-from export.choose import Candidate, exceeded
+from export.choose import Candidate, Wanted, exceeded
 from export.pareto import Built, Key, Row, find_built, needs, pareto_rows, table
 from export.report import why_chosen
 from profiles.show import show_bytes
 from profiles.table import markdown
 from sdk.command import say
-from sdk.rig import RigLayout
 
 LEGEND = (
     "quality: recall of lip closures at 2 % false ones, mean over the test sets. PBM, jitter: on human speech in "
@@ -23,21 +21,12 @@ LEGEND = (
 )
 
 
-def explain(
-    budget_bytes: int,
-    student: str | None,
-    checkpoint: Path | None,
-    precision: str,
-    checkpoints: Path,
-    rig: RigLayout | None,
-    backends: Sequence[str],
-    built: Mapping[Key, Built] | None = None,
-) -> str:
-    """What `build` with the same arguments would choose, and why, as a table; arguments as there.
+def explain(budget_bytes: int, wanted: Wanted, built: Mapping[Key, Built] | None = None) -> str:
+    """What `build` with the same arguments would choose, and why, as a table.
 
     built: points measured before; those below `build/all` where it is None. Raises as `build`.
     """
-    planned, others = plan_all(student, checkpoint, precision, checkpoints, rig, say, backends)
+    planned, others = plan_all(wanted, say)
     known = find_built(BUILT) if built is None else built
     chosen = choose(planned, budget_bytes, known)
     shown = pareto_rows(planned, budget_bytes, known, chosen)

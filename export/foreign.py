@@ -18,7 +18,7 @@ from typing import Any
 from distill.checkpoint import Checkpoint
 from export.backends.base import Backend, cannot_run, exportable
 from export.build import load_wanted
-from export.choose import CHECKPOINTS, quality
+from export.choose import Wanted, quality
 from export.delivery import deliver, workshop, write
 from export.lower import Lowered
 from export.papers import write_papers
@@ -29,29 +29,21 @@ from profiles.harness import measure
 from profiles.show import show_bytes
 from sdk.artifact import seal
 from sdk.errors import ConfigError
-from sdk.rig import RigLayout
 
 
 def build_foreign(
-    name: str,
-    out: Path,
-    student: str | None = None,
-    checkpoint: Path | None = None,
-    precision: str = "auto",
-    checkpoints: Path = CHECKPOINTS,
-    rig: RigLayout | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    name: str, out: Path, wanted: Wanted, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
     """Export for the backend `name` into the folder `out`; returns the content of `report.json`.
 
-    Arguments as of `build`. Raises `EngineUnavailable` with what is missing, `ConfigError` for a precision that the
-    backend does not take, and as `build`.
+    wanted: as of `build`, but for its backends, which do not count. Raises `EngineUnavailable` with what is missing,
+    `ConfigError` for a precision that the backend does not take, and as `build`.
     """
     backend = exportable(name)
     with workshop(out) as folder:
         say("[1/4] load")
-        wanted, _ = load_wanted(student, checkpoint, checkpoints, rig, say)
-        path, chosen, point = _best(wanted, backend, name, precision)
+        loaded, _ = load_wanted(wanted, say)
+        path, chosen, point = _best(loaded, backend, name, wanted.precision)
         say(f"[2/4] lower: {path.stem} in {point.precision}, {backend.title}")
         lowered = backend.lower(point.student)
         why_not = cannot_run(backend)
@@ -69,11 +61,11 @@ def build_foreign(
 
 
 def _best(
-    wanted: Sequence[tuple[Path, Checkpoint]], backend: Backend, name: str, precision: str
+    loaded: Sequence[tuple[Path, Checkpoint]], backend: Backend, name: str, precision: str
 ) -> tuple[Path, Checkpoint, Point]:
     """The point of the best scores that the backend takes."""
     found = []
-    taken = [pair for pair in wanted if pair[1].spec.family in backend.families]
+    taken = [pair for pair in loaded if pair[1].spec.family in backend.families]
     if not taken:
         raise ConfigError(f"backend {name} takes {', '.join(backend.families)} students only: give another --student")
     for path, checkpoint in taken:

@@ -26,6 +26,7 @@ import torch
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
+from distill.data.corpus import Shard
 from distill.data.files import atomic_write_text, check_writable
 from distill.recipes.feeds import Feed, feed_of
 from distill.recipes.heterogeneous import load_shards
@@ -62,8 +63,8 @@ def fine_tune(
     student = training_mode(calibrate(with_grids(parent.student(), keep), corpus_rows(shards, augment)))
     feed = feed_of(parent.spec, plan, shards, augment, second)
     run = _tune(student, parent, plan, feed, out, list(keep))
-    training = _provenance("quantisation-aware fine-tuning", plan, feed, run, note, second) | {"keep": list(keep)}
-    twin = to_twin(parent, freeze(student), training)
+    training = _provenance("quantisation-aware fine-tuning", plan, shards, feed, run, note, second)
+    twin = to_twin(parent, freeze(student), training | {"keep": list(keep)})
     twin.save(out)
     atomic_write_text(out.with_suffix(".md"), twin_card(twin))
     _resume_file(out).unlink(missing_ok=True)
@@ -86,9 +87,11 @@ def control(
     student = parent.student()
     if isinstance(student, StreamStudent):
         fold_norms(student)
-    feed = feed_of(parent.spec, plan, load_shards(corpus, "train"), augment, second)
+    shards = load_shards(corpus, "train")
+    feed = feed_of(parent.spec, plan, shards, augment, second)
     run = _tune(training_mode(student), parent, plan, feed, out, None)
-    training = _provenance("fine-tuning without rounding", plan, feed, run, note, second) | {"init": parent.training}
+    training = _provenance("fine-tuning without rounding", plan, shards, feed, run, note, second)
+    training["init"] = parent.training
     checkpoint = Checkpoint(parent.spec, unfolded(parent, student), training, {}, parent.layout)
     checkpoint.save(out)
     _resume_file(out).unlink(missing_ok=True)
@@ -121,11 +124,18 @@ def _resume_file(out: Path) -> Path:
 
 
 def _provenance(
-    recipe: str, plan: Plan, feed: Feed, run: Run, note: Mapping[str, object], second: Checkpoint | None
+    recipe: str,
+    plan: Plan,
+    shards: Sequence[Shard],
+    feed: Feed,
+    run: Run,
+    note: Mapping[str, object],
+    second: Checkpoint | None,
 ) -> dict[str, Any]:
-    teacher = {"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}
+    features = {"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}
     return {
-        "recipe": recipe, "teacher": "articulatory", **teacher, "plan": asdict(plan),
+        "recipe": recipe,
+        "teacher": ", ".join(sorted({shard.teacher for shard in shards})), **features, "plan": asdict(plan),
         "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
         "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
     }  # fmt: skip

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,8 +37,8 @@ from export.grids import GELU_FLOOR, DynamicConv, GridConv, Int8Conv, Watcher, c
 from export.keep import KEEP, KEEP_DYNAMIC, kept
 from export.verify import golden_stretches
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.command import command_line
-from sdk.errors import CheckpointError, ConfigError, TinyfaceError
+from sdk.command import command_line, ending
+from sdk.errors import CheckpointError, ConfigError
 
 ROW_S = 6.0
 GOLDEN_ROWS = 24
@@ -238,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     command = command_line("export.quantise", arguments)
     out = options.out or twin_path(options.checkpoint, options.precision)
-    try:
+    with ending() as end:
         check_writable(out)
         parent = Checkpoint.load(options.checkpoint)
         keep = kept(options.checkpoint, parent, options.precision)
@@ -248,10 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
         twin = post_training(parent, rows, note, keep, options.precision)
         twin.save(out)
         atomic_write_text(out.with_suffix(".md"), twin_card(twin))
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

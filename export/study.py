@@ -27,7 +27,7 @@ import sdk
 from distill.checkpoint import Checkpoint, plain_facts
 from distill.data.augment import Augment
 from distill.data.files import atomic_write_text
-from distill.recipes.conditions import Item, aligned_set, synthetic_set
+from distill.recipes.conditions import Item, read_sets
 from distill.recipes.evaluate import evaluate
 from distill.recipes.heterogeneous import load_shards
 from distill.twin import TWIN_PRECISIONS, Twin, twin_path
@@ -174,8 +174,7 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
     paths = [options.checkpoints / f"{name}.pt" for name in names]
     if not paths or not all(path.exists() for path in paths):
         raise DataError(f"{options.checkpoints}: no checkpoint of {', '.join(names) or 'any name'}")
-    sets = {"espeak": synthetic_set(options.synthetic)} if options.synthetic else {}
-    sets |= {"human": aligned_set(options.aligned)} if options.aligned else {}
+    sets = read_sets({"espeak": options.synthetic, "human": options.aligned})
     speech = corpus_rows(load_shards(options.corpus, "train"), Augment()) if options.corpus else []
     given = Given(speech, sets, Face.default())
     pairs = [(path, precision) for path in paths for precision in options.precisions]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import copy
 import io
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -31,7 +30,8 @@ from distill.students.stream import CausalConv, StreamStudent
 from export.deploy_stream import DeployedStream
 from export.grids import LOW, DynamicConv, Grid, Int8Conv
 from sdk.artifact import seal
-from sdk.errors import ConfigError, TinyfaceError
+from sdk.command import ending
+from sdk.errors import ConfigError
 
 
 def torchscript(student: Student) -> bytes:
@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
     parser.add_argument("--out", type=Path, required=True, help=".pt to write")
     options = parser.parse_args(arguments)
-    try:
+    with ending() as end:
         check_writable(options.out)
         checkpoint = Checkpoint.load(options.checkpoint)
         (point,) = points(options.checkpoint, checkpoint, options.precision)
@@ -126,11 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
             errors = verify([tried], point.student)
         with atomic_open(options.out) as stream:
             stream.write(sealed)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{options.out}: {len(sealed):,} bytes, off by {max(errors.values()):.1e} at most on golden speech")
-    return 0
+        print(f"{options.out}: {len(sealed):,} bytes, off by {max(errors.values()):.1e} at most on golden speech")
+    return end.status
 
 
 if __name__ == "__main__":

@@ -23,13 +23,16 @@ class Ending:
 
 
 @contextmanager
-def ending(stopped: str = "interrupted; nothing was written") -> Iterator[Ending]:
-    """Errors of ours become a line on stderr, and so does Ctrl-C (`stopped`), never a traceback."""
+def ending(stopped: str = "interrupted; nothing was written", named: bool = False) -> Iterator[Ending]:
+    """Errors of ours become a line on stderr, and so does Ctrl-C (`stopped`), never a traceback.
+
+    named: the line begins with the error's name, `BudgetExceeded: ...`, instead of `error: ...`.
+    """
     end = Ending()
     try:
         yield end
     except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{type(error).__name__ if named else 'error'}: {error}", file=sys.stderr)
         end.status = 2
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)

@@ -100,6 +100,11 @@ class RigLayout:
         except RigError as error:
             raise RigError(f"{path}: {error}") from None
 
+    @classmethod
+    def named(cls, name: str) -> RigLayout:
+        """`arkit`, or else the rig in the text file at that path. Raises as `from_file`."""
+        return cls.arkit() if name == "arkit" else cls.from_file(name)
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -26,6 +26,7 @@ from distill.students.spec import load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
 from export.build import build
+from export.choose import Wanted
 from sdk.audio import StreamingResampler
 
 ROUNDS = 3 if "--quick" in sys.argv else 9
@@ -132,7 +133,7 @@ def inference(variant: str) -> None:
     assert isinstance(student, WindowStudent)
     window = np.random.default_rng(0).normal(0, 0.1, 8192).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        build(64_000_000, Path(folder) / "out", checkpoint=path)
+        build(64_000_000, Path(folder) / "out", Wanted(checkpoint=path))
         pte, pt = (sdk.open(Path(folder) / "out" / name) for name in ("model.pte", "model.pt"))
 
         def eager() -> None:
@@ -186,7 +187,7 @@ def hops(variant: str) -> None:
     assert isinstance(student, StreamStudent)
     hop = np.random.default_rng(0).normal(0, 0.1, (16, HOP_SAMPLES)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        build(64_000_000, Path(folder) / "out", checkpoint=path)
+        build(64_000_000, Path(folder) / "out", Wanted(checkpoint=path))
         engine = sdk.open(Path(folder) / "out" / "model.pte")
         assert isinstance(engine, sdk.StreamEngine)
 

@@ -19,7 +19,7 @@ from typing import Any
 from distill.checkpoint import Checkpoint
 from distill.recipes.sweep import macs_per_second
 from export.build import build as build_artefact
-from export.choose import CHECKPOINTS
+from export.choose import CHECKPOINTS, Wanted
 from runtime_examples.native.build import build as build_native
 from sdk.artifact import open_artifact
 
@@ -36,7 +36,7 @@ def artefacts(out: Path, window: str) -> list[tuple[str, Path, Checkpoint]]:
         for precision in ("fp32", *(["int8"] if name != window and twin.exists() else [])):
             folder = out / f"{name}-{precision}"
             if not (folder / "report.json").exists():
-                build_artefact(64_000_000, folder, checkpoint=path, precision=precision)
+                build_artefact(64_000_000, folder, Wanted(checkpoint=path, precision=precision))
             made.append((f"{name} {precision}", folder, Checkpoint.load(path)))
     return made
 

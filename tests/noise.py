@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from distill.checkpoint import Checkpoint
 from export.build import build
-from export.choose import CHECKPOINTS
+from export.choose import CHECKPOINTS, Wanted
 from export.deploy import deploy
 from export.lower import export_program, lower
 from profiles.compare import Change, compare
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/noise"))
     options = parser.parse_args()
     checkpoint = CHECKPOINTS / f"{options.student}.pt"
-    build(64_000_000, options.out / "built", checkpoint=checkpoint)
+    build(64_000_000, options.out / "built", Wanted(checkpoint=checkpoint))
     original = options.out / "built" / "model.pte"
     copy = plant(original, checkpoint, options.out / "planted" / "model.pte", options.channels)
     plan = Plan(

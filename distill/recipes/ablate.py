@@ -25,7 +25,7 @@ from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
 from distill.data.files import atomic_write_text
 from distill.recipes import heterogeneous
-from distill.recipes.conditions import Item, aligned_set, conditions, synthetic_set
+from distill.recipes.conditions import Item, conditions, read_sets
 from distill.recipes.finetune import plan_after
 from distill.recipes.plan import PLAN_FIELDS, Plan
 from distill.recipes.sweep import read_log
@@ -146,11 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     with ending("stopped; the same command goes on from what is in the log") as end:
         variant, rows = read_rows(options.rows)
-        sets: dict[str, list[Item]] = {}
-        if options.aligned:
-            sets["human"] = aligned_set(options.aligned)
-        if options.synthetic:
-            sets["espeak"] = synthetic_set(options.synthetic)
+        sets = read_sets({"human": options.aligned, "espeak": options.synthetic})
         if not sets:
             raise DataError("nothing to score on: give --aligned, --synthetic or both")
         second = Checkpoint.load(options.second_teacher) if options.second_teacher else None

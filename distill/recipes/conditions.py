@@ -88,6 +88,20 @@ def _called(name: str, word: str) -> bool:
     return name == word or name.endswith(f"_{word}")
 
 
+def read_sets(folders: Mapping[str, Path | None], clips: Sequence[str] = ()) -> dict[str, list[Item]]:
+    """The sets whose folders are given, each read as its name says, in the order of `folders`.
+
+    clips: of `facegood` these alone. Raises `DataError` for a folder that does not hold what it should.
+    """
+    readers: dict[str, Callable[[Path], list[Item]]] = {
+        "espeak": synthetic_set,
+        "mandarin": synthetic_set,
+        "human": aligned_set,
+        "facegood": lambda folder: captured_set(folder, clips),
+    }
+    return {name: readers[name](folder) for name, folder in folders.items() if folder is not None}
+
+
 def rest_set() -> dict[str, list[Item]]:
     """No speech: digital silence, and steady noise alone at three levels, by key (`silence`, `noise_60db`, ...)."""
     count = _REST_SECONDS * SAMPLE_RATE_HZ

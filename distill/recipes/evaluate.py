@@ -25,20 +25,12 @@ from typing import Any
 
 from distill.checkpoint import Checkpoint, model_card
 from distill.data.files import atomic_write_text
-from distill.recipes.conditions import (
-    CONDITIONS,
-    REST,
-    Item,
-    aligned_set,
-    captured_set,
-    check_conditions,
-    synthetic_set,
-)
+from distill.recipes.conditions import CONDITIONS, REST, Item, check_conditions, read_sets
 from distill.recipes.conditions import conditions as each_condition
 from distill.recipes.tally import LABELS, jobs, run_jobs, score, scores_of, write_gaps
 from distill.recipes.trackers import engine_tracker, open_judged, teacher_kind, teacher_tracker
-from distill.teachers.neural import SUFFIX as TEACHER_SUFFIX
 from distill.teachers.neural import NeuralTeacher
+from distill.teachers.trained_file import SUFFIX as TEACHER_SUFFIX
 from distill.twin import SUFFIX as TWIN_SUFFIX
 from distill.twin import Twin, twin_card
 from sdk.command import ending
@@ -75,17 +67,6 @@ def table(rows: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", *below]).rstrip()
 
 
-def read_sets(options: argparse.Namespace) -> dict[str, list[Item]]:
-    """The sets whose folders are given, in the order of the table. Raises `DataError`."""
-    readers: dict[str, tuple[Path | None, Callable[[Path], list[Item]]]] = {
-        "espeak": (options.synthetic, synthetic_set),
-        "human": (options.aligned, aligned_set),
-        "mandarin": (options.mandarin, synthetic_set),
-        "facegood": (options.facegood, lambda folder: captured_set(folder, options.clips)),
-    }
-    return {name: read(folder) for name, (folder, read) in readers.items() if folder is not None}
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("artefact", help=".pte, .pt or .teacher to score, a teacher's name, or the word `teacher`")
@@ -104,7 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with ending() as end:
         wanted = check_conditions(options.conditions.split(","))
-        sets = read_sets(options)
+        folders = {
+            "espeak": options.synthetic, "human": options.aligned, "mandarin": options.mandarin,
+            "facegood": options.facegood,
+        }  # fmt: skip
+        sets = read_sets(folders, options.clips)
         if not sets and not options.rest:
             raise DataError("nothing to score on: give --synthetic, --aligned, --mandarin, --facegood or --rest")
         judged_sha256 = None if options.artefact == LABELS else open_judged(options.artefact)[2]

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from distill.checkpoint import Checkpoint
 from distill.data.files import check_writable
 from distill.data.visemes import MAPPINGS, english
-from distill.recipes.conditions import FPS, Item, aligned_set, synthetic_set
+from distill.recipes.conditions import FPS, Item, read_sets
 from distill.recipes.probe_report import LABELS, PHONEME, SetScores, table, write
 from distill.students.hubert_cnn import HubertCnnStudent
 from distill.students.mfcc import MfccStudent
@@ -263,12 +263,11 @@ def main(arguments: list[str] | None = None) -> int:
         student, spec = checkpoint.student(), checkpoint.spec
         layers_of(student)  # refuses a stream before any work
         check_writable(options.out / f"{spec.name}.json")
-        sets = {"human": (options.aligned, aligned_set), "espeak": (options.synthetic, synthetic_set)}
-        given = {name: read(folder) for name, (folder, read) in sets.items() if folder}
-        if not given:
+        sets = read_sets({"human": options.aligned, "espeak": options.synthetic})
+        if not sets:
             raise DataError("nothing to probe on: give --aligned, --synthetic or both")
         window, most = WindowSpec(spec.input_samples, spec.future_samples), (options.learn, options.test)
-        scores = {name: probe(student, window, items, most, options.seed) for name, items in given.items()}
+        scores = {name: probe(student, window, items, most, options.seed) for name, items in sets.items()}
         facts = {"student": spec.name, "weights_sha256": checkpoint.weights_sha256, "seed": options.seed}
         command = command_line("distill.recipes.probe", arguments)
         write(options.out / spec.name, {**facts, "command": command, "sets": scores})

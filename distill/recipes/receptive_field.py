@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.data.files import atomic_write_text
-from distill.recipes.conditions import CONDITIONS, Item, aligned_set, check_conditions, conditions, synthetic_set
+from distill.recipes.conditions import CONDITIONS, Item, check_conditions, conditions, read_sets
 from distill.recipes.evaluate import table
 from distill.recipes.tally import score
 from distill.recipes.trackers import teacher_kind, teacher_tracker
@@ -55,9 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     with ending() as end:
         wanted = check_conditions(options.conditions.split(","))
-        sets = {"human": aligned_set(options.aligned)} if options.aligned else {}
-        if options.synthetic:
-            sets["espeak"] = synthetic_set(options.synthetic)
+        sets = read_sets({"human": options.aligned, "espeak": options.synthetic})
         if not sets:
             raise DataError("nothing to score on: give --aligned, --synthetic or both")
         sets = {name: items[: options.limit] for name, items in sets.items()}

@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from distill.data.augment import Augment
 from distill.data.files import atomic_write_text
-from distill.recipes.conditions import FPS, Item, aligned_set, conditions, synthetic_set
+from distill.recipes.conditions import FPS, Item, conditions, read_sets
 from distill.recipes.feeds import StreamFeed
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
@@ -190,11 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         done = [(row["point"], row["plan"]) for row in rows]
         todo = [point for point in points if (dataclasses.asdict(point), dataclasses.asdict(plan)) not in done]
         if todo and options.corpus:
-            sets: dict[str, list[Item]] = {}
-            if options.synthetic:
-                sets["espeak"] = synthetic_set(options.synthetic)
-            if options.aligned:
-                sets["human"] = aligned_set(options.aligned)
+            sets = read_sets({"espeak": options.synthetic, "human": options.aligned})
             augment = Augment.from_folders(options.noise, options.rooms)
             for point in todo:
                 rows.append(try_point(point, plan, options.corpus, augment, sets, options.log.parent))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from distill.students.hubert_cnn import HubertCnnStudent
 from distill.students.mfcc import FRAME_SAMPLES, MfccStudent
@@ -23,8 +23,38 @@ VARIANTS = Path(__file__).parent.parent / "variants"
 LONGEST_FUTURE_MS = 256  # of a stream student: a delay of its labels
 
 
+class _Family(Protocol):
+    """What follows from fields that every family has."""
+
+    future_ms: int
+    rig: str
+
+    @property
+    def future_samples(self) -> int:
+        return self.future_ms * SAMPLE_RATE_HZ // 1000
+
+    @property
+    def layout(self) -> RigLayout:
+        return RigLayout.named(self.rig)
+
+
+class _WindowFamily(_Family, Protocol):
+    """What follows from fields of the families that hear one window a call."""
+
+    window_samples: int
+
+    @property
+    def input_samples(self) -> int:
+        """What the program takes a call: the window."""
+        return self.window_samples
+
+    @property
+    def window(self) -> WindowSpec:
+        return WindowSpec(self.window_samples, self.future_samples)
+
+
 @dataclass(frozen=True)
-class WindowStudentSpec:
+class WindowStudentSpec(_WindowFamily):
     """A window student's shape. name: variant. family: `window`. channels: C of Table 1. future_ms: d of 3.1.2.
 
     window_samples: input length. groups: of the 64-wide convolution. fc_width: hidden FC width.
@@ -49,23 +79,6 @@ class WindowStudentSpec:
             problems.append(f"channels {self.channels} cannot be split into {self.groups} groups")
         _refuse(self.name, problems)
 
-    @property
-    def input_samples(self) -> int:
-        """What the program takes a call: the window."""
-        return self.window_samples
-
-    @property
-    def future_samples(self) -> int:
-        return self.future_ms * SAMPLE_RATE_HZ // 1000
-
-    @property
-    def window(self) -> WindowSpec:
-        return WindowSpec(self.window_samples, self.future_samples)
-
-    @property
-    def layout(self) -> RigLayout:
-        return _layout(self.rig)
-
     def build(self, layout: RigLayout | None = None) -> WindowStudent:
         """A fresh student of this shape for `layout` (its own rig by default), with torch's random initialisation."""
         rig_channels = len(layout or self.layout)
@@ -73,7 +86,7 @@ class WindowStudentSpec:
 
 
 @dataclass(frozen=True)
-class StreamStudentSpec:
+class StreamStudentSpec(_Family):
     """A stream student's shape. name: variant. family: `stream`. channels: C of the layers behind the front.
 
     front: `[channels, kernel, stride]` of each strided convolution, strides multiplying to 320 (a 20 ms hop).
@@ -119,14 +132,6 @@ class StreamStudentSpec:
         """What the program takes a call: a hop."""
         return HOP_SAMPLES
 
-    @property
-    def future_samples(self) -> int:
-        return self.future_ms * SAMPLE_RATE_HZ // 1000
-
-    @property
-    def layout(self) -> RigLayout:
-        return _layout(self.rig)
-
     def build(self, layout: RigLayout | None = None) -> StreamStudent:
         """A fresh student of this shape for `layout` (its own rig by default), with torch's random initialisation."""
         taps, groups = self.context
@@ -137,7 +142,7 @@ class StreamStudentSpec:
 
 
 @dataclass(frozen=True)
-class MfccStudentSpec:
+class MfccStudentSpec(_WindowFamily):
     """The MFCC baseline's shape (4.1.2). family: `mfcc`. channels: of every convolution. hop_samples: from one 25 ms
     frame of features to the next. The rest as `WindowStudentSpec`."""
 
@@ -158,23 +163,6 @@ class MfccStudentSpec:
             problems.append(f"hop_samples {self.hop_samples} is not within 16 to {FRAME_SAMPLES}")
         _refuse(self.name, problems)
 
-    @property
-    def input_samples(self) -> int:
-        """What the program takes a call: the window."""
-        return self.window_samples
-
-    @property
-    def future_samples(self) -> int:
-        return self.future_ms * SAMPLE_RATE_HZ // 1000
-
-    @property
-    def window(self) -> WindowSpec:
-        return WindowSpec(self.window_samples, self.future_samples)
-
-    @property
-    def layout(self) -> RigLayout:
-        return _layout(self.rig)
-
     def build(self, layout: RigLayout | None = None) -> MfccStudent:
         """A fresh student of this shape for `layout` (its own rig by default), with torch's random initialisation."""
         rig_channels = len(layout or self.layout)
@@ -182,7 +170,7 @@ class MfccStudentSpec:
 
 
 @dataclass(frozen=True)
-class HubertCnnStudentSpec:
+class HubertCnnStudentSpec(_WindowFamily):
     """The HuBERT-CNN baseline's shape (4.1.2). family: `hubert_cnn`. channels: of the encoder and the tail. encoder:
     `random`, or the name or folder of a pretrained HuBERT. The rest as `WindowStudentSpec`."""
 
@@ -202,23 +190,6 @@ class HubertCnnStudentSpec:
         if not self.encoder:
             problems.append("encoder is empty: give `random`, or the name or folder of a pretrained HuBERT")
         _refuse(self.name, problems)
-
-    @property
-    def input_samples(self) -> int:
-        """What the program takes a call: the window."""
-        return self.window_samples
-
-    @property
-    def future_samples(self) -> int:
-        return self.future_ms * SAMPLE_RATE_HZ // 1000
-
-    @property
-    def window(self) -> WindowSpec:
-        return WindowSpec(self.window_samples, self.future_samples)
-
-    @property
-    def layout(self) -> RigLayout:
-        return _layout(self.rig)
 
     def build(self, layout: RigLayout | None = None) -> HubertCnnStudent:
         """A fresh student of this shape for `layout` (its own rig by default); the encoder has its frozen weights."""
@@ -291,7 +262,3 @@ def _window_problems(spec: WindowStudentSpec | BaselineSpec, family: str) -> lis
 def _refuse(name: str, problems: list[str]) -> None:
     if problems:
         raise ConfigError(f"student {name!r}: " + "; ".join(problems))
-
-
-def _layout(rig: str) -> RigLayout:
-    return RigLayout.arkit() if rig == "arkit" else RigLayout.from_file(rig)

@@ -72,7 +72,7 @@ class TeacherSpec:
 
     @property
     def layout(self) -> RigLayout:
-        return RigLayout.arkit() if self.rig == "arkit" else RigLayout.from_file(self.rig)
+        return RigLayout.named(self.rig)
 
 
 class Around(nn.Module):

@@ -71,7 +71,7 @@ class Voice2FaceSpec:
 
     @property
     def layout(self) -> RigLayout:
-        return RigLayout.arkit() if self.rig == "arkit" else RigLayout.from_file(self.rig)
+        return RigLayout.named(self.rig)
 
     @property
     def fps(self) -> Fraction:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from small_corpus import PHONES, utterance
 
 from distill import metrics
+from distill.data import speech_shard
 from distill.data.labels import Phone
 from distill.data.mouth import JAW, CapturedMouth, spans
 from distill.data.text import held_out
 from distill.data.track import RigTrack
-from distill.recipes.conditions import REST_LEVELS_DB, Item, at_8khz, captured_set, conditions, rest_set
+from distill.recipes.conditions import REST_LEVELS_DB, Item, at_8khz, captured_set, conditions, read_sets, rest_set
 from distill.recipes.tally import Tally
 from distill.recipes.trackers import student_tracker
 from distill.students.spec import load_variant
@@ -84,11 +86,15 @@ def test_a_perfect_mouth_agrees_with_the_capture() -> None:
     assert "mse" not in scores, "its rig is another"
 
 
-def test_captured_clips_are_read_from_their_folder(tmp_path: Path) -> None:
+def write_clips(folder: Path) -> None:
     for name in ("take_1", "take_2"):
-        soundfile.write(tmp_path / f"{name}.flac", np.zeros(48000), 16000)
-        np.save(tmp_path / f"{name}.npy", curves())
-    (tmp_path / "channels.txt").write_text("\n".join(NAMES))
+        soundfile.write(folder / f"{name}.flac", np.zeros(48000), 16000)
+        np.save(folder / f"{name}.npy", curves())
+    (folder / "channels.txt").write_text("\n".join(NAMES))
+
+
+def test_captured_clips_are_read_from_their_folder(tmp_path: Path) -> None:
+    write_clips(tmp_path)
     assert [item.name for item in captured_set(tmp_path)] == ["take_1", "take_2"]
     (item,) = captured_set(tmp_path, ["2"])
     assert item.name == "take_2"
@@ -97,6 +103,20 @@ def test_captured_clips_are_read_from_their_folder(tmp_path: Path) -> None:
     assert item.reference.shape == (90, 0)
     with pytest.raises(DataError, match="take_1, take_2"):
         captured_set(tmp_path, ["3"])
+
+
+def test_sets_that_have_a_folder_are_read_in_the_order_given(tmp_path: Path) -> None:
+    write_clips(tmp_path)
+    spoken = speech_shard.Utterance(utterance("a", np.random.default_rng(0)).audio, list(PHONES), "voice", "en", "")
+    speech_shard.write_shard(tmp_path / speech_shard.shard_name(1, 0), [spoken], "by hand")
+    sets = read_sets({"mandarin": tmp_path, "human": None, "facegood": tmp_path, "espeak": tmp_path}, ["2"])
+    assert list(sets) == ["mandarin", "facegood", "espeak"]
+    assert [item.name for item in sets["facegood"]] == ["take_2"]
+    for name in ("mandarin", "espeak"):
+        (item,) = sets[name]
+        assert item.phones == list(PHONES), name
+    with pytest.raises(DataError, match="TextGrid"):
+        read_sets({"human": tmp_path})
 
 
 def test_the_real_clips_hold_closures_of_both_kinds() -> None:

@@ -125,6 +125,7 @@ def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
 def test_any_rig_trains_exports_and_plays_by_name(corpus: Path, tmp_path: Path) -> None:
     """Three of the labels' channels in another order: the same names come out of the artefact."""
     from export.build import build
+    from export.choose import Wanted
 
     rig = tmp_path / "rig.txt"
     rig.write_text("mouthClose\njawOpen 0 1\nmouthFunnel\n")
@@ -132,7 +133,7 @@ def test_any_rig_trains_exports_and_plays_by_name(corpus: Path, tmp_path: Path) 
     plan = Plan(steps=2, exact_steps=1, batch=2, frames=4, exact_batch=1, exact_frames=3)
     train(spec, plan, corpus, tmp_path / "s2.pt", Augment(), {})
     rig.unlink()  # the artefact carries its rig
-    build(8_000_000, tmp_path / "out", checkpoint=tmp_path / "s2.pt")
+    build(8_000_000, tmp_path / "out", Wanted(checkpoint=tmp_path / "s2.pt"))
     frames = sdk.predict(tmp_path / "out/model.pte", np.zeros(8000, np.float32))
     assert [name for name, _ in frames[0]] == ["mouthClose", "jawOpen", "mouthFunnel"]
 

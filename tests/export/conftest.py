@@ -9,6 +9,7 @@ from random_students import Built, make_checkpoint
 
 from distill.checkpoint import Checkpoint
 from export.build import build
+from export.choose import Wanted
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +27,5 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     out = tmp_path_factory.mktemp("build") / "deep" / "face"
     said: list[str] = []
-    report = build(2_000_000, out, checkpoints=shelf, say=said.append)
+    report = build(2_000_000, out, Wanted(checkpoints=shelf), said.append)
     return Built(out, report, Checkpoint.load(shelf / "s2.pt"), said)

@@ -15,7 +15,7 @@ from random_students import Built, lively, make_checkpoint
 import sdk
 from export import build as building
 from export.build import build, main
-from export.choose import quality
+from export.choose import Wanted, quality
 from export.lower import Lowered
 from export.verify import golden_windows, verify
 from profiles.harness import Measured
@@ -94,7 +94,7 @@ def test_verify_tells_a_broken_file(built: Built, tmp_path: Path) -> None:
 
 def test_nothing_fits_says_what_would(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(BudgetExceeded) as caught:
-        build(100_000, tmp_path / "out", checkpoints=shelf)
+        build(100_000, tmp_path / "out", Wanted(checkpoints=shelf))
     text = str(caught.value)
     assert text.startswith("s3 portable needs ")
     for part in ("the budget is 100.0 KB", "weights in place", "too much", "others need more: s3", "s2", "--budget"):
@@ -105,7 +105,7 @@ def test_nothing_fits_says_what_would(shelf: Path, tmp_path: Path) -> None:
 
 def test_the_asked_one_does_not_fit_but_others_do(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(BudgetExceeded, match=r"s5 needs .* Fits: s2, s3\."):
-        build(2_000_000, tmp_path / "out", student="s5", checkpoints=shelf)
+        build(2_000_000, tmp_path / "out", Wanted(student="s5", checkpoints=shelf))
 
 
 def test_a_file_larger_than_planned_gives_way_to_the_next(
@@ -120,7 +120,7 @@ def test_a_file_larger_than_planned_gives_way_to_the_next(
     monkeypatch.setattr(building, "measure", fake_measure)
     monkeypatch.setattr(building, "verify", lambda paths, student: {})
     said: list[str] = []
-    report = build(8_000_000, tmp_path / "out", checkpoints=shelf, say=said.append)
+    report = build(8_000_000, tmp_path / "out", Wanted(checkpoints=shelf), said.append)
     assert report["choice"]["student"] == "s2"
     assert "s5 was planned at" in report["choice"]["why"]
     assert any("trying the next best" in line for line in said)
@@ -145,7 +145,7 @@ def test_an_interrupted_build_leaves_nothing(
     (kept / "model.pte").write_bytes(b"an earlier build")
     for out in (tmp_path / "new" / "deep", kept):
         with pytest.raises(error):
-            build(8_000_000, out, checkpoint=shelf / "s2.pt")
+            build(8_000_000, out, Wanted(checkpoint=shelf / "s2.pt"))
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     assert (kept / "model.pte").read_bytes() == b"an earlier build"
     assert len(list(kept.iterdir())) == 1
@@ -215,12 +215,12 @@ def test_bad_input_is_explained_and_leaves_nothing(
 def test_unwritable_out(shelf: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DataError, match="cannot write there"):
-        build(8_000_000, tmp_path / "out", checkpoints=shelf)
+        build(8_000_000, tmp_path / "out", Wanted(checkpoints=shelf))
 
 
 def test_an_empty_folder_of_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"there is no \.pt file in it\. Train one"):
-        build(8_000_000, tmp_path / "out", checkpoints=tmp_path)
+        build(8_000_000, tmp_path / "out", Wanted(checkpoints=tmp_path))
 
 
 def test_errors_share_one_root() -> None:

@@ -14,6 +14,7 @@ import sdk
 from distill.students.spec import load_variant
 from distill.twin import Twin, twin_path
 from export.build import build
+from export.choose import Wanted
 from export.grids import DynamicConv, is_int8
 from export.quantise import dynamic, from_twin, golden_rows, main, post_training, quantise
 from export.torchscript import torchscript
@@ -35,7 +36,7 @@ def dynamic_built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     checkpoint.save(folder / "s6.pt")
     assert main(["--checkpoint", str(folder / "s6.pt"), "--precision", "dynamic"]) == 0
     assert "in dynamic int8" in (folder / "s6-dynamic.md").read_text()
-    report = build(8_000_000, folder / "face", precision="dynamic", checkpoints=folder)
+    report = build(8_000_000, folder / "face", Wanted(precision="dynamic", checkpoints=folder))
     return Built(folder / "face", report, checkpoint, [])
 
 

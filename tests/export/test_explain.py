@@ -18,7 +18,7 @@ from export import every
 from export.backends.base import Backend, backend_names, cannot_run, exportable, load_backend
 from export.build import build, main
 from export.choices import choices
-from export.choose import Candidate, plan, ranked
+from export.choose import Candidate, Wanted, plan, ranked
 from export.cost import Cost
 from export.explain import explain
 from export.pareto import Built as Measured
@@ -87,8 +87,8 @@ def test_explain_lowers_nothing(shelf: Path, built: Built, monkeypatch: pytest.M
 
     monkeypatch.setattr(building, "lower", fail)
     monkeypatch.setattr(building, "measure", fail)
-    arguments = (None, None, "auto", shelf, None, ())
-    text = explain(2_000_000, *arguments, built=find_built(built.out.parent))
+    wanted = Wanted(checkpoints=shelf)
+    text = explain(2_000_000, wanted, built=find_built(built.out.parent))
     assert "2.00 MB: s2 has the best quality (0.800) of what fits; too large: s5" in text
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| s")}
     assert {"s2", "s3", "s5", "s2 portable"} <= set(lines)
@@ -96,7 +96,7 @@ def test_explain_lowers_nothing(shelf: Path, built: Built, monkeypatch: pytest.M
     assert "~" not in lines["s2"], "it was built and measured"
     assert "not scored" in lines["s3"]
     with pytest.raises(BudgetExceeded):
-        explain(10_000, *arguments, built={})
+        explain(10_000, wanted, built={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,7 +161,8 @@ def test_portable_kernels_are_built_where_nothing_else_fits(tmp_path: Path) -> N
     checkpoint = Checkpoint.load(tmp_path / "s6.pt")
     fast, slow = plan(tmp_path / "s6.pt", checkpoint, float_point(checkpoint), ("xnnpack", "portable"))
     assert slow.rows.counted_bytes < 0.7 * fast.rows.counted_bytes
-    report = build((fast.rows.counted_bytes + slow.rows.counted_bytes) // 2, tmp_path / "out", checkpoints=tmp_path)
+    between_bytes = (fast.rows.counted_bytes + slow.rows.counted_bytes) // 2
+    report = build(between_bytes, tmp_path / "out", Wanted(checkpoints=tmp_path))
     assert report["choice"]["backend"] == "portable"
     assert "alone fits" in report["choice"]["why"]
     assert "too large: s6" in report["choice"]["why"]
@@ -185,11 +186,11 @@ def test_every_point_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return make(candidate, *rest)
 
     monkeypatch.setattr(every, "make_program", sometimes)
-    arguments = (None, None, "fp32", tmp_path, None, ("xnnpack",))
-    first = every.build_every(out, *arguments)
+    wanted = Wanted(precision="fp32", checkpoints=tmp_path, backends=("xnnpack",))
+    first = every.build_every(out, wanted)
     assert first["failed"] == {"s3": "not today"}
     assert [one["name"] for one in first["built"]] == ["s2"]
-    second = every.build_every(out, *arguments)
+    second = every.build_every(out, wanted)
     assert seen == ["s2", "s3", "s3"], "what was built before is not built again"
     assert not second["failed"]
     assert sorted(path.name for path in out.iterdir()) == [
@@ -232,6 +233,6 @@ def test_precisions_by_name_leave_out_what_was_never_scored(tmp_path: Path) -> N
     parent = Checkpoint.load(tmp_path / "s6.pt")
     post_training(parent).save(twin_path(tmp_path / "s6.pt"))
     said: list[str] = []
-    planned, _ = plan_all(None, None, "int8", tmp_path, None, said.append, ("xnnpack",))
+    planned, _ = plan_all(Wanted(precision="int8", checkpoints=tmp_path, backends=("xnnpack",)), said.append)
     assert [c.name for c in planned] == ["s6 int8"]
     assert any("left out: s7: no int8 twin, so never scored; --student NAME makes one" in line for line in said)

@@ -16,6 +16,7 @@ from distill.checkpoint import Checkpoint
 from distill.students.spec import Student
 from export.backends import base
 from export.build import main
+from export.choose import Wanted
 from export.deploy import deploy
 from export.foreign import build_foreign
 from export.torchscript import torchscript
@@ -38,10 +39,10 @@ def test_each_exports_here_or_says_why_not(name: str, brooks: Path, tmp_path: Pa
     student = "s6" if "stream" in backend.families else "s2"
     if backend.missing():
         with pytest.raises(EngineUnavailable, match=f"backend {name} cannot export here"):
-            build_foreign(name, tmp_path / "out", student, checkpoints=brooks)
+            build_foreign(name, tmp_path / "out", Wanted(student, checkpoints=brooks))
         assert list(tmp_path.iterdir()) == []
         return
-    report = build_foreign(name, tmp_path / "out", student, checkpoints=brooks)
+    report = build_foreign(name, tmp_path / "out", Wanted(student, checkpoints=brooks))
     manifest = sdk.open_artifact(tmp_path / "out" / "model.pte").manifest
     assert (manifest.backend, manifest.student) == (name, student)
     assert report["choice"]["backend"] == name
@@ -87,11 +88,11 @@ def test_a_precision_or_family_that_it_does_not_take(
     brooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="backend vulkan takes fp32, not int8"):
-        build_foreign("vulkan", tmp_path / "out", "s2", precision="int8", checkpoints=brooks)
+        build_foreign("vulkan", tmp_path / "out", Wanted("s2", precision="int8", checkpoints=brooks))
     only = dataclasses.replace(base.load_backend("vulkan"), families=("window",))
     monkeypatch.setattr("export.foreign.exportable", lambda name: only)
     with pytest.raises(ConfigError, match="takes window students only"):
-        build_foreign("vulkan", tmp_path / "out", "s6", checkpoints=brooks)
+        build_foreign("vulkan", tmp_path / "out", Wanted("s6", checkpoints=brooks))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +119,7 @@ def test_what_is_absent_is_named() -> None:
 def test_openvino_runs_where_it_is_installed(brooks: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("openvino") is None or importlib.util.find_spec("nncf") is None:
         pytest.skip("openvino and nncf are not installed: pip install 'tinyface[openvino]'")
-    report = build_foreign("openvino", tmp_path / "out", "s2", checkpoints=brooks)
+    report = build_foreign("openvino", tmp_path / "out", Wanted("s2", checkpoints=brooks))
     assert report["verification"]["verified"]
     assert report["verification"]["max_abs_error"]["model.pte"] < 0.15
 

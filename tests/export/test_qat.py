@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 from random_students import make_stream_checkpoint
-from small_corpus import killed_at, utterance
+from small_corpus import PHONES, killed_at, utterance
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
-from distill.data.corpus import write_shard
+from distill.data.corpus import Labeller, write_shard
 from distill.recipes.feeds import feed_of
 from distill.recipes.heterogeneous import load_shards
 from distill.recipes.plan import Plan
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent, fold_norms
+from distill.teachers.articulatory import animate
 from distill.twin import Twin
 from export.grids import is_int8
 from export.qat import control, fine_tune, main, plan_of, training_mode, unfolded
@@ -117,6 +118,20 @@ def test_the_control_makes_the_same_steps_without_rounding(corpus: Path, tmp_pat
     assert 0 < float((after - before).abs().max()) < 0.05
     assert float((after - before).abs().max()) < float((rounded - before).abs().max())
     assert not is_int8(made.student())
+
+
+def test_what_is_made_names_the_teachers_of_its_labels(corpus: Path, tmp_path: Path) -> None:
+    """Those of the shards, whoever taught its parent: a corpus of one teacher, of another, of both."""
+    parent, plan = make_stream_checkpoint(), replace(PLAN, steps=1)
+    assert tune(parent, corpus, tmp_path / "one-int8.twin", plan).training["teacher"] == "articulatory"
+    heard = utterance("x", np.random.default_rng(1))
+    ear = Labeller("ear", lambda spoken: animate(PHONES, len(spoken.audio) / 16000, 100))
+    write_shard(tmp_path / "shards/train-more-000.npz", [heard], ear)
+    made = control(parent, plan, tmp_path, tmp_path / "control.pt", Augment(), {})
+    assert made.training["teacher"] == "ear"
+    write_shard(tmp_path / "shards/train-human-000.npz", [heard])
+    assert tune(parent, tmp_path, tmp_path / "both-int8.twin", plan).training["teacher"] == "articulatory, ear"
+    assert "| teacher | articulatory, ear |" in (tmp_path / "both-int8.md").read_text("utf-8")
 
 
 def test_folded_weights_come_back_as_a_student_with_norms() -> None:

@@ -18,7 +18,7 @@ from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
 from distill.twin import SUFFIX, Twin, parent_path, twin_path
 from export.build import build
-from export.choose import CHECKPOINTS
+from export.choose import CHECKPOINTS, Wanted
 from export.grids import GridConv, Int8Conv, weight_scales
 from export.quantise import calibrate, freeze, from_twin, golden_rows, main, quantise, with_grids
 from export.verify import verify
@@ -43,7 +43,7 @@ def twin_built(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory)
     checkpoint.save(folder / "s6.pt")
     assert main(["--checkpoint", str(folder / "s6.pt")]) == 0
     said: list[str] = []
-    report = build(8_000_000, folder / "face", precision="int8", checkpoints=folder, say=said.append)
+    report = build(8_000_000, folder / "face", Wanted(precision="int8", checkpoints=folder), said.append)
     return Built(folder / "face", report, checkpoint, said), Twin.load(folder / "s6-int8.twin", checkpoint)
 
 
@@ -183,7 +183,7 @@ def test_auto_takes_the_better_of_both(
     for recall, precision in ((0.95, "int8"), (0.5, "fp32")):  # the checkpoint's own is 0.9
         scores = {"human": {"recall_at_2pct": recall}}
         Twin(twin.spec, twin.state, twin.parent_sha256, twin.training, scores).save(twin_path(tmp_path / "s6.pt"))
-        report = build(8_000_000, tmp_path / "out", checkpoints=tmp_path)
+        report = build(8_000_000, tmp_path / "out", Wanted(checkpoints=tmp_path))
         assert (report["choice"]["precision"], report["choice"]["quality"]) == (precision, max(recall, 0.9))
         assert sdk.open_artifact(tmp_path / "out" / "model.pte").manifest.precision == precision
 
@@ -212,10 +212,10 @@ def test_a_twin_that_cannot_be_trusted_is_refused(twin_built: tuple[Built, Twin]
         built.checkpoint.save(file)
         says = "foreign file"
     with pytest.raises(CheckpointError, match=says):
-        build(8_000_000, tmp_path / "out", checkpoint=tmp_path / "s6.pt", precision="int8")
+        build(8_000_000, tmp_path / "out", Wanted(checkpoint=tmp_path / "s6.pt", precision="int8"))
     said: list[str] = []
     with pytest.raises(CheckpointError):
-        build(8_000_000, tmp_path / "out", checkpoint=tmp_path / "s6.pt", say=said.append)
+        build(8_000_000, tmp_path / "out", Wanted(checkpoint=tmp_path / "s6.pt"), said.append)
     assert not (tmp_path / "out").exists()
 
 

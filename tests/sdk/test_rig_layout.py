@@ -50,6 +50,14 @@ def test_a_rig_file_that_is_not_there() -> None:
         RigLayout.from_file("/nowhere.txt")
 
 
+def test_a_rig_by_its_name(tmp_path: Path) -> None:
+    assert RigLayout.named("arkit") == RigLayout.arkit()
+    (tmp_path / "rig.txt").write_text("jawOpen\nsmile -1 1\n")
+    assert RigLayout.named(str(tmp_path / "rig.txt")).names == ("jawOpen", "smile")
+    with pytest.raises(RigError, match="nowhere"):
+        RigLayout.named("nowhere")
+
+
 def test_unknown_channels_are_answered_with_the_known_ones() -> None:
     layout = RigLayout(("a", "b"))
     for ask in (
