@@ -36,20 +36,31 @@ def acceleration(label_gap_cm: Tensor, gap_cm: Tensor, steps_per_frame: float = 
     return (error * steps_per_frame**2).square().mean()
 
 
-def lip_distance(label_gap_cm: Tensor, gap_cm: Tensor, slack_steps: int = 2, shut_weight: float = 3.0) -> Tensor:
+def lip_distance(
+    label_gap_cm: Tensor,
+    gap_cm: Tensor,
+    slack_steps: int = 2,
+    shut_weight: float = 3.0,
+    open_weight: float = 4.0,
+    rest_weight: float = 1.0,
+) -> Tensor:
     """Ours: squared error of the lip gap in cm^2, plus two hinges on its side; both (B, N), N consecutive times.
 
     Where the label is shut (<= 0.075), the least gap within `slack_steps` must come under a third of the closed
     threshold: like PBM accuracy it forgives a closure that is a little early or late, which recognised labels are, so
     the student need not smear it. Where the label stays open (>= 0.3 all around), the gap must stay clear of it.
+
+    rest_weight: of shut lips from which no open ones are near, against those of a closure. Most of the time that lips
+    are shut nobody speaks, and an /m/ of 50 ms would weigh next to nothing.
     """
     error = (label_gap_cm - gap_cm).square().mean()
     least, label_least = _least_near(gap_cm, slack_steps), _least_near(label_gap_cm, slack_steps)
-    shut = (label_gap_cm <= CLOSED_CM / 2).to(gap_cm.dtype)
+    spoken = -_least_near(-label_gap_cm, 4 * slack_steps) >= 2 * CLOSED_CM
+    shut = (label_gap_cm <= CLOSED_CM / 2).to(gap_cm.dtype) * torch.where(spoken, 1.0, rest_weight)
     open_ = (label_least >= 2 * CLOSED_CM).to(gap_cm.dtype)
     too_open = (shut * functional.relu(least - CLOSED_CM / 3).square()).sum() / shut.sum().clamp(min=1)
     too_shut = (open_ * functional.relu(1.5 * CLOSED_CM - gap_cm).square()).sum() / open_.sum().clamp(min=1)
-    return error + shut_weight * too_open + 4.0 * too_shut
+    return error + shut_weight * too_open + open_weight * too_shut
 
 
 def _least_near(gap_cm: Tensor, steps: int) -> Tensor:

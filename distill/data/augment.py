@@ -40,8 +40,8 @@ class Augment:
             out = self._room(out, random)
         if chance(0.40):
             out = _tilt(out, random)
-        if chance(0.55):
-            out = self._noise(out, random, random.uniform(3, 30))
+        if chance(0.70):
+            out = self._noise(out, random, random.uniform(0, 25))
         if chance(0.15):
             out = _band_limit(out, random)
         if chance(0.12):

@@ -74,7 +74,9 @@ class Objective:
             if plan.alpha_lip:
                 row = self.row.to(predicted.device)
                 gaps = (self.offset + label @ row, self.offset + predicted @ row)
-                parts["lip"] = plan.alpha_lip * losses.lip_distance(*gaps, slack_steps, plan.shut(done))
+                parts["lip"] = plan.alpha_lip * losses.lip_distance(
+                    *gaps, slack_steps, plan.shut(done), plan.open_weight, plan.rest_weight
+                )
                 parts["acc"] = plan.alpha_acc * losses.acceleration(*gaps, steps_per_frame)
         detached = {name: part.detach() for name, part in parts.items()}
         self.seen = Seen(label.detach(), predicted.detach(), steps_per_frame, detached)

@@ -15,7 +15,8 @@ SECOND_HEARS = ("clean", "noise")
 class Plan:
     """How long and how hard. `alpha_*` weigh eq. 4, our lip losses, and eq. 5 where there is a second teacher; inside
     the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
-    lips shut on everything); `mix_human` weighs human against espeak speech; `ema`: decay of the average of weights.
+    lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
+    against those of a closure; `mix_human` weighs human against espeak speech; `ema`: decay of the average of weights.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, or `bf16` for the student's
@@ -38,8 +39,10 @@ class Plan:
     alpha_acc: float = 0.5
     alpha_feat: float = 0.1
     shut_weight: float = 8.0
-    shut_final: float = 24.0
-    mix_human: float = 0.65
+    shut_final: float = 10.0
+    open_weight: float = 4.0
+    rest_weight: float = 0.2
+    mix_human: float = 0.8
     ema: float = 0.998
     seed: int = 1
     mixed_precision: str = "no"
@@ -79,6 +82,6 @@ PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
 PLAN_OPTIONS = {
     "steps": int, "exact_steps": int, "batch": int, "frames": int, "exact_batch": int, "rows": int, "row_hops": int,
     "alpha_rec": float, "alpha_vel": float, "alpha_lip": float, "alpha_acc": float, "alpha_feat": float,
-    "shut_weight": float, "shut_final": float, "mix_human": float, "seed": int, "learning_rate": float, "ema": float,
-    "mixed_precision": str, "second_hears": str,
+    "shut_weight": float, "shut_final": float, "open_weight": float, "rest_weight": float, "mix_human": float,
+    "seed": int, "learning_rate": float, "ema": float, "mixed_precision": str, "second_hears": str,
 }  # fmt: skip

@@ -47,8 +47,9 @@ _POOL_SEED = 7  # no step's seed has three numbers
 _SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
 _STRENGTH = 1.2  # of the augmentation: a teacher has the capacity for more of it than a student
 DEFAULTS = Plan(
-    steps=700, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, shut_weight=24.0, shut_final=40.0, ema=0.99
-)
+    steps=700, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, shut_weight=24.0, shut_final=40.0,
+    rest_weight=1.0, mix_human=0.65, ema=0.99,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,20 @@ def test_lip_loss_punishes_the_wrong_side_more() -> None:
     assert losses.lip_distance(open_, open_) == 0
 
 
+def test_lip_loss_counts_a_brief_closure_as_much_among_rest() -> None:
+    label = torch.zeros(1, 200)
+    label[:, 150:] = 0.8
+    label[:, 170:173] = 0.0  # an /m/ behind three seconds of silence
+    missed = label.clone()
+    missed[:, 165:178] = 0.8
+    plain, weighed = (losses.lip_distance(label, missed, rest_weight=weight) for weight in (1.0, 0.2))
+    error = (label - missed).square().mean()
+    assert weighed - error > 3 * (plain - error) > 0
+    drawn = label.clone()
+    drawn[:, :100] = 0.8  # and lips that are torn open in the silence still weigh something
+    assert losses.lip_distance(label, drawn, rest_weight=0.2) > 2 * (label - drawn).square().mean()
+
+
 def test_lip_loss_forgives_a_closure_two_steps_late_but_not_four() -> None:
     def dip(at: int) -> torch.Tensor:
         return torch.where((torch.arange(40) - at).abs() <= 1, 0.0, 0.8).unsqueeze(0)
