@@ -59,7 +59,7 @@ class Run:
         """A run that has not made a step, from the weights that `student` has; on the GPU where there is one."""
         from accelerate import Accelerator
 
-        accelerator = Accelerator(mixed_precision=plan.get("mixed_precision", "no"))
+        accelerator = Accelerator()
         student.to(accelerator.device)
         optimiser = torch.optim.AdamW(student.parameters(), lr=plan["learning_rate"], weight_decay=1e-3)
         average = {name: value.clone() for name, value in student.state_dict().items()}
@@ -148,7 +148,7 @@ class Run:
     def _step(self, step: int, loss_of: Callable[[np.random.Generator, int], Tensor], rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with self.accelerator.autocast():
+        with self.autocast():
             loss = loss_of(self.random(step), step)
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
@@ -162,6 +162,11 @@ class Run:
                 self.average[name].lerp_(value, 1 - decay)
         self.step, self.whole = step + 1, True
         return float(loss)
+
+    def autocast(self) -> torch.autocast:
+        """The plan's precision for the student's pass. Not accelerate's own, which one process can only choose once."""
+        half = self.plan.get("mixed_precision", "no") == "bf16"
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=half)
 
     def random(self, step: int) -> np.random.Generator:
         """What this process draws step `step` from."""

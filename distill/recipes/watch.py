@@ -133,7 +133,7 @@ def judge(run: Run, feed: Feed, layout: RigLayout) -> dict[str, float]:
     student.load_state_dict(run.average)
     seen: list[Seen] = []
     total = 0.0
-    with torch.no_grad(), run.accelerator.autocast():
+    with torch.no_grad(), run.autocast():
         for number in range(_BATCHES):
             total += float(feed.loss(student, np.random.default_rng([_SEED, number]), run.plan["steps"]))
             if feed.objective.seen:

@@ -19,7 +19,7 @@ from sdk.errors import ConfigError
 
 ROWS = """
 variant: s2
-plan: {steps: 2, exact_steps: 1, batch: 1, frames: 4, exact_batch: 1, exact_frames: 3}
+plan: {steps: 2, exact_steps: 1, batch: 1, frames: 4, exact_batch: 1, exact_frames: 3, mixed_precision: bf16}
 rows:
   - {name: everything}
   - {name: no velocity loss, changes: {alpha_vel: 0.0}, finetune: 1, augment: false}

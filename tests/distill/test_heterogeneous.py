@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -265,22 +264,12 @@ def test_fine_tuning_goes_on_gently_from_where_training_ended(corpus: Path, tmp_
 
 
 def test_bfloat16_learns_too(corpus: Path, tmp_path: Path) -> None:
-    """In a process of its own: accelerate keeps one precision a process."""
-    arguments = [
-        "--variant",
-        "s2",
-        "--corpus",
-        str(corpus),
-        "--out",
-        str(tmp_path / "s2.pt"),
-        "--mixed-precision",
-        "bf16",
-    ]
-    arguments += ["--steps", "2", "--exact-steps", "1", "--batch", "1", "--frames", "4", "--exact-batch", "1"]
-    command = [sys.executable, "-m", "distill.recipes.heterogeneous", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0, done.stderr
-    assert Checkpoint.load(tmp_path / "s2.pt").training["plan"]["mixed_precision"] == "bf16"
+    whole = run(corpus, tmp_path / "whole.pt")
+    half = run(corpus, tmp_path / "half.pt", replace(PLAN, mixed_precision="bf16"))  # in the same process, too
+    assert half.training["plan"]["mixed_precision"] == "bf16"
+    assert half.weights_sha256 != whole.weights_sha256
+    for name, value in whole.state.items():
+        torch.testing.assert_close(half.state[name].float(), value.float(), atol=0.02, rtol=0.1)
 
 
 def test_an_unknown_precision_is_refused() -> None:
