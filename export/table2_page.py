@@ -35,6 +35,7 @@ def page(
         f"**Missing here:** {', '.join(absent)}." if absent else "All rows are here.",
         "", "## Lips", "", *_LIPS.splitlines(), "", *_pbm_table(rows, paper), "", _sizes(here.values()), "",
         "## Everything else", "", *_REST_OF_IT.splitlines(), "", *_figures_table(rows, paper), "",
+        "## How each was trained", "", *_trainings(list(here.values())), "",
         "## What a frame costs", "", *_COSTS.format(machine=machine).splitlines(), "", *_costs_table(rows, paper), "",
     ]  # fmt: skip
     parts += ["## What our data shows", "", *_findings(found), ""]
@@ -127,6 +128,22 @@ def _figures_table(rows: Sequence[Row], paper: Paper) -> list[str]:
             _both(shaking, paper.figure(row.name, "jitter"), "{:.4f}"),
         ])  # fmt: skip
     return _table(["", "recall", "false", "MSE", "jitter"], lines)
+
+
+def _trainings(rows: Sequence[Row]) -> list[str]:
+    """What the plans of students differ by from that of the first S; students of the same differences together."""
+    planned = [row for row in rows if row.plan]
+    if not planned:
+        return ["No checkpoint says how it was trained."]
+    first = next((row for row in planned if row.name.startswith("s")), planned[0])
+    groups: dict[str, list[str]] = {}
+    for row in planned:
+        names = [name for name in {**first.plan, **row.plan} if row.plan.get(name) != first.plan.get(name)]
+        said = ", ".join(f"{name} {row.plan[name]}" if name in row.plan else f"no {name} yet" for name in names)
+        groups.setdefault(said, []).append(f"**{row.label}**")
+    own = ", ".join(f"{name} {value}" for name, value in first.plan.items())
+    lines = [f"By the plan of {first.label} ({own}):", ""]
+    return lines + [f"- {', '.join(labels)}: {said or 'that plan'}" for said, labels in groups.items()]
 
 
 def _costs_table(rows: Sequence[Row], paper: Paper) -> list[str]:

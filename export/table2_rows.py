@@ -72,13 +72,15 @@ class Cost:
 @dataclass(frozen=True)
 class Row:
     """One line. future_ms: context plus the wait of the ensemble; None of a teacher, which hears everything. gaps:
-    every closure and open vowel by key, empty where they were not kept. missing: why there is nothing but a name."""
+    every closure and open vowel by key, empty where they were not kept. plan: how a student was trained, as its
+    checkpoint says. missing: why there is nothing but a name."""
 
     name: str
     scores: dict[str, Any] = dataclasses.field(default_factory=dict)
     cost: Cost | None = None
     future_ms: float | None = None
     gaps: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    plan: dict[str, Any] = dataclasses.field(default_factory=dict)
     missing: str = ""
 
     @property
@@ -138,7 +140,8 @@ def read_rows(folder: Path, teacher: Path, timed: bool = True) -> list[Row]:
             fps = found.spec.fps[0] / found.spec.fps[1]
             future_ms = found.spec.future_ms + (500 / fps if smooth else 0)
             cost = costs[name].twice() if smooth else costs[name]
-            rows.append(Row(name, dict(found.scores), cost, future_ms, read_gaps(path)))
+            plan = dict(found.training.get("plan", {}))
+            rows.append(Row(name, dict(found.scores), cost, future_ms, read_gaps(path), plan))
     return rows
 
 

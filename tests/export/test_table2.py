@@ -20,6 +20,7 @@ from distill.teachers.neural import SHIPPED
 from export import table2
 from export.table2_figures import KINDS, is_shut, kind_of
 from export.table2_findings import NOISE, PAIRS, compare, findings, targets
+from export.table2_page import page
 from export.table2_rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows
 from sdk.errors import CheckpointError, ConfigError, DataError
 
@@ -248,3 +249,17 @@ def test_an_empty_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
     given = ["--checkpoints", str(tmp_path), "--teacher", str(tmp_path / "no.teacher"), "--out", str(tmp_path)]
     assert table2.main([*given, "--no-times"]) == 2
     assert "none of its students is there" in capsys.readouterr().err
+
+
+def test_the_page_says_whose_training_differs() -> None:
+    usual = {"steps": 2400, "mix_human": 0.8, "rest_weight": 0.2}
+    plans = {"m_kd": {"steps": 800, "mix_human": 0.65}, "s0": usual, "s1": {**usual, "steps": 1200}, "s2": usual}
+    rows = [dataclasses.replace(row(name, 0.9), plan=plan) for name, plan in plans.items()]
+    text = page(rows, Paper.load(), [], [], [], "a machine")
+    assert "By the plan of S0 (steps 2400, mix_human 0.8, rest_weight 0.2):" in text
+    for line in (
+        "- **S0**, **S2**: that plan",
+        "- **S1**: steps 1200",
+        "- **M KD**: steps 800, mix_human 0.65, no rest",
+    ):
+        assert line in text
