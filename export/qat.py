@@ -20,16 +20,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
-from distill.data.corpus import Shard
 from distill.data.files import atomic_write_text, check_writable
 from distill.recipes.feeds import Feed, feed_of
-from distill.recipes.heterogeneous import load_shards
+from distill.recipes.heterogeneous import load_shards, provenance
 from distill.recipes.plan import PLAN_OPTIONS, Plan
 from distill.recipes.run import Run
 from distill.students.spec import Student
@@ -63,8 +61,8 @@ def fine_tune(
     student = training_mode(calibrate(with_grids(parent.student(), keep), corpus_rows(shards, augment)))
     feed = feed_of(parent.spec, plan, shards, augment, second)
     run = _tune(student, parent, plan, feed, out, list(keep))
-    training = _provenance("quantisation-aware fine-tuning", plan, shards, feed, run, note, second)
-    twin = to_twin(parent, freeze(student), training | {"keep": list(keep)})
+    made = provenance("quantisation-aware fine-tuning", plan, shards, feed, run, second)
+    twin = to_twin(parent, freeze(student), {**made, **note, "keep": list(keep)})
     twin.save(out)
     atomic_write_text(out.with_suffix(".md"), twin_card(twin))
     _resume_file(out).unlink(missing_ok=True)
@@ -90,8 +88,8 @@ def control(
     shards = load_shards(corpus, "train")
     feed = feed_of(parent.spec, plan, shards, augment, second)
     run = _tune(training_mode(student), parent, plan, feed, out, None)
-    training = _provenance("fine-tuning without rounding", plan, shards, feed, run, note, second)
-    training["init"] = parent.training
+    made = provenance("fine-tuning without rounding", plan, shards, feed, run, second)
+    training = {**made, **note, "init": parent.training}
     checkpoint = Checkpoint(parent.spec, unfolded(parent, student), training, {}, parent.layout)
     checkpoint.save(out)
     _resume_file(out).unlink(missing_ok=True)
@@ -121,24 +119,6 @@ def _tune(student: Student, parent: Checkpoint, plan: Plan, feed: Feed, out: Pat
 
 def _resume_file(out: Path) -> Path:
     return out.with_name(out.name + ".resume")
-
-
-def _provenance(
-    recipe: str,
-    plan: Plan,
-    shards: Sequence[Shard],
-    feed: Feed,
-    run: Run,
-    note: Mapping[str, object],
-    second: Checkpoint | None,
-) -> dict[str, Any]:
-    features = {"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}
-    return {
-        "recipe": recipe,
-        "teacher": ", ".join(sorted({shard.teacher for shard in shards})), **features, "plan": asdict(plan),
-        "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
-        "final_loss": round(float(run.smooth_loss or 0.0), 5), **note,
-    }  # fmt: skip
 
 
 def training_mode(student: Student) -> Student:

@@ -11,14 +11,16 @@ an exponential moving average. Killed at any moment, the same command goes on fr
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from distill.checkpoint import Checkpoint
 from distill.data.augment import Augment
+from distill.data.corpus import Shard
 from distill.data.files import check_writable
 from distill.data.shelf import MEMORY_BYTES, load_shards
 from distill.recipes.feeds import Feed, feed_of
@@ -78,18 +80,26 @@ def train(
 
     with watching(curves, run, feed.objective, feed.total, spec.layout, valid) as watch:
         run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file, watch)
-    provenance = {
-        "recipe": recipe,
-        "teacher": ", ".join(sorted({shard.teacher for shard in shards})), "plan": asdict(plan),
-        "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
-        "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
+    training = {
+        **provenance(recipe, plan, shards, feed, run, second), **made,
         **({"processes": run.accelerator.num_processes} if run.accelerator.num_processes > 1 else {}),
         **({"init": init.training} if init else {}),
-        **({"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}),
     }  # fmt: skip
-    checkpoint = Checkpoint(spec=spec, state=at_rest(run.average), training=provenance, scores={})
+    checkpoint = Checkpoint(spec=spec, state=at_rest(run.average), training=training, scores={})
     run.end(lambda: checkpoint.save(out), resume_file)
     return checkpoint
+
+
+def provenance(
+    recipe: str, plan: Plan, shards: Sequence[Shard], feed: Feed, run: Run, second: Checkpoint | None
+) -> dict[str, Any]:
+    """What the weights of any run keep of how it learned; `recipe`: its name."""
+    return {
+        "recipe": recipe, "teacher": ", ".join(sorted({shard.teacher for shard in shards})), "plan": asdict(plan),
+        "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
+        "final_loss": round(float(run.smooth_loss or 0.0), 5),
+        **({"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}),
+    }  # fmt: skip
 
 
 def at_rest(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
