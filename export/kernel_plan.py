@@ -5,7 +5,7 @@
 Everything between the convolutions is a property of one of them: what is done to its input (`Prepare`), its
 activation, what it remembers, whether its input is added to its result. Weights lie as the kernels read them, in
 panels of 16 outputs, so that a player uses them where the file has them. The reader is
-`runtime_examples/native/src/kernels/plan.cpp`; words are little-endian, the fields in the order of `_Layer`.
+`sdk/c/kernels/plan.cpp`; words are little-endian, the fields in the order of `_Layer`.
 """
 
 from __future__ import annotations

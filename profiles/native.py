@@ -1,6 +1,6 @@
 """Runs the C++ profiler on this machine, as a console or phone team runs it on theirs; `from_device.py` reads either.
 
-python -m runtime_examples.native.build --out build/native
+python -m sdk.c.build --out build/native
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def find_profiler() -> Path:
     path = Path(said) if said else ROOT / "build" / "native" / "bin" / "profiler"
     if not path.is_file():
         raise EngineUnavailable(
-            f"the C++ profiler is not at {path}: build it with `python -m runtime_examples.native.build --out "
+            f"the C++ profiler is not at {path}: build it with `python -m sdk.c.build --out "
             f"build/native`, or say where it is in {PROGRAM}"
         )
     return path

@@ -20,8 +20,8 @@ from distill.checkpoint import Checkpoint
 from distill.recipes.sweep import macs_per_second
 from export.build import build as build_artefact
 from export.choose import CHECKPOINTS, Wanted
-from runtime_examples.native.build import build as build_native
 from sdk.artifact import open_artifact
+from sdk.c.build import build as build_native
 
 VOICES = (1, 8, 64, 256)
 

@@ -23,8 +23,8 @@ from export.backends.base import load_backend
 from export.choose import CHECKPOINTS
 from export.precision import points
 from export.report import manifest
-from runtime_examples.native.build import build
 from sdk.artifact import seal
+from sdk.c.build import build
 from sdk.whole import whole_file
 
 OWN, OTHER = "tinyface", "xnnpack"

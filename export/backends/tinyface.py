@@ -1,6 +1,6 @@
 """Our own kernels: as fast as XNNPACK or faster, one small library, weights used where the file has them.
 
-Programs run in the native library (`runtime_examples/native`), with `libexecutorch` alone; the wheel's Python runtime
+Programs run in the native library (`sdk/c`), with `libexecutorch` alone; the wheel's Python runtime
 does not know them. See docs/own_kernels.md.
 """
 

@@ -56,8 +56,7 @@ def _place(folder: Path) -> str:
         return "macOS"
     if "libframe_stream.so" not in names:
         raise PackFailed(
-            f"{folder}: holds no libframe_stream: build it with `python -m runtime_examples.native.build`, and give "
-            "its lib folder"
+            f"{folder}: holds no libframe_stream: build it with `python -m sdk.c.build`, and give its lib folder"
         )
     head = names["libframe_stream.so"].read_bytes()[:20]
     machine = _ELF_MACHINES.get(int.from_bytes(head[18:20], "little")) if head[:4] == b"\x7fELF" else None

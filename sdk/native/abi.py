@@ -1,6 +1,6 @@
 """`frame_stream.h` for ctypes: its structs, its statuses, the loaded library. To play with it, see `NativePredictor`.
 
-The library is built by `python -m runtime_examples.native.build`; where it lies is said by a path or by the environment
+The library is built by `python -m sdk.c.build`; where it lies is said by a path or by the environment
 variable FRAME_STREAM_LIBRARY: the library itself, or the folder that it and its neighbours are in.
 """
 
@@ -127,7 +127,7 @@ def find_library(path: Path | str | None = None) -> Path:
     Raises `EngineUnavailable` where neither leads to a file.
     """
     said = path if path is not None else os.environ.get(LIBRARY)
-    build = "build it with `python -m runtime_examples.native.build --out build/native`"
+    build = "build it with `python -m sdk.c.build --out build/native`"
     if not said:
         raise EngineUnavailable(
             f"no native library was named: {build}, then give its path or set {LIBRARY} to build/native/lib"
@@ -187,6 +187,6 @@ class Library:
         except AttributeError:
             raise EngineUnavailable(
                 f"{self.path}: has no function {name}: it is another library, or older than this package; build it "
-                "again with `python -m runtime_examples.native.build`"
+                "again with `python -m sdk.c.build`"
             ) from None
         function.restype, function.argtypes = gives, takes

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from csharp_tools import Compile, find_compiler
 
-from runtime_examples.native.build import build, missing_tools
 from sdk.artifact import seal
+from sdk.c.build import build, missing_tools
 from sdk.errors import EngineUnavailable
 from sdk.manifest import SCHEMA, Manifest
 from sdk.native.abi import Library

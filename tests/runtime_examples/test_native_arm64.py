@@ -11,7 +11,7 @@ import pytest
 from native_tools import TOLERANCE, largest_difference, read_line, wav_frames
 
 ROOT = Path(__file__).resolve().parents[2]
-NATIVE = ROOT / "runtime_examples" / "native"
+NATIVE = ROOT / "sdk" / "c"
 WHEEL = "TINYFACE_ARM64_WHEEL"  # environment variable: the folder `executorch` of an unpacked aarch64 wheel
 SYSROOT = Path("/usr/aarch64-linux-gnu")
 
@@ -24,9 +24,9 @@ def cpp_wav() -> list[str]:
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed: apt install cmake g++-aarch64-linux-gnu qemu-user")
     if not (wheel / "share/cmake/executorch-config.cmake").is_file():
-        pytest.skip(f"no executorch for aarch64 in {wheel}: see {NATIVE.name}/aarch64-linux-gnu.cmake, or set {WHEEL}")
+        pytest.skip(f"no executorch for aarch64 in {wheel}: see sdk/c/cmake/aarch64-linux-gnu.cmake, or set {WHEEL}")
     out = ROOT / "build" / "native-arm64"
-    options = [f"-DCMAKE_PREFIX_PATH={wheel}", f"-DCMAKE_TOOLCHAIN_FILE={NATIVE / 'aarch64-linux-gnu.cmake'}"]
+    options = [f"-DCMAKE_PREFIX_PATH={wheel}", f"-DCMAKE_TOOLCHAIN_FILE={NATIVE / 'cmake' / 'aarch64-linux-gnu.cmake'}"]
     subprocess.run(["cmake", "-S", NATIVE, "-B", out, *options], check=True, capture_output=True)
     subprocess.run(["cmake", "--build", out, "--parallel", "2", "--target", "cpp_wav"], check=True, capture_output=True)
     # a core without SME: qemu 7.2 computes its outer products of int8 wrongly

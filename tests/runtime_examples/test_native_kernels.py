@@ -16,8 +16,8 @@ import pytest
 from native_tools import TOLERANCE, animate, largest_difference, noise, refused, run, values
 
 import sdk
-from runtime_examples.native.build import build
 from sdk.artifact import seal
+from sdk.c.build import build
 from sdk.engines.eager import EagerEngine, EagerStreamEngine
 from sdk.errors import ArtifactError, TinyfaceError, VerificationError
 from sdk.manifest import Manifest
@@ -26,7 +26,7 @@ from sdk.native.abi import Library
 from sdk.predictor import FramePredictor
 
 ROOT = Path(__file__).resolve().parents[2]
-NATIVE = ROOT / "runtime_examples" / "native"
+NATIVE = ROOT / "sdk" / "c"
 BACKEND = "tinyface"
 FIELDS = 26  # of a layer in a plan
 UNITS_AGREE = 1e-4  # they sum in other orders
@@ -191,8 +191,8 @@ def test_arm_agrees_with_no_runtime_at_all(
         pytest.skip("no cross compiler or no emulator: apt install g++-aarch64-linux-gnu qemu-user")
     program = tmp_path_factory.getbasetemp() / "units-aarch64"
     if not program.exists():
-        kernels = [NATIVE / "src/kernels" / file for file in ("unit_base.cpp", "plan.cpp", "kernels.cpp")]
-        flags = ["-std=c++17", "-O2", "-ffp-contract=fast", "-Wno-psabi", "-static", "-I", NATIVE / "src"]
+        kernels = [NATIVE / "kernels" / file for file in ("unit_base.cpp", "plan.cpp", "kernels.cpp")]
+        flags = ["-std=c++17", "-O2", "-ffp-contract=fast", "-Wno-psabi", "-static", "-I", NATIVE, "-I", NATIVE / "src"]
         subprocess.run([compiler, *flags, *kernels, NATIVE / "tests/units.cpp", "-o", program], check=True)
     made = [tmp_path_factory.mktemp(name) / file for file in ("here", "arm")]
     run(built_native, "units", path, 1, 20, made[0])

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from runtime_examples.native import private
-from runtime_examples.native.private import RenameFailed, find_patchelf, main, make_private
+from sdk.c import private
+from sdk.c.private import RenameFailed, find_patchelf, main, make_private
 from sdk.errors import EngineUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]

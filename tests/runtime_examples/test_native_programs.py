@@ -19,7 +19,7 @@ import sdk
 from sdk.engines.base import StreamEngine
 from sdk.native import abi
 
-NATIVE = Path(__file__).resolve().parents[2] / "runtime_examples" / "native"
+NATIVE = Path(__file__).resolve().parents[2] / "sdk" / "c"
 Speech = Callable[[int, float], np.ndarray]
 
 

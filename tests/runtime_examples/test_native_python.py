@@ -24,7 +24,7 @@ from sdk.native.abi import LIBRARY, Library
 from sdk.predictor import FramePredictor
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADER = ROOT / "runtime_examples/native/include/frame_stream.h"
+HEADER = ROOT / "sdk/c/include/frame_stream.h"
 STRUCTS = {
     "fp_error": abi.Error, "fp_model_info": abi.ModelInfo, "fp_stream_config": abi.StreamConfig,
     "fp_frame": abi.FramePlace, "fp_curve": abi.Curve, "fp_latency": abi.LatencyParts,

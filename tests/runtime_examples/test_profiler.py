@@ -114,7 +114,7 @@ def test_it_is_run_from_python(profiler: Path, tiny: Path, tmp_path: Path, monke
     with pytest.raises(ArtifactError, match=r"foreign.pte: the C\+\+ profiler refuses it: profiler: .*seal"):
         run_native(_foreign(tmp_path), tmp_path / "r.json", seconds=0)
     monkeypatch.setenv(PROGRAM, str(tmp_path / "nothing"))
-    with pytest.raises(EngineUnavailable, match=r"runtime_examples.native.build --out"):
+    with pytest.raises(EngineUnavailable, match=r"sdk.c.build --out"):
         find_profiler()
 
 

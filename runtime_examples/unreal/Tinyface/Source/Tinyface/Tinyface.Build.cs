@@ -1,4 +1,4 @@
-// Needs ThirdParty/frame_stream beside Source, as `python -m runtime_examples.native.build --install` leaves it: see README.md.
+// Needs ThirdParty/frame_stream beside Source, as `python -m sdk.c.build --install` leaves it: see README.md.
 using System.IO;
 using UnrealBuildTool;
 

@@ -1,6 +1,6 @@
 """The libraries to ship, under names of their own: for a plug-in that shares its process with another executorch.
 
-python -m runtime_examples.native.private build/native/lib --out build/plugin
+python -m sdk.c.private build/native/lib --out build/plugin
 
 A dynamic linker knows a library by the name inside it. Where the host has loaded a libexecutorch.so already (Python
 with ExecuTorch, another plug-in), ours is not read: theirs is used, of whatever version. Copies that call themselves
@@ -46,7 +46,7 @@ def make_private(folder: Path, out: Path) -> list[Path]:
     if not ours.is_file() or not runtime:
         raise RenameFailed(
             f"{folder}: holds no libframe_stream.so with the runtime beside it: build them with "
-            "`python -m runtime_examples.native.build` (Linux only), and give its lib folder"
+            "`python -m sdk.c.build` (Linux only), and give its lib folder"
         )
     names = {path.name: f"lib{PREFIX}{path.name.removeprefix('lib')}" for path in runtime}
     names[ours.name] = ours.name
@@ -66,9 +66,7 @@ def make_private(folder: Path, out: Path) -> list[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m runtime_examples.native.private", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m sdk.c.private", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="where the built libraries are")
     parser.add_argument("--out", type=Path, required=True, help="folder for the copies")
     options = parser.parse_args()

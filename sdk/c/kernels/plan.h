@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../arena.h"
+#include "arena.h"
 #include "kernels.h"
 
 namespace fp::kernels {

@@ -1,7 +1,7 @@
 """Builds the native library with nothing but the `executorch` pip wheel, cmake and a C++17 compiler.
 
-python -m runtime_examples.native.build --out build/native [--install PREFIX] [--private FOLDER]
-python -m runtime_examples.native.build --out build/native-asan --sanitize address --check model.pte
+python -m sdk.c.build --out build/native [--install PREFIX] [--private FOLDER]
+python -m sdk.c.build --out build/native-asan --sanitize address --check model.pte
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runtime_examples.native.private import make_private
+from sdk.c.private import make_private
 from sdk.errors import EngineUnavailable, TinyfaceError
 
 HERE = Path(__file__).resolve().parent
@@ -90,7 +90,7 @@ def _run(command: list[str], folder: Path | None = None) -> None:
 
 def main() -> int:
     """Build as the command line says; 77 where tools are missing, which test drivers read as skipped."""
-    parser = argparse.ArgumentParser(prog="python -m runtime_examples.native.build", description="Build frame_stream.")
+    parser = argparse.ArgumentParser(prog="python -m sdk.c.build", description="Build frame_stream.")
     parser.add_argument("--out", type=Path, default=Path("build/native"), help="build folder")
     parser.add_argument("--install", type=Path, help="install header, libraries and CMake config there")
     parser.add_argument("--tests", action="store_true", help="also build the programs that the tests run")
