@@ -14,6 +14,19 @@ from sdk.errors import ConfigError
 SAMPLE_RATE_HZ = 16000
 
 
+def _broadcast(rate: Fraction) -> Fraction:
+    """A rate written as a decimal: n * 1000/1001 where that is what its few digits mean, else the simplest fraction.
+
+    29.97 is 29.97003 with four digits, 23.98 is 23.97602 with as many: within 5 millionths, or 4 thousandths at
+    23.98, of a broadcast rate and of nothing else that anybody uses.
+    """
+    for whole in (24, 30, 48, 60, 120):
+        exact = Fraction(whole * 1000, 1001)
+        if rate.denominator != 1 and (abs(rate - exact) < Fraction(whole, 10000) or rate == round(exact, 2)):
+            return exact
+    return rate.limit_denominator(1001)
+
+
 @dataclass(frozen=True)
 class FrameClock:
     """Frames at `fps` (a fraction) over audio at `rate_hz`. Raises `ConfigError` unless 1 <= fps <= 240."""
@@ -27,17 +40,16 @@ class FrameClock:
 
     @classmethod
     def at(cls, fps: Fraction | int | float | str, rate_hz: int = SAMPLE_RATE_HZ) -> FrameClock:
-        """A clock from `30`, `29.97`, `"30000/1001"` or a `Fraction`; floats are read as their nearest simple fraction.
+        """A clock from `30`, `29.97`, `"30000/1001"` or a `Fraction`; decimals are read as a simple fraction.
 
-        29.97, 23.976 and 59.94 mean the broadcast rates n/1001.
+        23.976, 23.98, 29.97, 47.95, 59.94 and 119.88, as numbers or words, mean the broadcast rates n * 1000/1001.
         """
-        broadcast = {29.97: Fraction(30000, 1001), 23.976: Fraction(24000, 1001), 59.94: Fraction(60000, 1001)}
         try:
-            rate = Fraction(fps)
+            rate = Fraction(str(fps) if isinstance(fps, float) else fps)
         except (ValueError, TypeError, ZeroDivisionError, OverflowError):
             raise ConfigError(f"{fps!r} is no frame rate: give a number or a fraction such as 30000/1001") from None
-        if isinstance(fps, float):
-            rate = broadcast.get(fps, rate.limit_denominator(1001))
+        if isinstance(fps, (float, str)) and "/" not in str(fps):
+            rate = _broadcast(rate)
         return cls(rate, rate_hz)
 
     def sample(self, frame: int) -> int:

@@ -1,4 +1,8 @@
-"""What a protocol is: frames to bytes, purely: no clock, socket or smoothing; the same frame gives the same bytes."""
+"""What a protocol is: frames to bytes, purely: no clock, socket or smoothing; the same frame gives the same bytes.
+
+Two things a protocol may offer besides: `at(fps)`, itself for frames of a known rate (timecodes then count frames),
+and `datagrams(frame, layout)`, where one frame does not fit one packet. `at` and `datagrams` below ask for them.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +34,22 @@ def values_in(frame: Frame, layout: RigLayout) -> np.ndarray:
     if frame.layout is layout or frame.layout.names == layout.names:
         return frame.values
     return frame.layout.select(frame.values, layout.names)
+
+
+def at(protocol: FrameProtocol, fps: Fraction) -> FrameProtocol:
+    """The protocol for frames of that rate: its own `at(fps)`, or itself where the rate is all the same to it."""
+    own = getattr(protocol, "at", None)
+    bound: FrameProtocol = own(fps) if own else protocol
+    return bound
+
+
+def datagrams(protocol: FrameProtocol, frame: Frame, layout: RigLayout) -> list[bytes]:
+    """One frame as packets for UDP, each to be sent by itself. Raises as `encode`."""
+    own = getattr(protocol, "datagrams", None)
+    packets: list[bytes] = own(frame, layout) if own else [protocol.encode(frame, layout)]
+    return packets
+
+
+def values_by_name(frame: Frame, layout: RigLayout) -> dict[str, float]:
+    """The frame's channels of `layout` by name. Raises `RigError` if it lacks one."""
+    return dict(zip(layout.names, values_in(frame, layout).tolist(), strict=True))

@@ -1,8 +1,12 @@
 """Live Link Face CSV, as the iPhone app writes it and Unreal tools read it; and a reader for such files.
 
 61 columns after timecode and count, in the app's own order, which is not that of its packets: here JawRight comes
-before JawLeft and MouthRight before MouthLeft. The timecode counts 60 to the second whatever the capture rate:
-`HH:MM:SS:frame.subframe`. A row whose count is 0 has no values: the face was lost, time went on.
+before JawLeft and MouthRight before MouthLeft. A row whose count is 0 has no values: the face was lost, time went on.
+
+The app's timecode counts 60 to the second whatever the capture rate: `HH:MM:SS:frame.subframe`. That is what
+`PROTOCOL` writes. Bound to a rate from 15 to 60 (`at(fps)`) it steps by whole frames instead, as editors count:
+30 to the second at 29.97, none dropped; and because such a count does not tell 29.97 from 30, one column more, the
+last, carries the rate.
 """
 
 from __future__ import annotations
@@ -16,18 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import RigError
-from sdk.protocols.base import FrameProtocol, values_in
+from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.errors import ConfigError, RigError
+from sdk.names.orders import IPHONE_ORDER as COLUMNS
+from sdk.names.orders import ROTATIONS, pascal
+from sdk.protocols.base import FrameProtocol, values_by_name
 from sdk.rig import ARKIT_52, Frame, RigLayout
 
-ROTATIONS = (
-    "headYaw", "headPitch", "headRoll", "leftEyeYaw", "leftEyePitch", "leftEyeRoll", "rightEyeYaw", "rightEyePitch",
-    "rightEyeRoll",
-)  # fmt: skip
-_SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
-COLUMNS: tuple[str, ...] = tuple(_SWAPPED.get(name, name) for name in ARKIT_52) + ROTATIONS
+RATE_COLUMN = "FrameRate"
 _TIMECODE_HZ = 60
+_WHOLE_FRAMES = (15, 60)  # rates whose frames a timecode counts; at others it counts sixtieths
 _OTHER_TIMECODES_HZ = (50, 48, 30, 25, 24)
 _TIMECODE = re.compile(r"(\d+):(\d+):(\d+):(\d+(?:\.\d+)?)")
 
@@ -39,24 +41,36 @@ def live_link_layout() -> RigLayout:
     return RigLayout(ARKIT_52 + ROTATIONS, low, high)
 
 
+@dataclass(frozen=True)
 class LiveLinkFaceCsv:
-    """See `FrameProtocol`; carries the 61 channels of `live_link_layout`, those that `layout` lacks as 0."""
+    """See `FrameProtocol`; carries the 61 channels of `live_link_layout`, those that `layout` lacks as 0.
+
+    fps: the rate whose frames the timecode counts; None counts sixtieths as the app does.
+    """
+
+    fps: Fraction | None = None
+
+    def at(self, fps: Fraction) -> LiveLinkFaceCsv:
+        """This for frames of that rate; rates outside 15 to 60 keep the app's sixtieths."""
+        return LiveLinkFaceCsv(fps if _WHOLE_FRAMES[0] <= fps <= _WHOLE_FRAMES[1] else None)
 
     def header(self, layout: RigLayout, fps: Fraction) -> bytes:
-        """The column names; the rate is not in the file. Raises `RigError` for channels without a column."""
+        """The column names. Raises `RigError` for channels without a column."""
         homeless = [name for name in layout.names if name not in COLUMNS]
         if homeless:
             raise RigError(
                 f"Live Link Face CSV has no column for: {', '.join(homeless)}. Send a layout without them, or use jsonl"
             )
-        titles = [name[0].upper() + name[1:] for name in COLUMNS]
+        titles = [pascal(name) for name in COLUMNS] + ([RATE_COLUMN] if self.fps else [])
         return (",".join(["Timecode", "BlendShapeCount", *titles]) + "\n").encode("ascii")
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:
         """One row, ten decimals as the app writes. Raises `RigError` if the frame lacks a channel of `layout`."""
-        values = dict(zip(layout.names, values_in(frame, layout).tolist(), strict=True))
+        values = values_by_name(frame, layout)
         cells = [f"{values.get(name, 0.0):.10f}" for name in COLUMNS]
-        return (",".join([_timecode(frame.sample), str(len(COLUMNS)), *cells]) + "\n").encode("ascii")
+        time = _whole_timecode(frame.index, self.fps) if self.fps else _timecode(frame.sample)
+        rate = [f"{float(self.fps):.10g}"] if self.fps else []
+        return (",".join([time, str(len(COLUMNS)), *cells, *rate]) + "\n").encode("ascii")
 
 
 PROTOCOL: FrameProtocol = LiveLinkFaceCsv()
@@ -66,6 +80,8 @@ PROTOCOL: FrameProtocol = LiveLinkFaceCsv()
 class Capture:
     """A recording: `values` `(rows, 61)` float32 in `layout` order, `times_s` `(rows,)` float64 since midnight.
 
+    A file that carries its rate is counted in its frames: `fps`, and row k of timecode n sits at n / fps.
+
     `tracked` `(rows,)` is False where the face was lost; `values` then repeat the last row that was tracked (the next
     one at the start, neutral where there is none). Values are as measured, slightly beyond the layout's range at times.
     """
@@ -74,10 +90,14 @@ class Capture:
     values: np.ndarray
     times_s: np.ndarray
     tracked: np.ndarray
+    fps: Fraction | None = None
 
     @property
     def samples(self) -> np.ndarray:
         """16 kHz sample of each row `(rows,)`, counted from midnight: what `encode` was given."""
+        if self.fps:
+            clock = FrameClock(self.fps)
+            return np.array([clock.sample(frame) for frame in np.rint(self.times_s * float(self.fps)).astype(int)])
         samples: np.ndarray = np.rint(self.times_s * SAMPLE_RATE_HZ).astype(np.int64)
         return samples
 
@@ -112,7 +132,9 @@ def read_csv(path: Path | str, timecode_hz: int | None = None) -> Capture:
     if problems:
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
         raise RigError(f"{path}: " + "; ".join(problems[:5]) + more)
-    return Capture(layout, _held(values, tracked), _seconds(clock, timecode_hz), tracked)
+    fps = _rate(path, rows) if timecode_hz is None else None
+    times = _whole_seconds(clock, fps) if fps else _seconds(clock, timecode_hz)
+    return Capture(layout, _held(values, tracked), times, tracked, fps)
 
 
 def _timecode(sample: int) -> str:
@@ -122,6 +144,33 @@ def _timecode(sample: int) -> str:
     return (
         f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
     )
+
+
+def _whole_timecode(frame: int, fps: Fraction) -> str:
+    """A frame's number as timecode without dropped frames: 29.97 counts 30 frames to its second."""
+    seconds, rest = divmod(frame, round(fps))
+    return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}.000"
+
+
+def _rate(path: Path | str, rows: list[tuple[int, list[str]]]) -> Fraction | None:
+    """The rate that the file carries, None for a file of the app. Raises `RigError` for one that is no rate."""
+    titles = [title.strip().lower() for title in rows[0][1]]
+    if RATE_COLUMN.lower() not in titles or len(rows) < 2:
+        return None
+    cell = rows[1][1][titles.index(RATE_COLUMN.lower())]
+    try:
+        return FrameClock.at(cell).fps
+    except ConfigError as error:
+        raise RigError(f"{path}: {error}") from None
+
+
+def _whole_seconds(clock: list[tuple[int, float]], fps: Fraction) -> np.ndarray:
+    """True seconds `(rows,)` of timecodes that count frames of `fps`; they go on over midnight."""
+    number = np.array([second * round(fps) + frame for second, frame in clock], dtype=np.float64)
+    day = 86400 * round(fps)
+    number += day * np.cumsum(np.diff(number, prepend=number[0]) < -day / 2)
+    seconds: np.ndarray = number / float(fps)
+    return seconds
 
 
 def _columns(path: Path | str, titles: list[str], layout: RigLayout) -> list[int]:

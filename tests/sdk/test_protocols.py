@@ -13,7 +13,7 @@ from sdk.clock import FrameClock
 from sdk.errors import ConfigError, RigError
 from sdk.plugins import load_plugin, plugin_names
 from sdk.protocols.base import FrameProtocol
-from sdk.protocols.csv import COLUMNS, live_link_layout, read_csv
+from sdk.protocols.csv import COLUMNS, LiveLinkFaceCsv, live_link_layout, read_csv
 from sdk.rig import ARKIT_52, Frame, RigLayout
 
 NAMES = plugin_names("sdk.protocols", "PROTOCOL")
@@ -190,3 +190,43 @@ def test_bad_csv_is_explained(tmp_path: Path) -> None:
 def test_a_recording_without_rows(tmp_path: Path) -> None:
     capture = read_csv(_write(tmp_path / "a.csv", [], RigLayout.arkit()))
     assert capture.values.shape == (0, 61)
+
+
+@pytest.mark.parametrize("fps", [Fraction(15), Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001),
+                                 Fraction(30), Fraction(50), Fraction(60000, 1001), Fraction(60)])  # fmt: skip
+def test_a_bound_csv_steps_by_whole_frames_and_carries_its_rate(tmp_path: Path, fps: Fraction) -> None:
+    layout = RigLayout(("jawOpen",))
+    clock, protocol = FrameClock(fps), LiveLinkFaceCsv().at(fps)
+    start = 3600 * round(fps) - 40  # the hour is passed without a dropped number
+    frames = [Frame(k, clock.sample(k), np.float32([k % 7 / 7]), layout) for k in range(start, start + 100)]
+    path = tmp_path / "a.csv"
+    path.write_bytes(protocol.header(layout, fps) + b"".join(protocol.encode(frame, layout) for frame in frames))
+    numbers = []
+    for line in path.read_text().splitlines()[1:]:
+        hours, minutes, seconds, frame = line.split(",")[0].split(":")
+        assert frame.endswith(".000")
+        numbers.append((int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * round(fps) + int(frame[:2]))
+    assert numbers == list(range(start, start + 100))
+    capture = read_csv(path)
+    assert capture.fps == fps
+    np.testing.assert_array_equal(capture.samples, [frame.sample for frame in frames])
+    np.testing.assert_allclose(capture.times_s, np.arange(start, start + 100) / float(fps))
+
+
+def test_a_rate_that_timecode_cannot_count_keeps_the_app_s_sixtieths() -> None:
+    for fps in (Fraction(12), Fraction(120)):
+        assert LiveLinkFaceCsv().at(fps) == LiveLinkFaceCsv()
+    assert b"FrameRate" not in LiveLinkFaceCsv().header(RigLayout.arkit(), FPS)
+
+
+@pytest.mark.parametrize("word", ["29.97", 29.97, "23.976", "23.98", 23.98, "59.94", "29.97003", "47.952", "119.88"])
+def test_broadcast_rates_are_thousandths_of_1001(word: str | float) -> None:
+    rate = FrameClock.at(word).fps
+    assert rate.denominator == 1001
+    assert round(float(rate), 1) == round(float(word), 1)
+
+
+def test_other_rates_stay_what_they_are() -> None:
+    assert [FrameClock.at(word).fps for word in ("30", "25", "12.5", 12.5, "2997/100", Fraction(2997, 100))] == [
+        30, 25, Fraction(25, 2), Fraction(25, 2), Fraction(2997, 100), Fraction(2997, 100)
+    ]  # fmt: skip
