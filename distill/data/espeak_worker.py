@@ -2,6 +2,7 @@
 
     python -m distill.data.espeak_worker --shard 0 --utterances 300 --seed 1 --out DIR
     python -m distill.data.espeak_worker --say "Hello." --language en-us --seed 1 --out DIR
+    python -m distill.data.espeak_worker --script LINES.json --seed 1 --out DIR
 
 espeak-ng is GPL-3.0-or-later. It is therefore an optional extra (`pip install tinyface[corpus]`) that only this file
 loads, in a process that `speech_synth.py` starts; what ships uses neither. A fresh process for each shard is also
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
 import random
 import shutil
@@ -203,6 +205,25 @@ def say(engine: Engine, text: str, language: str, seed: int) -> Utterance:
     return spoken
 
 
+def perform(engine: Engine, script: Path, seed: int) -> list[Utterance]:
+    """The lines of a script (`styled/voices.py`), in order; one that clips is said again, softer."""
+    rng = random.Random(f"script-{seed}")
+    made = []
+    for line in json.loads(script.read_text("utf-8")):
+        speaker = Speaker(line["name"], line["variant"], False, int(line["words_per_minute"]))
+        spoken = make_utterance(engine, line["text"], line["language"], speaker, rng)
+        if spoken is None:
+            spoken = make_utterance(engine, line["text"] + ".", line["language"], _softer(speaker), rng)
+        if spoken is None:
+            raise DataError(f"espeak-ng says nothing for {line['text']!r}, or it clips; change the line")
+        made.append(spoken)
+    return made
+
+
+def _softer(speaker: Speaker) -> Speaker:
+    return replace(speaker, variant=f"{speaker.variant}\nvoicing 60\nconsonants 70 80")
+
+
 def main() -> int:
     about = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m distill.data.espeak_worker", description=about)
@@ -212,12 +233,16 @@ def main() -> int:
     parser.add_argument("--utterances", type=int, default=300)
     parser.add_argument("--say", metavar="TEXT", help="speak this instead of a shard")
     parser.add_argument("--language", default="", help="the engine's language tag; of a shard: only this")
+    parser.add_argument("--script", type=Path, help="speak the lines of this JSON file instead of a shard")
     options = parser.parse_args()
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="espeak-") as data:
             engine = Engine(Path(data))
-            if options.say is not None:
+            if options.script is not None:
+                said = perform(engine, options.script, options.seed)
+                write_shard(options.out / "script.npz", said, f"script-{options.seed}")
+            elif options.say is not None:
                 made = [say(engine, options.say, options.language or "en-us", options.seed)]
                 write_shard(options.out / "said.npz", made, f"say-{options.seed}")
             else:

@@ -9,19 +9,21 @@ disk are kept, so a run that was stopped goes on where it was. Needs `pip instal
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
 
 from distill.data.labels import Phone
-from distill.data.speech_shard import read_shard, shard_name, shard_recipe
+from distill.data.speech_shard import Utterance, read_shard, shard_name, shard_recipe
 from sdk.command import ending
 from sdk.errors import DataError, EngineUnavailable
 
@@ -64,6 +66,18 @@ def say(text: str, language: str = "en-us", seed: int = 0) -> tuple[np.ndarray, 
         _run_worker(Path(folder), ["--say", text, "--language", language, "--seed", str(seed)], f"{text!r}")
         said = read_shard(Path(folder) / "said.npz")[0]
     return said.audio.astype(np.float32) / 32768.0, said.phones
+
+
+def perform(script: Sequence[Mapping[str, object]], seed: int = 1) -> list[Utterance]:
+    """The lines of a script spoken one after another (`distill/corpus/styled/voices.py`); each is named by its line.
+
+    Raises `EngineUnavailable` without espeak-ng, `DataError` for a line that it cannot say.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "script.json"
+        path.write_text(json.dumps(list(script)), encoding="utf-8")
+        _run_worker(Path(folder), ["--script", str(path), "--seed", str(seed)], f"a script of {len(script)} lines")
+        return read_shard(Path(folder) / "script.npz")
 
 
 def _shard_sizes(hours: float) -> list[int]:

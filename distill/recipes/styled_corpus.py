@@ -1,0 +1,104 @@
+"""A styled corpus that needs nobody's captures: made-up voices in eight emotions, with the face that goes with each.
+
+    python -m distill.recipes.styled_corpus --people 32 --each 4 --out build/styled --seed 1
+
+Shards as all others, so every recipe reads them, but split by speaker into `train`, `valid` and `test`: nobody of one
+is heard in another. A recording's name tells its style (`w003_anger_10_02`), its label is the articulatory teacher's
+with the style's offsets (`distill/corpus/styled`). Shards that are there are kept, so a stopped run goes on. Needs
+`pip install tinyface[corpus]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from distill.corpus.styled.expression import express
+from distill.corpus.styled.styles import EMOTIONS, Person, Style, person
+from distill.corpus.styled.voices import Line, lines
+from distill.data import speech_synth
+from distill.data.corpus import Shard, current_shard, read_shard, write_shard
+from distill.data.labeller import LABEL_HZ, Labeller, Utterance
+from distill.data.track import RigTrack
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.command import ending, say
+from sdk.errors import ConfigError
+
+TEACHER = "styled"
+SPLITS = {"train": 0.75, "valid": 0.125, "test": 0.125}
+_LOUDEST = 32000
+
+
+def build(
+    people: int, each: int, out: Path, seed: int = 1, emotions: Sequence[str] = tuple(EMOTIONS)
+) -> dict[str, list[Shard]]:
+    """The shards of every split, one a person, made where they are missing. Raises `ConfigError` for fewer than three
+    people or an unknown emotion, and what speaking raises."""
+    unknown = [name for name in emotions if name not in EMOTIONS]
+    if people < 3 or each < 1 or unknown:
+        raise ConfigError(
+            f"{people} people, {each} sentences, unknown emotions: {', '.join(unknown) or 'none'}; give three people "
+            f"or more, one sentence or more, emotions of: {', '.join(EMOTIONS)}"
+        )
+    cast = [person(number, seed) for number in range(people)]
+    shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
+    for number, who in enumerate(tqdm(cast, desc="speaking", unit="person")):
+        split = split_of(number, people)
+        path = out / "shards" / f"{split}-espeak-{number:03d}.npz"
+        script = lines([who], emotions, each, seed * 1000 + number)
+        by = _labeller({who.name: who})
+        if (kept := current_shard(path, [line.name for line in script], by)) is None:
+            spoken = speech_synth.perform([asdict(line) for line in script], seed)
+            write_shard(path, [_utterance(line, s) for line, s in zip(script, spoken, strict=True)], by)
+            kept = read_shard(path)
+        shards[split].append(kept)
+    return shards
+
+
+def split_of(number: int, people: int) -> str:
+    """The split of person `number`: the last two eighths of a cast, one person at least, validate and test."""
+    held = max(round(people * SPLITS["valid"]), 1)
+    if number >= people - held:
+        return "test"
+    return "valid" if number >= people - 2 * held else "train"
+
+
+def _labeller(people: dict[str, Person]) -> Labeller:
+    def label(utterance: Utterance) -> RigTrack:
+        style = Style.of(utterance.name)
+        seconds = len(utterance.audio) / SAMPLE_RATE_HZ
+        return express(utterance.phones, seconds, style, people[style.person], utterance.name, LABEL_HZ)
+
+    return Labeller(TEACHER, label)
+
+
+def _utterance(line: Line, spoken: speech_synth.Utterance) -> Utterance:
+    loudest = float(np.abs(spoken.audio.astype(np.float32)).max())
+    level = min(line.level, _LOUDEST / max(loudest, 1.0))
+    audio = np.round(spoken.audio * level).astype(np.int16)
+    return Utterance(line.name, line.speaker, audio, spoken.phones)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.styled_corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("--people", type=int, default=32)
+    parser.add_argument("--each", type=int, default=4, help="sentences of each person in each emotion")
+    parser.add_argument("--emotions", nargs="*", default=list(EMOTIONS), help="default: all eight of BEAT")
+    parser.add_argument("--out", type=Path, required=True, help="corpus folder; shards go to its `shards`")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    with ending("stopped; the same command goes on from what is done") as end:
+        shards = build(options.people, options.each, options.out, options.seed, options.emotions)
+        for split, found in shards.items():
+            clips, seconds = sum(len(s) for s in found), sum(s.seconds for s in found)
+            say(f"{split}: {len(found)} people, {clips} clips, {seconds / 60:.1f} min")
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
