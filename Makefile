@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: setup demo test check bench families kernels table2 clean
+.PHONY: setup demo test check isa bench families kernels table2 clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -29,6 +29,10 @@ check: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# the numeric tests under each cap that a processor can be asked for: as if it had nothing better
+isa: setup
+	$(PY) -m tests.isa
 
 bench: setup
 	$(PY) -m tests.bench

@@ -2,13 +2,14 @@
 
     python -m export.torchscript --checkpoint checkpoints/s7.pt --precision int8 --out build/s7-int8.pt
 
-`export.build` writes a float one beside every program; this writes one of any precision, sealed and verified. A float
-student runs in float32, on any device that torch has. A rounded one runs in integers (torch's own quantised
-convolutions: oneDNN, FBGEMM or QNNPACK, whichever the machine that loads it has) and therefore on the CPU only; the
-integers and grids are those of its twin. Both load in libtorch and in torch without any package of ours.
+`export.build` writes a float one beside every program; this writes one of any precision, sealed and verified. Both load
+in libtorch and in torch without any package of ours, on any device that torch has. A rounded student keeps its weights
+in int8; its integers and grids are those of its twin, and it multiplies them as floats that hold whole numbers.
 
-TorchScript is deprecated in PyTorch, and so are its quantised tensors; both work in 2.13, and nothing that ships in an
-engine should depend on them.
+Not by torch's own quantised convolutions, which give other numbers on other processors: oneDNN's grouped one is wrong
+by whole grids where there is AMX, and without VNNI its sums of pairs of products stop at 16 bits.
+
+TorchScript is deprecated in PyTorch; it works in 2.13, and nothing that ships in an engine should depend on it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from distill.checkpoint import Checkpoint
 from distill.data.files import atomic_open, check_writable
 from distill.students.spec import Student
 from distill.students.stream import CausalConv, StreamStudent
 from export.deploy_stream import DeployedStream
-from export.grids import LOW, DynamicConv, Grid, Int8Conv
+from export.grids import HIGH, LOW, DynamicConv, Grid, Int8Conv
 from sdk.artifact import seal
 from sdk.command import ending
 from sdk.errors import ConfigError
@@ -39,7 +41,6 @@ def torchscript(student: Student) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=UserWarning, message=".*quantized tensor.*")
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # every shape is fixed here
         module, inputs = _module(in_integers(student))
         traced = torch.jit.trace(module.eval(), inputs, check_trace=False)
@@ -55,7 +56,7 @@ def _module(student: Student) -> tuple[nn.Module, tuple[Tensor, ...]]:
 
 
 def in_integers(student: Student) -> Student:
-    """`student` itself, or a copy whose int8 layers are torch's own. Raises `ConfigError` for a dynamic one."""
+    """`student` itself, or a copy whose int8 layers are of plain operators. Raises `ConfigError` for a dynamic one."""
     if any(isinstance(layer, DynamicConv) for layer in student.modules()):
         raise ConfigError("a .pt cannot choose its grids at every call: give precision int8, mixed or fp32")
     if not any(isinstance(layer, Int8Conv) for layer in student.modules()):
@@ -64,7 +65,7 @@ def in_integers(student: Student) -> Student:
     for name, layer in list(student.named_modules()):
         if isinstance(layer, Int8Conv):
             above, _, last = name.rpartition(".")
-            setattr(copied.get_submodule(above), last, QuantisedConv(layer, _grid_of_input(student, above, layer)))
+            setattr(copied.get_submodule(above), last, WholeConv(layer, _grid_of_input(student, above, layer)))
     return copied.eval()
 
 
@@ -78,31 +79,37 @@ def _grid_of_input(student: Student, above: str, layer: Int8Conv) -> Grid:
     return block.depth.out
 
 
-class QuantisedConv(nn.Module):
-    """An `Int8Conv` by torch's own kernels, which count activations from 0: the same grids, moved by 128."""
+class WholeConv(nn.Module):
+    """An `Int8Conv` in whole numbers that floats hold: the same on every processor, whatever order it adds in.
+
+    A sum of products is exact below 2^24, which only a wide layer's could pass; above, it rounds by 1e-7 of itself.
+    """
 
     inverse: Tensor | None
+    weight: Tensor
+    step: Tensor
+    bias: Tensor
 
     def __init__(self, layer: Int8Conv, into: Grid) -> None:
         super().__init__()
-        from torch.ao.nn.quantized import Conv2d
-
-        stride, padding, dilation, groups = layer.shape
-        outputs, inputs, *kernel = layer.weight.shape
+        self.into, self.out, self.shape = into, layer.out, layer.shape
         self.register_buffer("inverse", layer.inverse)
-        self.scale, self.zero = into[0], into[1] - LOW
-        self.conv = Conv2d(inputs * groups, outputs, tuple(kernel), stride, padding, dilation, groups)
-        weight = torch._make_per_channel_quantized_tensor(
-            layer.weight.contiguous(), layer.scales.double(), torch.zeros(outputs, dtype=torch.int64), 0
-        )
-        self.conv.set_weight_bias(weight, layer.bias)
-        self.conv.scale, self.conv.zero_point = layer.out[0], layer.out[1] - LOW
+        self.register_buffer("weight", layer.weight.contiguous())
+        self.register_buffer("step", (layer.scales * into[0]).view(1, -1, 1, 1))
+        self.register_buffer("bias", layer.bias.view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, 1, T) -> (B, outputs, 1, T'), float32 on the output's grid."""
         x = x if self.inverse is None else x * self.inverse
-        integers = torch.quantize_per_tensor(x, self.scale, self.zero, torch.quint8)
-        return torch.dequantize(self.conv(integers))
+        # `type_as` and no constant type: freezing would fold the weights to floats, four times the file
+        sums = functional.conv2d(_steps(x, self.into), self.weight.type_as(x), None, *self.shape)
+        return _steps(sums * self.step + self.bias, self.out) * self.out[0]
+
+
+def _steps(x: Tensor, grid: Grid) -> Tensor:
+    """How many steps of `grid` each value of `x` is from zero: whole numbers."""
+    scale, zero = grid
+    return torch.round(x * (1 / scale)).clamp(LOW - zero, HIGH - zero)
 
 
 def main(arguments: list[str] | None = None) -> int:
