@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: setup demo test check isa bench families kernels table2 clean
+.PHONY: validators setup demo test check isa bench families kernels table2 clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -48,6 +48,10 @@ kernels: setup
 # the paper's Table 2 and figures 4 and 6 to 8 from checkpoints/table2, into docs/; scores are those in the checkpoints
 table2: setup
 	$(PY) -m export.table2
+
+# other people's readers that are not Python: Khronos' glTF validator, for the tests that ask for it
+validators:
+	npm install --silent --no-fund --no-audit --prefix build/node gltf-validator
 
 clean:
 	rm -rf build .venv
