@@ -16,7 +16,7 @@ setup: .venv/.ready
 demo: setup
 	$(PY) -m export.build --budget $(BUDGET) --out build/demo
 ifneq ($(WAV),)
-	$(PY) -m distill.data.aligned "$(WAV)" --out build/demo/phones.json
+	$(PY) -m distill.recipes.aligned "$(WAV)" --out build/demo/phones.json
 	$(PY) -m runtime_examples.animate build/demo/model.pte --audio "$(WAV)" --phones build/demo/phones.json --out build/demo
 else
 	$(PY) -m runtime_examples.animate build/demo/model.pte --out build/demo

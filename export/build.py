@@ -23,8 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint
-from distill.twin import TWIN_PRECISIONS, twin_path
+from distill.files.checkpoint import Checkpoint
+from distill.files.twin import TWIN_PRECISIONS, twin_path
 from export.backends.base import exportable, load_backend
 from export.choose import (
     CHECKPOINTS,

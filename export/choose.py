@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import BaselineSpec
 from export.backends.base import backend_names, cannot_run, load_backend
 from export.cost import Cost, cost

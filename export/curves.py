@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.data.labels import from_json
-from distill.recipes.conditions import FPS, Item
-from distill.recipes.heterogeneous import load_shards
-from distill.recipes.trackers import student_tracker
+from distill.corpus.shelf import load_shards
+from distill.scoring.conditions import FPS, Item
+from distill.scoring.trackers import student_tracker
+from distill.speech.phones import from_json
 from distill.students.spec import Student, StudentSpec
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export.backends.base import Backend, cannot_run, exportable
 from export.build import load_wanted
 from export.choose import Wanted, quality

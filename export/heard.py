@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from distill.checkpoint import Checkpoint
-from distill.data.files import load_mono
-from distill.data.labels import Phone, from_json
-from distill.metrics import TOLERANCE_FRAMES
-from distill.recipes.conditions import FPS, Item
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import load_mono
+from distill.scoring.conditions import FPS, Item
+from distill.scoring.metrics import TOLERANCE_FRAMES
+from distill.speech.phones import Phone, from_json
 from export.curves import frames_of
 from export.verify import SENTENCE
 from profiles.harness import run_fresh

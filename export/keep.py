@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from sdk.errors import CheckpointError
 
 SCHEMA = 1

@@ -15,7 +15,7 @@ import numpy as np
 from torch import nn
 from torch.export import ExportedProgram
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student
 from export.delivery import write
 from export.deploy import deploy

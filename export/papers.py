@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export.delivery import write
 from export.page import page, sensitivity_of
 from sdk.artifact import open_artifact

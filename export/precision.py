@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
+from distill.files.twin import TWIN_PRECISIONS, Twin, twin_path
 from distill.students.spec import Student
-from distill.twin import TWIN_PRECISIONS, Twin, twin_path
 from export.keep import kept
 from export.quantise import from_twin, post_training
 

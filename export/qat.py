@@ -5,7 +5,7 @@
     python -m export.qat --checkpoint checkpoints/s7.pt --corpus build/corpus --control build/s7-control.pt
 
 Grids are chosen on the corpus first and stay; then the weights move under the losses that trained them
-(`distill/recipes/feeds.py`), every convolution rounded as it will ship, gradients going straight through. What comes
+(`distill/training/feeds.py`), every convolution rounded as it will ship, gradients going straight through. What comes
 out is a twin that `export.build --precision int8` (or `mixed`) takes without training. Killed at any moment, the same
 command goes on from the last `<out>.resume`.
 
@@ -23,17 +23,18 @@ from pathlib import Path
 
 import torch
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.files import atomic_write_text, check_writable
-from distill.recipes.feeds import Feed, feed_of
-from distill.recipes.heterogeneous import load_shards, provenance
-from distill.recipes.plan import PLAN_OPTIONS, Plan
-from distill.recipes.run import Run
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_write_text, check_writable
+from distill.files.twin import Twin, twin_card, twin_path
+from distill.speech.augment import Augment
 from distill.students.spec import Student
 from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
-from distill.twin import Twin, twin_card, twin_path
+from distill.training.feeds import Feed, feed_of
+from distill.training.plan import PLAN_OPTIONS, Plan
+from distill.training.run import Run
+from distill.training.student import provenance
 from export.keep import KEEP, kept
 from export.quantise import calibrate, corpus_rows, freeze, to_twin, with_grids
 from sdk.command import command_line, ending
@@ -132,7 +133,7 @@ def training_mode(student: Student) -> Student:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.qat", description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.recipes.corpus")
     parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
     parser.add_argument("--precision", choices=("int8", "mixed"), default="int8", help="mixed: as a sweep has found")
     parser.add_argument("--control", type=Path, help="make the same steps without rounding: float checkpoint to write")

@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.corpus import Shard
-from distill.data.files import atomic_write_text, check_writable
-from distill.data.streams import StreamRows
-from distill.recipes.heterogeneous import load_shards
+from distill.corpus.rows.streams import StreamRows
+from distill.corpus.shards import Shard
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_write_text, check_writable
+from distill.files.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
+from distill.speech.augment import Augment
 from distill.students.spec import Baseline, Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent, fold_norms
-from distill.twin import TWIN_PRECISIONS, Twin, twin_card, twin_path
 from export.grids import GELU_FLOOR, DynamicConv, GridConv, Int8Conv, Watcher, conv_shape
 from export.keep import KEEP, KEEP_DYNAMIC, kept
 from export.verify import golden_stretches
@@ -231,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
     parser.add_argument("--precision", choices=TWIN_PRECISIONS, default="int8", help="mixed: as a sweep has found")
-    parser.add_argument("--corpus", type=Path, help="folder made by distill.data.corpus, to calibrate on")
+    parser.add_argument("--corpus", type=Path, help="folder made by distill.recipes.corpus, to calibrate on")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     options = parser.parse_args(arguments)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student
 from distill.students.stream import StreamStudent
 from export.backends.base import load_backend

@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.files import atomic_write_text, check_writable
-from distill.data.labels import bilabial_spans
-from distill.metrics import LipJudge
-from distill.recipes.conditions import FPS, Item
-from distill.recipes.heterogeneous import load_shards
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_write_text, check_writable
+from distill.scoring.conditions import FPS, Item
+from distill.scoring.metrics import LipJudge
+from distill.speech.augment import Augment
+from distill.speech.phones import bilabial_spans
 from distill.students.spec import Student
 from distill.students.window import WindowStudent
 from export.curves import frames_of, valid_items
@@ -52,7 +52,7 @@ TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; sh
 class Harm:
     """What rounding does to a student, against its float self. lip_error_cm: root mean square of the change of the lip
     gap in frames of /p b m/. curve_error, curve_error_max: of all channels in all frames. pbm, false_closure: shares,
-    by definition (`distill/metrics.py`), of the rounded student; jitter of the lip gap in cm^2/frame^4."""
+    by definition (`distill/scoring/metrics.py`), of the rounded student; jitter of the lip gap in cm^2/frame^4."""
 
     lip_error_cm: float
     curve_error: float
@@ -220,7 +220,7 @@ def _known(path: Path) -> dict[str, Any] | None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.sensitivity", description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.data.corpus")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.recipes.corpus")
     parser.add_argument("--out", type=Path, help="file to write; beside the checkpoint by default")
     parser.add_argument("--seconds", type=float, default=150, help="of speech of each source, human and synthetic")
     parser.add_argument("--tolerance-cm", type=float, default=TOLERANCE_CM, help="lip error allowed, root mean square")

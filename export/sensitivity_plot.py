@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distill.data.files import atomic_open
+from distill.files.disk import atomic_open
 
 _INTEGERS, _FLOAT = "tab:blue", "tab:orange"
 

@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 
 import sdk
-from distill.checkpoint import Checkpoint, plain_facts
-from distill.data.augment import Augment
-from distill.data.files import atomic_write_text
-from distill.recipes.conditions import Item, read_sets
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint, plain_facts
+from distill.files.disk import atomic_write_text
+from distill.files.twin import TWIN_PRECISIONS, Twin, twin_path
 from distill.recipes.evaluate import evaluate
-from distill.recipes.heterogeneous import load_shards
-from distill.twin import TWIN_PRECISIONS, Twin, twin_path
+from distill.scoring.conditions import Item, read_sets
+from distill.speech.augment import Augment
 from export.alternatives import ALTERNATIVES
 from export.choose import CHECKPOINTS
 from export.delivery import write
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--students", nargs="*", help="checkpoints by name; all by default")
     parser.add_argument("--precisions", nargs="*", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of checkpoints and twins")
-    parser.add_argument("--corpus", type=Path, help="folder made by distill.data.corpus, to calibrate int8-ptq on")
+    parser.add_argument("--corpus", type=Path, help="folder made by distill.recipes.corpus, to calibrate int8-ptq on")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
     parser.add_argument("--rounds", type=int, default=7, help="turns of the timing; 0 keeps the times of the last run")

@@ -16,12 +16,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import plain_facts
-from distill.data.files import atomic_write_text, load_mono
-from distill.data.labels import from_json, read_textgrid
-from distill.recipes.conditions import Item
+from distill.files.checkpoint import plain_facts
+from distill.files.disk import atomic_write_text, load_mono
 from distill.recipes.evaluate import main as evaluate
-from distill.recipes.trackers import open_judged
+from distill.scoring.conditions import Item
+from distill.scoring.trackers import open_judged
+from distill.speech.phones import from_json, read_textgrid
 from export.choose import CHECKPOINTS
 from export.table2_figures import LIP_FIGURES, draw_bars, draw_lip_figures
 from export.table2_findings import Finding, Target, findings, targets
@@ -71,7 +71,7 @@ def _figures(rows: list[Row], folder: Path, teacher: Path, out: Path, item: Item
 
 
 def clip(audio: Path, phones: Path) -> Item:
-    """A recording and its phones (TextGrid, or JSON rows as `distill.data.aligned` writes). Raises `DataError`."""
+    """A recording and its phones (TextGrid, or JSON rows as `distill.speech.aligned` writes). Raises `DataError`."""
     try:
         read = read_textgrid(phones) if phones.suffix == ".TextGrid" else from_json(phones.read_text("utf-8"))
     except OSError as error:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from distill.data.files import atomic_open
-from distill.data.labels import SILENCE, Phone
-from distill.metrics import least_nearby
-from distill.recipes.conditions import FPS, Item
-from distill.recipes.trackers import Tracker
+from distill.files.disk import atomic_open
+from distill.scoring.conditions import FPS, Item
+from distill.scoring.metrics import least_nearby
+from distill.scoring.trackers import Tracker
+from distill.speech.phones import SILENCE, Phone
 from export.table2_rows import Row, present
 from sdk.face import CLOSED_CM, Face
 from sdk.rig import RigLayout

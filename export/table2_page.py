@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from distill.recipes.conditions import REST
+from distill.scoring.conditions import REST
 from export.table2_findings import NOISE, Finding, Target
 from export.table2_rows import Paper, Row, present
 

@@ -18,10 +18,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import sdk
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.recipes.sweep import macs_per_second
-from distill.recipes.trackers import teacher_kind
 from distill.students.spec import Student
+from distill.teachers.registry import teacher_kind
 from export.lower import lower
 from export.memory import paper_bytes, xnnpack_rows
 from export.precision import float_point

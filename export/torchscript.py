@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.checkpoint import Checkpoint
-from distill.data.files import atomic_open, check_writable
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_open, check_writable
 from distill.students.spec import Student
 from distill.students.stream import CausalConv, StreamStudent
 from export.deploy_stream import DeployedStream

@@ -64,7 +64,7 @@ def golden_stretches() -> list[np.ndarray]:
     """Golden speech, and the example sentence if it is there."""
     stretches = [golden_speech()]
     if SENTENCE.exists():
-        from distill.data.files import load_mono
+        from distill.files.disk import load_mono
 
         # golden speech alone is enough to verify; a broken example is for its own test to say
         with contextlib.suppress(AudioError, ImportError):

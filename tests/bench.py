@@ -20,11 +20,11 @@ from scipy.signal import resample_poly
 from torch.nn import functional
 
 import sdk
-from distill.checkpoint import Checkpoint
-from distill.recipes.run import initialise
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
+from distill.training.run import initialise
 from export.build import build
 from export.choose import Wanted
 from sdk.audio import StreamingResampler

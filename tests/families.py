@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.recipes.sweep import macs_per_second
 from export.build import build as build_artefact
 from export.choose import CHECKPOINTS, Wanted

@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint
-from distill.twin import twin_path
+from distill.files.checkpoint import Checkpoint
+from distill.files.twin import twin_path
 from export.backends.base import load_backend
 from export.choose import CHECKPOINTS
 from export.precision import points

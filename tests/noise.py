@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export.build import build
 from export.choose import CHECKPOINTS, Wanted
 from export.deploy import deploy

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.data.corpus import Utterance
-from distill.data.labels import Phone
-from distill.recipes.run import Run
+from distill.corpus.shards import Utterance
+from distill.speech.phones import Phone
+from distill.training.run import Run
 
 PHONES = (Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5))
 

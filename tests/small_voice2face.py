@@ -11,12 +11,12 @@ import torch
 import yaml
 from small_corpus import utterance
 
-from distill.data.utterances import CLASSES
-from distill.recipes.voice2face_plan import Voice2FacePlan
-from distill.teachers.articulatory import animate
-from distill.teachers.speech_encoder import EncoderSpec, transformers
-from distill.teachers.voice2face import TrainedVoice2Face, half
-from distill.teachers.voice2face_network import Voice2Face, Voice2FaceSpec
+from distill.speech.phonetics import CLASSES
+from distill.teachers.articulatory.teacher import animate
+from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
+from distill.teachers.voice2face.speech_encoder import EncoderSpec, transformers
+from distill.teachers.voice2face.teacher import TrainedVoice2Face, half
+from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.face import Face
 from sdk.rig import RigLayout
 

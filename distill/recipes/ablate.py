@@ -21,23 +21,23 @@ from typing import Any
 
 import torch
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.files import atomic_write_text
-from distill.recipes import heterogeneous
-from distill.recipes.conditions import Item, conditions, read_sets
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_write_text
 from distill.recipes.finetune import plan_after
-from distill.recipes.plan import PLAN_FIELDS, Plan
 from distill.recipes.sweep import read_log
-from distill.recipes.tally import score
-from distill.recipes.trackers import student_tracker
+from distill.scoring.conditions import Item, conditions, read_sets
+from distill.scoring.tally import score
+from distill.scoring.trackers import student_tracker
+from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.training import student
+from distill.training.plan import PLAN_FIELDS, Plan
 from sdk import strict
 from sdk.command import ending
 from sdk.errors import ConfigError, DataError
 from sdk.face import Face
 
-ROWS = Path(__file__).with_suffix(".yaml")
+ROWS = Path(__file__).parents[1] / "configs" / "ablate.yaml"
 COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "jitter")
 
 
@@ -95,12 +95,12 @@ def run(
     if out.exists():  # trained before it was stopped in the scoring or the fine-tuning
         trained = Checkpoint.load(out)
     else:
-        trained = heterogeneous.train(spec, plan, corpus, out, sound, {}, second=teacher, recipe="ablation")
+        trained = student.train(spec, plan, corpus, out, sound, {}, second=teacher, recipe="ablation")
     minutes = float(trained.training["train_minutes"])
     if row.finetune:
         gentle = plan_after(trained, {"exact_steps": row.finetune})
         tuned = out.with_suffix(".tuned.pt")
-        trained = heterogeneous.train(spec, gentle, corpus, tuned, None, {}, init=trained, recipe="fine-tuning")
+        trained = student.train(spec, gentle, corpus, tuned, None, {}, init=trained, recipe="fine-tuning")
         minutes += float(trained.training["train_minutes"])
     tracker, face = student_tracker(trained.student(), spec), Face.default()
     scores = {key: score(items, spec.layout, face, tracker) for key, _, items in conditions(sets)}
@@ -133,7 +133,7 @@ def _cell(value: float | None, column: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.ablate", description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=Path, default=ROWS, help="YAML of what to leave out")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.data.corpus or pseudo_label")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.recipes.corpus or pseudo_label")
     parser.add_argument("--second-teacher", type=Path, help="checkpoint of the student that supervises features")
     parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")

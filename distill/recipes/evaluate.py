@@ -8,7 +8,7 @@ or name, or the word `teacher`, the labels themselves: on synthetic speech its e
 that it *recognises*, judged by the hand-corrected ones.
 
 Per set and condition (`conditions.py`): PBM accuracy at 0.15 cm, false closure on open vowels, recall at 2 % false
-closure, AUC (see `distill/metrics.py`), MSE to the teacher's labels, jitter. On captured clips, which have no phones,
+closure, AUC (`scoring/metrics.py`), MSE to the teacher's labels, jitter. On captured clips, which have no phones,
 closures and openings are those of the captured mouth; the row `rest` is the share of frames with lips shut where
 nobody speaks. `--into` keeps the scores of sets and conditions that were not asked for now.
 """
@@ -23,16 +23,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Checkpoint, model_card
-from distill.data.files import atomic_write_text
-from distill.recipes.conditions import CONDITIONS, REST, Item, check_conditions, read_sets
-from distill.recipes.conditions import conditions as each_condition
-from distill.recipes.tally import LABELS, jobs, run_jobs, score, scores_of, write_gaps
-from distill.recipes.trackers import engine_tracker, open_judged, teacher_kind, teacher_tracker
-from distill.teachers.neural import NeuralTeacher
-from distill.teachers.trained_file import SUFFIX as TEACHER_SUFFIX
-from distill.twin import SUFFIX as TWIN_SUFFIX
-from distill.twin import Twin, twin_card
+from distill.files.checkpoint import Checkpoint, model_card
+from distill.files.disk import atomic_write_text
+from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
+from distill.files.twin import SUFFIX as TWIN_SUFFIX
+from distill.files.twin import Twin, twin_card
+from distill.scoring.conditions import CONDITIONS, REST, Item, check_conditions, read_sets
+from distill.scoring.conditions import conditions as each_condition
+from distill.scoring.tally import LABELS, jobs, run_jobs, score, scores_of, write_gaps
+from distill.scoring.trackers import engine_tracker, open_judged, teacher_tracker
+from distill.teachers.neural.teacher import NeuralTeacher
+from distill.teachers.registry import teacher_kind
 from sdk.command import ending
 from sdk.engines.base import Engine
 from sdk.errors import DataError

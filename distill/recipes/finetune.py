@@ -13,10 +13,10 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from distill.checkpoint import Checkpoint
-from distill.recipes.heterogeneous import train
-from distill.recipes.options import add_training_options, given, note, where
-from distill.recipes.plan import PLAN_FIELDS, Plan
+from distill.files.checkpoint import Checkpoint
+from distill.training.options import add_training_options, given, note, where
+from distill.training.plan import PLAN_FIELDS, Plan
+from distill.training.student import train
 from sdk.command import ending
 
 LEARNING_RATE = 1e-6

@@ -17,12 +17,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.recipes.heterogeneous import train
-from distill.recipes.options import add_training_options, note, plan_of, where
-from distill.recipes.plan import Plan
+from distill.files.checkpoint import Checkpoint
+from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.training.options import add_training_options, note, plan_of, where
+from distill.training.plan import Plan
+from distill.training.student import train
 from sdk.command import ending
 
 

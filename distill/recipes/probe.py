@@ -5,7 +5,7 @@
 
 A frame's window goes through the student; what each layer answers, flattened, is the embedding of the phone that is
 heard at the frame. PCA keeps 100 components, and an MLP of two layers of 300 learns to name the phone, or its viseme by
-one of three mappings (`distill/data/visemes.py`). Weighted F1 on utterances that no classifier learned from. `always`
+one of three mappings (`distill/speech/visemes.py`). Weighted F1 on utterances that no classifier learned from. `always`
 is the F1 of naming the commonest class: what knowing nothing is worth.
 
 Layers count as Table 1 does, each after its activation: 16 of a window student. A layer of more values than a PCA has
@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill.checkpoint import Checkpoint
-from distill.data.files import check_writable
-from distill.data.visemes import MAPPINGS, english
-from distill.recipes.conditions import FPS, Item, read_sets
-from distill.recipes.probe_report import LABELS, PHONEME, SetScores, table, write
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import check_writable
+from distill.scoring.conditions import FPS, Item, read_sets
+from distill.scoring.probe_report import LABELS, PHONEME, SetScores, table, write
+from distill.speech.visemes import MAPPINGS, english
 from distill.students.hubert_cnn import HubertCnnStudent
 from distill.students.mfcc import MfccStudent
 from distill.students.spec import Student

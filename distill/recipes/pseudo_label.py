@@ -4,7 +4,7 @@
     python -m distill.recipes.pseudo_label --speech /data/LibriSpeech --subsets 48 --out build/corpus --workers 64
 
 No transcript and no phones are asked for, so any language and any amount will do, in any tree of wav, flac, mp3 or
-ogg. The shards are those of `distill/data/corpus.py`, split by speaker; the same tree always gives the same ones. What
+ogg. Shards are those of `distill/corpus/shards.py`, split by speaker; the same tree always gives the same ones. What
 is on disk already is kept, so the same command goes on after a stop, a damaged shard is made again, and recordings
 that cannot be read are named and left out.
 """
@@ -19,10 +19,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from distill.data.corpus import BY_PHONES, LABEL_HZ, SHARD_SECONDS
-from distill.data.files import check_writable
-from distill.data.label_pool import Made, alone, clear_parts, label_batches, pick_device
-from distill.data.recordings import Batch, deal, find_pieces
+from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
+from distill.corpus.recordings import Batch, deal, find_pieces
+from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
+from distill.files.disk import check_writable
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending, say
 from sdk.errors import ConfigError, DataError
@@ -76,7 +76,7 @@ def label(
     there is nothing to read, no room, or shards of another plan in the way.
     """
     if teacher == BY_PHONES:
-        raise DataError(f"the {BY_PHONES} teacher goes by phones: label with `python -m distill.data.corpus`")
+        raise DataError(f"the {BY_PHONES} teacher goes by phones: label with `python -m distill.recipes.corpus`")
     if workers < 1:
         raise ConfigError(f"workers {workers} is below 1")
     device = pick_device(device)

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.data.files import atomic_write_text
-from distill.recipes.conditions import CONDITIONS, Item, check_conditions, conditions, read_sets
+from distill.files.disk import atomic_write_text
 from distill.recipes.evaluate import table
-from distill.recipes.tally import score
-from distill.recipes.trackers import teacher_kind, teacher_tracker
+from distill.scoring.conditions import CONDITIONS, Item, check_conditions, conditions, read_sets
+from distill.scoring.tally import score
+from distill.scoring.trackers import teacher_tracker
+from distill.teachers.registry import teacher_kind
 from distill.teachers.windowed import Teacher, Windowed
 from sdk.command import ending, say
 from sdk.errors import DataError

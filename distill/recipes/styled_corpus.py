@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from distill.corpus.labeller import LABEL_HZ, Labeller, Utterance
+from distill.corpus.shards import Shard, current_shard, read_shard, write_shard
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.styles import EMOTIONS, Person, Style, person
 from distill.corpus.styled.voices import Line, lines
-from distill.data import speech_synth
-from distill.data.corpus import Shard, current_shard, read_shard, write_shard
-from distill.data.labeller import LABEL_HZ, Labeller, Utterance
-from distill.data.track import RigTrack
+from distill.speech import speech_synth
+from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending, say
 from sdk.errors import ConfigError

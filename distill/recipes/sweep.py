@@ -1,6 +1,6 @@
 """A logged search over stream students: what quality costs as channels, look-ahead, depth and front shrink (6.5).
 
-    python -m distill.recipes.sweep --points distill/recipes/sweep.yaml --corpus build/corpus --log docs/sweep.jsonl \\
+    python -m distill.recipes.sweep --points distill/configs/sweep.yaml --corpus build/corpus --log docs/sweep.jsonl \\
         --synthetic build/espeak-heldout --aligned ../shared/data/speech/ljspeech --plot docs/sweep.png
 
 Every point is a change to a variant, trained from scratch for the same steps on the same batches, and scored in one
@@ -22,17 +22,17 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from distill.data.augment import Augment
-from distill.data.files import atomic_write_text
-from distill.recipes.conditions import FPS, Item, conditions, read_sets
-from distill.recipes.feeds import StreamFeed
-from distill.recipes.heterogeneous import load_shards
-from distill.recipes.plan import Plan
-from distill.recipes.run import Run, initialise
-from distill.recipes.tally import score
-from distill.recipes.trackers import stream_tracker
+from distill.corpus.shelf import load_shards
+from distill.files.disk import atomic_write_text
+from distill.scoring.conditions import FPS, Item, conditions, read_sets
+from distill.scoring.tally import score
+from distill.scoring.trackers import stream_tracker
+from distill.speech.augment import Augment
 from distill.students.spec import StreamStudentSpec, Student, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
+from distill.training.feeds import StreamFeed
+from distill.training.plan import Plan
+from distill.training.run import Run, initialise
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending
@@ -171,7 +171,7 @@ def _plan(changes: Mapping[str, Any]) -> Plan:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.sweep", description=__doc__.split("\n")[0])
     parser.add_argument("--points", type=Path, required=True, help="YAML: steps, and points to try")
-    parser.add_argument("--corpus", type=Path, help="folder made by distill.data.corpus; not needed to draw only")
+    parser.add_argument("--corpus", type=Path, help="folder made by distill.recipes.corpus; not needed to draw only")
     parser.add_argument("--log", type=Path, required=True, help="JSON lines, one a point; rows that are there are kept")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")

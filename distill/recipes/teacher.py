@@ -4,7 +4,7 @@
 
 The labels of recordings are wrong in one closure of ten, and their edges by a frame or two. The network sees every
 speaker and never the words, so it learns what the labels agree on; the lip losses forgive a closure that is early or
-late (`distill/losses.py`), and what is spoken is asked for beside how the face moves, because a phone's class is a
+late (`training/losses.py`), and what is spoken is asked for beside how the face moves, because a phone's class is a
 sharper question than its curve. Killed at any moment, the same command goes on from the last `<out>.resume`.
 """
 
@@ -21,22 +21,23 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.files import check_writable
-from distill.data.labels import Phone, from_json
-from distill.data.shelf import MEMORY_BYTES, load_shards
-from distill.data.utterances import CLASSES, UNKNOWN_CLASS, Utterances
-from distill.recipes.feeds import FRAME_SAMPLES, Objective, device_of
-from distill.recipes.options import add_training_options, note, plan_of, where
-from distill.recipes.plan import Plan
-from distill.recipes.run import Run
-from distill.recipes.watch import watching, writer_class
+from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances
+from distill.corpus.shelf import MEMORY_BYTES, load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import check_writable
+from distill.speech.augment import Augment
+from distill.speech.phones import Phone, from_json
+from distill.speech.phonetics import CLASSES
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import StreamStudent
-from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec
 from distill.teachers.closing import calibrate, can_close
-from distill.teachers.neural import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
+from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec
+from distill.teachers.neural.teacher import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
+from distill.training.feeds import FRAME_SAMPLES, Objective, device_of
+from distill.training.options import add_training_options, note, plan_of, where
+from distill.training.plan import Plan
+from distill.training.run import Run
+from distill.training.watch import watching, writer_class
 from sdk.command import ending
 from sdk.errors import ConfigError
 from sdk.face import Face
@@ -144,7 +145,7 @@ def train(
     memory_bytes: int = MEMORY_BYTES,
 ) -> TrainedTeacher:
     """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
-    pool: as `TeacherFeed`. curves, memory_bytes: as `heterogeneous.train`.
+    pool: as `TeacherFeed`. curves, memory_bytes: as `student.train`.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
     teacher or plan, and `DataError` before the first step if `out` cannot be written.

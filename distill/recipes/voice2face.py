@@ -4,7 +4,7 @@
     python -m distill.recipes.voice2face --corpus build/corpus --encoder small --out build/voice2face.teacher
 
 The first is the paper's: a pretrained HuBERT, frozen, under an hour of speech with captured animation
-(`distill/data/capture.py`). The second needs neither: a small HuBERT learns with the rest, on a corpus that another
+(`corpus/capture/reader.py`). The second needs neither: a small HuBERT learns with the rest, on a corpus that another
 teacher labelled. `--init` goes on from a trained one: a studio's captures on top of a corpus. Killed at any moment, the
 same command goes on from the last `<out>.resume`.
 """
@@ -22,21 +22,21 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from distill.data.augment import Augment
-from distill.data.capture import read_captures, to_shard
-from distill.data.corpus import LABEL_HZ, Shard
-from distill.data.files import check_writable
-from distill.data.labels import Phone, from_json
-from distill.data.shelf import load_shards
-from distill.data.utterances import CLASSES
-from distill.recipes.options import note
-from distill.recipes.run import Run
-from distill.recipes.voice2face_feed import Feed, Heard, Objective, Rows, by_source, poses
-from distill.recipes.voice2face_plan import Voice2FacePlan
+from distill.corpus.capture.reader import read_captures, to_shard
+from distill.corpus.shards import LABEL_HZ, Shard
+from distill.corpus.shelf import load_shards
+from distill.files.disk import check_writable
+from distill.speech.augment import Augment
+from distill.speech.phones import Phone, from_json
+from distill.speech.phonetics import CLASSES
 from distill.teachers.closing import calibrate, can_close
-from distill.teachers.speech_encoder import CEPSTRA, SMALL, SpeechEncoder, build_encoder
-from distill.teachers.voice2face import SETTINGS, TrainedVoice2Face, Voice2FaceTeacher, half, load_settings
-from distill.teachers.voice2face_network import Voice2Face, Voice2FaceSpec
+from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
+from distill.teachers.voice2face.speech_encoder import CEPSTRA, SMALL, SpeechEncoder, build_encoder
+from distill.teachers.voice2face.teacher import SETTINGS, TrainedVoice2Face, Voice2FaceTeacher, half, load_settings
+from distill.training.options import note
+from distill.training.run import Run
+from distill.training.voice2face_feed import Feed, Heard, Objective, Rows, by_source, poses
+from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.command import ending, say
 from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.face import CLOSED_CM, Face
@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
     parser.add_argument("--captures", type=Path, help="folder of recordings with captured curves beside them")
     parser.add_argument("--leave-out", nargs="*", default=[], help="captures not to learn from, to score on: names")
-    parser.add_argument("--corpus", type=Path, help="folder of distill.data.corpus or pseudo_label")
+    parser.add_argument("--corpus", type=Path, help="folder of distill.recipes.corpus or pseudo_label")
     parser.add_argument("--encoder", help="HuBERT by hub name or folder, or `small`, or `mfcc`; default: the settings'")
     parser.add_argument("--init", type=Path, help="trained Voice2Face of the same shape to go on from")
     parser.add_argument("--out", type=Path, required=True, help="file to write")

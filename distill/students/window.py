@@ -6,7 +6,7 @@
 The trunk is valid convolutions only, so the columns of overlapping windows coincide: `sequence` runs it once over
 a long stretch and the head once for every column, a twentieth of the work of separate windows. The one thing that
 does not shift along is the first norm, whose statistics are then those of the stretch instead of each window;
-training uses that (see `recipes/heterogeneous.py`), and finishes on exact windows.
+training uses that (see `training/feeds.py`), and finishes on exact windows.
 """
 
 from __future__ import annotations

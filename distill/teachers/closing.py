@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from distill.data.labels import Phone, open_vowel_spans
+from distill.speech.phones import Phone, open_vowel_spans
 from sdk.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from distill.data.track import RigTrack
+from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.rig import RigLayout
 

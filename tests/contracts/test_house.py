@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sdk.errors import CheckpointError
+from sdk.plugins import plugin_names
 from sdk.rig import Frame, RigLayout
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,9 +81,7 @@ def test_every_protocol_encodes_named_frames(name: str) -> None:
     assert encoded == [protocol.encode(frame, layout) for frame in frames], "no clock, no smoothing, no state"
 
 
-@pytest.mark.parametrize(
-    "name", sorted(p.stem for p in (ROOT / "distill/teachers").glob("*.py") if "TEACHER" in p.read_text("utf-8"))
-)
+@pytest.mark.parametrize("name", plugin_names("distill.teachers", "TEACHER"))
 def test_every_teacher_labels_silence_as_rest(name: str) -> None:
     module = importlib.import_module(f"distill.teachers.{name}")
     shipped = getattr(module, "SHIPPED", None)
@@ -116,7 +115,7 @@ def test_files_that_the_docs_name_exist(name: str) -> None:
 
 
 def test_every_shipped_checkpoint_opens_and_has_its_card() -> None:
-    from distill.checkpoint import Checkpoint
+    from distill.files.checkpoint import Checkpoint
 
     paths = sorted((ROOT / "checkpoints").glob("*.pt"))
     assert paths, "no shipped students"

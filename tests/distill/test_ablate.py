@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from small_corpus import PHONES, utterance
 
-from distill.checkpoint import Checkpoint
-from distill.data import speech_shard
-from distill.data.corpus import write_shard
+from distill.corpus.shards import write_shard
+from distill.files.checkpoint import Checkpoint
 from distill.recipes import ablate
+from distill.speech import shard as speech_shard
 from distill.students.spec import load_variant
 from sdk.errors import ConfigError
 
@@ -65,7 +65,7 @@ def test_every_row_is_trained_and_scored_once(folder: Path, tmp_path: Path, monk
     def never(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(ablate.heterogeneous, "train", never)
+    monkeypatch.setattr(ablate.student, "train", never)
     assert ablate.main(arguments(folder, log)) == 0
     assert log.read_bytes() == (tmp_path / "before").read_bytes()
 

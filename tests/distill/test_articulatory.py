@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from distill.data.labels import Phone
-from distill.teachers.articulatory import animate
-from distill.teachers.phonetics import LETTERS, UNKNOWN, targets
+from distill.speech.phones import Phone
+from distill.speech.phonetics import LETTERS, UNKNOWN, targets
+from distill.teachers.articulatory.teacher import animate
 from sdk.face import CLOSED_CM, Face
 
 FACE = Face.default()

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distill.checkpoint import Checkpoint, model_card
-from distill.recipes.run import initialise
+from distill.files.checkpoint import Checkpoint, model_card
 from distill.students import hubert_cnn, mfcc
 from distill.students.hubert_cnn import HubertCnnStudent
 from distill.students.mfcc import MfccStudent, SpectralFeatures, halvings, measure_statistics
 from distill.students.spec import Baseline, load_variant
 from distill.students.torchaudio_cpu import load_torchaudio
 from distill.students.window import COLUMN_SAMPLES
+from distill.training.run import initialise
 from sdk.errors import CheckpointError, ConfigError
 
 SMALL = {"m_kd": {"channels": 16, "fc_width": 24}, "h_kd": {"channels": 24, "fc_width": 24}}

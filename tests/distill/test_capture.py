@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from distill.data.capture import Capture, read_captures, read_curves, read_live_link, to_shard
-from distill.data.facegood_arkit import arkit_sources, to_arkit
-from distill.data.track import RigTrack
+from distill.corpus.capture.facegood import arkit_sources, to_arkit
+from distill.corpus.capture.reader import Capture, read_captures, read_curves, read_live_link, to_shard
+from distill.teachers.track import RigTrack
 from sdk.errors import DataError
 from sdk.face import Face
 from sdk.protocols.csv import PROTOCOL, live_link_layout

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from distill.checkpoint import Checkpoint, model_card, weights_sha256
+from distill.files.checkpoint import Checkpoint, model_card, weights_sha256
 from distill.students.spec import load_variant
 from sdk.errors import CheckpointError, DataError
 from sdk.rig import RigLayout

@@ -11,16 +11,16 @@ import pytest
 import soundfile
 from small_corpus import PHONES, utterance
 
-from distill import metrics
-from distill.data import speech_shard
-from distill.data.labels import Phone
-from distill.data.mouth import JAW, CapturedMouth, spans
-from distill.data.text import held_out
-from distill.data.track import RigTrack
-from distill.recipes.conditions import REST_LEVELS_DB, Item, at_8khz, captured_set, conditions, read_sets, rest_set
-from distill.recipes.tally import Tally
-from distill.recipes.trackers import student_tracker
+from distill.corpus.capture.mouth import JAW, CapturedMouth, spans
+from distill.scoring import metrics
+from distill.scoring.conditions import REST_LEVELS_DB, Item, at_8khz, captured_set, conditions, read_sets, rest_set
+from distill.scoring.tally import Tally
+from distill.scoring.trackers import student_tracker
+from distill.speech import shard as speech_shard
+from distill.speech.phones import Phone
+from distill.speech.text import held_out
 from distill.students.spec import load_variant
+from distill.teachers.track import RigTrack
 from sdk.errors import ConfigError, DataError
 from sdk.face import Face
 from sdk.rig import RigLayout
@@ -170,7 +170,7 @@ def test_rest_is_silence_and_noise_at_the_levels_it_says() -> None:
 def test_held_out_sentences_are_in_no_corpus() -> None:
     import random
 
-    from distill.data.phrases import HELD_OUT, OTHER_LANGUAGES
+    from distill.speech.phrases import HELD_OUT, OTHER_LANGUAGES
 
     for language, sentences in HELD_OUT.items():
         assert not set(sentences) & set(OTHER_LANGUAGES[language])
@@ -186,7 +186,7 @@ def test_a_checkpoint_is_scored_as_its_artefact_plays(ensemble: list[float]) -> 
     import torch
 
     import sdk
-    from distill.recipes.run import initialise
+    from distill.training.run import initialise
     from sdk.engines.eager import EagerEngine
     from sdk.manifest import Manifest
 

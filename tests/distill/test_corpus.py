@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.data import files
-from distill.data.augment import Augment, add_noise
-from distill.data.corpus import (
+from distill.corpus.rows.windows import Stretches
+from distill.corpus.shards import (
     Utterance,
     human_utterances,
     read_shard,
@@ -21,9 +20,10 @@ from distill.data.corpus import (
     write_shard,
     write_shards,
 )
-from distill.data.labels import Phone
-from distill.data.windows import Stretches
-from distill.recipes.heterogeneous import load_shards
+from distill.corpus.shelf import load_shards
+from distill.files import disk as files
+from distill.speech.augment import Augment, add_noise
+from distill.speech.phones import Phone
 from sdk.errors import AudioError, DataError
 from sdk.window import WindowSpec
 

@@ -12,16 +12,17 @@ import pytest
 import soundfile
 import torch
 
-from distill.checkpoint import Checkpoint
-from distill.data.labels import Phone
-from distill.recipes.conditions import Item, aligned_set, in_noise
+from distill.files.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
-from distill.recipes.run import initialise
-from distill.recipes.tally import score, write_gaps
-from distill.recipes.trackers import engine_tracker, open_judged, teacher_kind
+from distill.scoring.conditions import Item, aligned_set, in_noise
+from distill.scoring.tally import score, write_gaps
+from distill.scoring.trackers import engine_tracker, open_judged
+from distill.speech.phones import Phone
 from distill.students.spec import load_variant
-from distill.teachers.neural import SHIPPED
+from distill.teachers.neural.teacher import SHIPPED
+from distill.teachers.registry import teacher_kind
+from distill.training.run import initialise
 from export.build import main as build
 from export.choose import quality
 from sdk.errors import CheckpointError, ConfigError, DataError

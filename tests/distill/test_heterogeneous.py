@@ -11,14 +11,16 @@ import torch
 from small_corpus import killed_at, utterance
 
 import sdk
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.corpus import write_shard
-from distill.recipes import feeds, finetune, heterogeneous
-from distill.recipes.heterogeneous import load_shards, train
-from distill.recipes.plan import Plan
-from distill.recipes.run import Run, initialise
+from distill.corpus.shards import write_shard
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.recipes import finetune, heterogeneous
+from distill.speech.augment import Augment
 from distill.students.spec import Student, load_variant, variant_names
+from distill.training import feeds
+from distill.training.plan import Plan
+from distill.training.run import Run, initialise
+from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 SPEC = load_variant("s2", {"channels": 8})

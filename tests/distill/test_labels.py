@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.data.labels import (
+from distill.speech.phones import (
     Phone,
     bilabial_spans,
     from_arpabet,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_voice2face import ARKIT, FACE, spoken_poses
 
-from distill.teachers.mesh_space import Mesh2Rig, MeshSpace, Normals, shapes
+from distill.teachers.voice2face.mesh_space import Mesh2Rig, MeshSpace, Normals, shapes
 from sdk.errors import DataError
 
 

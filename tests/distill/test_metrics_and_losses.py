@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from distill import losses, metrics
-from distill.data.labels import Phone
+from distill.scoring import metrics
+from distill.speech.phones import Phone
+from distill.training import losses
 
 
 def test_jitter_is_the_mean_squared_acceleration() -> None:

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from distill.checkpoint import Checkpoint
-from distill.data.files import load_mono
-from distill.data.labels import Phone, from_json
-from distill.data.utterances import CLASSES
-from distill.metrics import LipJudge
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import load_mono
+from distill.scoring.metrics import LipJudge
+from distill.speech.phones import Phone, from_json
+from distill.speech.phonetics import CLASSES
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import HOP_SAMPLES
-from distill.teachers.articulatory import animate
-from distill.teachers.bidirectional import COLUMN_SAMPLES, Bidirectional, TeacherSpec, mel_bands
+from distill.teachers.articulatory.teacher import animate
 from distill.teachers.closing import calibrate, can_close, close_lips
-from distill.teachers.neural import SHIPPED, NeuralTeacher, TrainedTeacher, load_settings, teacher_card
+from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, mel_bands
+from distill.teachers.neural.teacher import SHIPPED, NeuralTeacher, TrainedTeacher, load_settings, teacher_card
 from sdk.errors import CheckpointError, ConfigError
 from sdk.face import CLOSED_CM, Face
 from sdk.rig import RigLayout

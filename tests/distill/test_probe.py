@@ -10,13 +10,13 @@ import pytest
 import soundfile
 import torch
 
-from distill.checkpoint import Checkpoint
-from distill.data.labels import ARPABET, Phone
-from distill.data.visemes import MAPPINGS, PHONES, english
+from distill.files.checkpoint import Checkpoint
 from distill.recipes import probe
-from distill.recipes.conditions import Item
-from distill.recipes.run import initialise
+from distill.scoring.conditions import Item
+from distill.speech.phones import ARPABET, Phone
+from distill.speech.visemes import MAPPINGS, PHONES, english
 from distill.students.spec import Student, load_variant
+from distill.training.run import initialise
 from sdk.errors import ConfigError, DataError
 from sdk.window import WindowSpec
 

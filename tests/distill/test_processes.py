@@ -16,12 +16,12 @@ import torch
 from small_corpus import utterance
 from torch import Tensor
 
-from distill.data.augment import Augment
-from distill.data.corpus import write_shard
-from distill.recipes.heterogeneous import train
-from distill.recipes.plan import Plan
-from distill.recipes.run import Run
+from distill.corpus.shards import write_shard
+from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.training.plan import Plan
+from distill.training.run import Run
+from distill.training.student import train
 
 SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPEC = load_variant("s6", SMALL)
@@ -77,7 +77,7 @@ def process(environment: dict[str, str], corpus: Path, out: Path, die_at: int) -
 def run(corpus: Path, out: Path, die_at: int = -1) -> tuple[list[int | None], list[dict[str, Any]]]:
     """Exit statuses of two processes, and what each left behind. They meet as `torchrun` lets them meet."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["distill.recipes.heterogeneous"])  # torch is imported once
+    context.set_forkserver_preload(["distill.training.student"])  # torch is imported once
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

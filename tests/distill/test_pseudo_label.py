@@ -15,15 +15,15 @@ import pytest
 import soundfile
 import torch
 
-from distill.data import label_pool
-from distill.data.corpus import labeller, read_shard, split_of, write_shards
-from distill.data.files import find_audio, load_mono
-from distill.data.label_pool import alone, clear_parts, nth_device, pick_device
-from distill.data.recordings import find_pieces, read_piece
-from distill.data.utterances import CLASSES
+from distill.corpus import pool as label_pool
+from distill.corpus.pool import alone, clear_parts, nth_device, pick_device
+from distill.corpus.recordings import find_pieces, read_piece
+from distill.corpus.shards import labeller, read_shard, split_of, write_shards
+from distill.files.disk import find_audio, load_mono
 from distill.recipes.pseudo_label import label, main
-from distill.teachers.bidirectional import Bidirectional, TeacherSpec
-from distill.teachers.neural import TrainedTeacher
+from distill.speech.phonetics import CLASSES
+from distill.teachers.neural.network import Bidirectional, TeacherSpec
+from distill.teachers.neural.teacher import TrainedTeacher
 from sdk.errors import AudioError, CheckpointError, ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,7 +190,7 @@ def test_without_subsets_shards_are_filled_in_the_order_of_the_paths(
     tmp_path: Path, teacher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As `write_shards` fills them from whole recordings: the two builders are interchangeable."""
-    monkeypatch.setattr("distill.data.corpus.SHARD_SECONDS", 4.0)
+    monkeypatch.setattr("distill.corpus.shards.SHARD_SECONDS", 4.0)
     for number in range(12):
         speak(tmp_path / "speech" / f"{number:02d}.wav", 0.9, number, 8000)
     label([tmp_path / "speech"], tmp_path / "out", teacher, shard_s=4.0)
@@ -317,7 +317,7 @@ def test_devices_are_found_and_taken_in_turn(monkeypatch: pytest.MonkeyPatch) ->
     assert [nth_device("cuda", number) for number in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
     assert nth_device("cuda:1", 0) == "cuda:1"
     assert nth_device("cpu", 3) == "cpu"
-    monkeypatch.setattr("distill.data.labeller.load_plugin", lambda *_: object)  # a teacher without `to`
+    monkeypatch.setattr("distill.corpus.labeller.load_plugin", lambda *_: object)  # a teacher without `to`
     with pytest.raises(ConfigError, match="CPU alone"):
         labeller("bound", "cuda")
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from small_corpus import utterance
 
-from distill.data.augment import Augment
-from distill.data.corpus import read_shard, write_shard
-from distill.data.shelf import OnDisk, load_shards, open_shard
-from distill.data.streams import StreamRows
-from distill.data.utterances import Utterances
-from distill.data.windows import Stretches
-from distill.recipes.heterogeneous import train
-from distill.recipes.plan import Plan
+from distill.corpus.rows.streams import StreamRows
+from distill.corpus.rows.utterances import Utterances
+from distill.corpus.rows.windows import Stretches
+from distill.corpus.shards import read_shard, write_shard
+from distill.corpus.shelf import OnDisk, load_shards, open_shard
+from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.training.plan import Plan
+from distill.training.student import train
 from sdk.errors import DataError
 from sdk.window import WindowSpec
 
@@ -141,8 +141,8 @@ def test_a_shard_cut_short_while_it_is_trained_on_is_an_error(tmp_path: Path) ->
 DRAWS = """
 import sys, numpy as np
 from pathlib import Path
-from distill.data.shelf import load_shards
-from distill.data.streams import StreamRows
+from distill.corpus.shelf import load_shards
+from distill.corpus.rows.streams import StreamRows
 rows = StreamRows(load_shards(Path(sys.argv[1]), "train", 1000), 320, 640, {}, None)
 for step in range(60):
     rows.batch(np.random.default_rng([1, step]), 2, 400)

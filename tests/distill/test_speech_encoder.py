@@ -12,9 +12,9 @@ import torch
 from small_voice2face import EARS, SPEC, save_hubert, sound
 
 from distill.recipes.voice2face import with_encoder
-from distill.teachers.speech_encoder import Cepstra, build_encoder, hear, on_grid, pieces, transformers
-from distill.teachers.voice2face import load_settings
-from distill.teachers.voice2face_network import FPS
+from distill.teachers.voice2face.network import FPS
+from distill.teachers.voice2face.speech_encoder import Cepstra, build_encoder, hear, on_grid, pieces, transformers
+from distill.teachers.voice2face.teacher import load_settings
 from sdk.errors import CheckpointError, ConfigError
 
 

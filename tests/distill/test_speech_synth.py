@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.data import text
-from distill.data.espeak_timing import is_vowel, phones_from_events, plain_symbol
-from distill.data.labels import SILENCE, Phone, bilabial_spans, from_json
-from distill.data.phrases import GRAMMAR, OTHER_LANGUAGES
-from distill.data.speech_shard import RATE_HZ, Utterance, read_shard, shard_recipe, write_shard
-from distill.data.speech_synth import UTTERANCE_S, say, synthesise
+from distill.speech import text
+from distill.speech.espeak_timing import is_vowel, phones_from_events, plain_symbol
+from distill.speech.phones import SILENCE, Phone, bilabial_spans, from_json
+from distill.speech.phrases import GRAMMAR, OTHER_LANGUAGES
+from distill.speech.shard import RATE_HZ, Utterance, read_shard, shard_recipe, write_shard
+from distill.speech.speech_synth import UTTERANCE_S, say, synthesise
 from sdk.errors import DataError, EngineUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -284,7 +284,7 @@ def test_only_the_worker_loads_the_gpl_engine_and_nobody_imports_the_worker() ->
                     imported |= {alias.name for alias in node.names}
                 elif isinstance(node, ast.ImportFrom):
                     imported |= {f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)}
-            assert "distill.data.espeak_worker" not in imported, path
+            assert "distill.speech.espeak_worker" not in imported, path
             assert path.name == "espeak_worker.py" or "espeakng_loader" not in imported, path
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from distill.data.augment import Augment
-from distill.data.corpus import LABEL_HZ, Shard
-from distill.data.labels import Phone
-from distill.data.streams import StreamRows
-from distill.recipes.run import initialise
+from distill.corpus.rows.streams import StreamRows
+from distill.corpus.shards import LABEL_HZ, Shard
+from distill.speech.augment import Augment
+from distill.speech.phones import Phone
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import BatchNorm, StreamStudent, fold_norms
-from distill.teachers.articulatory import animate
+from distill.teachers.articulatory.teacher import animate
+from distill.training.run import initialise
 from sdk.errors import ConfigError
 
 SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}

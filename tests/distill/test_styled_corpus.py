@@ -11,8 +11,8 @@ import pytest
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.styles import EMOTIONS, Style, person
 from distill.corpus.styled.voices import lines
-from distill.data.labels import Phone
 from distill.recipes.styled_corpus import build, main, split_of
+from distill.speech.phones import Phone
 from sdk.errors import ConfigError, DataError
 from sdk.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
@@ -33,7 +33,8 @@ def _mean(emotion: str, channel: str, strength: float = 1.0) -> float:
 def test_every_emotion_shows_what_it_is_known_by() -> None:
     shown = {
         "happiness": "mouthSmileLeft", "anger": "browDownLeft", "sadness": "mouthFrownLeft",
-        "contempt": "mouthDimpleRight", "surprise": "browOuterUpRight", "fear": "mouthStretchLeft", "disgust": "noseSneerLeft",
+        "contempt": "mouthDimpleRight", "surprise": "browOuterUpRight", "fear": "mouthStretchLeft",
+        "disgust": "noseSneerLeft",
     }  # fmt: skip
     for emotion, channel in shown.items():
         assert _mean(emotion, channel) > _mean(emotion, channel, 0.5) > _mean("neutral", channel), emotion
@@ -82,7 +83,7 @@ def test_voices_follow_the_emotion() -> None:
 
 @needs_espeak
 def test_the_command_makes_shards_that_every_recipe_reads(tmp_path: Path) -> None:
-    from distill.data.shelf import load_shards
+    from distill.corpus.shelf import load_shards
 
     arguments = ["--people", "3", "--each", "1", "--emotions", "neutral", "surprise", "--out", str(tmp_path)]
     assert main(arguments) == 0

@@ -12,13 +12,12 @@ import torch
 from small_corpus import utterance
 
 import sdk
-from distill.checkpoint import Checkpoint
-from distill.data.corpus import Utterance, write_shard
-from distill.data.labels import Phone
+from distill.corpus.shards import Utterance, write_shard
+from distill.files.checkpoint import Checkpoint
 from distill.recipes import sweep
-from distill.recipes.conditions import Item
-from distill.recipes.run import initialise
-from distill.recipes.trackers import stream_tracker
+from distill.scoring.conditions import Item
+from distill.scoring.trackers import stream_tracker
+from distill.speech.phones import Phone
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from export.deploy_stream import DeployedStream

@@ -10,19 +10,19 @@ import pytest
 import torch
 from small_corpus import killed_at, utterance
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.corpus import BY_PHONES, Utterance, labeller, read_shard, write_shard, write_shards
-from distill.data.labels import Phone
-from distill.data.utterances import CLASSES, UNKNOWN_CLASS, Utterances, phone_classes
+from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances, phone_classes
+from distill.corpus.shards import BY_PHONES, Utterance, labeller, read_shard, write_shard, write_shards
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
 from distill.recipes import teacher as recipe
 from distill.recipes.evaluate import main as evaluate
-from distill.recipes.heterogeneous import load_shards
-from distill.recipes.plan import Plan
+from distill.speech.augment import Augment
+from distill.speech.phones import Phone
+from distill.speech.phonetics import CLASSES, targets
 from distill.students.spec import load_variant
-from distill.teachers.bidirectional import Bidirectional, TeacherSpec
-from distill.teachers.neural import NeuralTeacher, TrainedTeacher
-from distill.teachers.phonetics import targets
+from distill.teachers.neural.network import Bidirectional, TeacherSpec
+from distill.teachers.neural.teacher import NeuralTeacher, TrainedTeacher
+from distill.training.plan import Plan
 from sdk.errors import CheckpointError, ConfigError
 from sdk.rig import RigLayout
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from distill.recipes.trackers import teacher_kind
-from distill.teachers import neural, voice2face
+from distill.teachers.neural import teacher as neural
+from distill.teachers.registry import teacher_kind
+from distill.teachers.voice2face import teacher as voice2face
 from sdk.errors import CheckpointError
 
 KINDS = pytest.mark.parametrize("kind", [neural, voice2face], ids=lambda module: str(module.MARK))

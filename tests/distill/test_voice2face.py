@@ -12,15 +12,15 @@ import torch
 from small_corpus import killed_at, utterance
 from small_voice2face import ARKIT, FACE, PLAN, SPEC, save_hubert, settings, sound, spoken_poses, trained
 
-from distill.data.corpus import Labeller, write_shard
-from distill.data.utterances import CLASSES
+from distill.corpus.shards import Labeller, write_shard
 from distill.recipes import voice2face as recipe
-from distill.recipes.voice2face_feed import Batch, Objective
-from distill.recipes.voice2face_plan import Voice2FacePlan
-from distill.teachers.articulatory import animate
-from distill.teachers.speech_encoder import Cepstra, hear, on_grid
-from distill.teachers.voice2face import TrainedVoice2Face, Voice2FaceTeacher, voice2face_card
-from distill.teachers.voice2face_network import Voice2Face
+from distill.speech.phonetics import CLASSES
+from distill.teachers.articulatory.teacher import animate
+from distill.teachers.voice2face.network import Voice2Face
+from distill.teachers.voice2face.speech_encoder import Cepstra, hear, on_grid
+from distill.teachers.voice2face.teacher import TrainedVoice2Face, Voice2FaceTeacher, voice2face_card
+from distill.training.voice2face_feed import Batch, Objective
+from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.errors import CheckpointError, ConfigError
 
 

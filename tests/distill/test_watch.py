@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from small_corpus import killed_at, utterance
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.corpus import write_shard
-from distill.recipes.heterogeneous import main, train
-from distill.recipes.plan import Plan
-from distill.recipes.watch import lips
+from distill.corpus.shards import write_shard
+from distill.files.checkpoint import Checkpoint
+from distill.recipes.heterogeneous import main
+from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.training.plan import Plan
+from distill.training.student import train
+from distill.training.watch import lips
 from sdk.errors import EngineUnavailable
 from sdk.face import Face
 from sdk.rig import RigLayout

@@ -11,12 +11,12 @@ import torch
 from small_corpus import utterance
 from small_voice2face import ARKIT, sound, trained
 
-from distill.data.utterances import CLASSES
 from distill.recipes import receptive_field
 from distill.recipes.evaluate import main as evaluate
-from distill.teachers.bidirectional import Bidirectional, TeacherSpec
-from distill.teachers.neural import NeuralTeacher, TrainedTeacher
-from distill.teachers.voice2face import TrainedVoice2Face, Voice2FaceTeacher
+from distill.speech.phonetics import CLASSES
+from distill.teachers.neural.network import Bidirectional, TeacherSpec
+from distill.teachers.neural.teacher import NeuralTeacher, TrainedTeacher
+from distill.teachers.voice2face.teacher import TrainedVoice2Face, Voice2FaceTeacher
 from distill.teachers.windowed import WINDOW_SAMPLES, Windowed
 
 

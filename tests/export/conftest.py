@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from random_students import Built, make_checkpoint
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export.build import build
 from export.choose import Wanted
 

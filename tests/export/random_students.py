@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student, load_variant
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import sdk
-from distill.checkpoint import Checkpoint
-from distill.recipes.run import initialise
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import load_variant
+from distill.training.run import initialise
 from export.choose import load_candidates
 from export.cost import cost
 from export.deploy import deploy

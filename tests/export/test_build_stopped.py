@@ -15,7 +15,7 @@ import torch
 from random_students import Built, make_checkpoint, make_stream_checkpoint
 
 import sdk
-from distill.twin import twin_path
+from distill.files.twin import twin_path
 from export.build import main
 from export.quantise import post_training
 from sdk.artifact import Artifact, seal

@@ -11,8 +11,8 @@ from random_students import Built, lively, make_stream_checkpoint
 from torch import nn
 
 import sdk
+from distill.files.twin import Twin, twin_path
 from distill.students.spec import load_variant
-from distill.twin import Twin, twin_path
 from export.build import build
 from export.choose import Wanted
 from export.grids import DynamicConv, is_int8

@@ -11,7 +11,7 @@ import pytest
 from random_students import Built, make_checkpoint, make_stream_checkpoint
 
 import sdk
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export import build as building
 from export import choices as choosing
 from export import every
@@ -224,7 +224,7 @@ def test_the_command_lines(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_precisions_by_name_leave_out_what_was_never_scored(tmp_path: Path) -> None:
     """Quantising a student only to rank it last would take minutes."""
-    from distill.twin import twin_path
+    from distill.files.twin import twin_path
     from export.build import plan_all
     from export.quantise import post_training
 

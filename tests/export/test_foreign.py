@@ -12,7 +12,7 @@ import torch
 from random_students import make_checkpoint, make_stream_checkpoint
 
 import sdk
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student
 from export.backends import base
 from export.build import main

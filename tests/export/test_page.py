@@ -15,7 +15,7 @@ import pytest
 from random_students import Built
 
 import sdk
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export import heard
 from export.heard import listen
 from export.keep import sensitivity_path

@@ -11,16 +11,16 @@ import torch
 from random_students import make_stream_checkpoint
 from small_corpus import PHONES, killed_at, utterance
 
-from distill.checkpoint import Checkpoint
-from distill.data.augment import Augment
-from distill.data.corpus import Labeller, write_shard
-from distill.recipes.feeds import feed_of
-from distill.recipes.heterogeneous import load_shards
-from distill.recipes.plan import Plan
+from distill.corpus.shards import Labeller, write_shard
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.twin import Twin
+from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent, fold_norms
-from distill.teachers.articulatory import animate
-from distill.twin import Twin
+from distill.teachers.articulatory.teacher import animate
+from distill.training.feeds import feed_of
+from distill.training.plan import Plan
 from export.grids import is_int8
 from export.qat import control, fine_tune, main, plan_of, training_mode, unfolded
 from export.quantise import calibrate, from_twin, golden_rows, with_grids

@@ -12,11 +12,11 @@ from random_students import Built, lively, make_stream_checkpoint
 from torch import nn
 
 import sdk
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
+from distill.files.twin import SUFFIX, Twin, parent_path, twin_path
 from distill.recipes.evaluate import main as evaluate
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
-from distill.twin import SUFFIX, Twin, parent_path, twin_path
 from export.build import build
 from export.choose import CHECKPOINTS, Wanted
 from export.grids import GridConv, Int8Conv, weight_scales

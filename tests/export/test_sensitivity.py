@@ -11,9 +11,9 @@ import torch
 from random_students import lively, make_stream_checkpoint
 from small_corpus import utterance
 
-from distill.checkpoint import Checkpoint
-from distill.data.corpus import Utterance, write_shard
-from distill.data.labels import Phone
+from distill.corpus.shards import Utterance, write_shard
+from distill.files.checkpoint import Checkpoint
+from distill.speech.phones import Phone
 from distill.students.spec import load_variant
 from export.curves import frames_of, valid_items
 from export.grids import Int8Conv

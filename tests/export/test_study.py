@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from random_students import make_stream_checkpoint
 
-from distill.checkpoint import Checkpoint
+from distill.files.checkpoint import Checkpoint
 from export import study
 from export.lower import Lowered
 from export.quantise import golden_rows

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from random_students import lively
 
-from distill.checkpoint import Checkpoint
-from distill.data.labels import Phone, to_json
-from distill.metrics import Gaps, lip_scores
+from distill.files.checkpoint import Checkpoint
+from distill.scoring.metrics import Gaps, lip_scores
+from distill.speech.phones import Phone, to_json
 from distill.students.spec import load_variant
-from distill.teachers.neural import SHIPPED
+from distill.teachers.neural.teacher import SHIPPED
 from export import table2
 from export.table2_figures import KINDS, is_shut, kind_of
 from export.table2_findings import NOISE, PAIRS, compare, findings, targets

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from distill.corpus.styled.styles import EMOTIONS, Person, Style
-from distill.data.labels import SILENCE, Phone
-from distill.data.track import RigTrack
-from distill.teachers.articulatory import animate
+from distill.speech.phones import SILENCE, Phone
+from distill.teachers.articulatory.teacher import animate
+from distill.teachers.track import RigTrack
 from sdk.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 

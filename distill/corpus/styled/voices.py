@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from distill.corpus.styled.styles import EMOTIONS, Person, Style
-from distill.data import text
+from distill.speech import text
 
 
 @dataclass(frozen=True)

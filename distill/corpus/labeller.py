@@ -1,0 +1,73 @@
+"""Who labels: a teacher by its name or file, as a function from an utterance to its curves at 100 rows a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.speech.phones import Phone
+from distill.teachers.articulatory.teacher import animate
+from distill.teachers.track import RigTrack
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import ConfigError
+from sdk.plugins import load_plugin
+
+LABEL_HZ = 100
+BY_PHONES = "articulatory"  # the teacher that needs phones and no ears
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording: int16 `(n,)` at 16 kHz, its phones, who speaks, and a name to find it by."""
+
+    name: str
+    speaker: str
+    audio: np.ndarray
+    phones: list[Phone]
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Who labels, by the name of the teacher, and how: an utterance -> its RigTrack at `LABEL_HZ`.
+
+    weights: SHA-256 of what the teacher learned, where it says: labels of another's weights are not its labels.
+    """
+
+    teacher: str
+    label: Callable[[Utterance], RigTrack]
+    weights: str = ""
+
+
+def labeller(name: str, device: str = "cpu") -> Labeller:
+    """The labeller of a teacher, a file of distill/teachers or the path of a trained `.teacher`, at work on `device`.
+    The articulatory one goes by the utterance's phones, every other by its sound.
+
+    Raises `ConfigError` for a wrong name or a teacher that knows no other device than the CPU, and what the teacher
+    raises when its weights are missing.
+    """
+    if name == BY_PHONES:
+        return Labeller(name, lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ))
+    if name.endswith(".teacher"):
+        from distill.teachers.registry import teacher_kind
+
+        path = Path(name)
+        teacher: Any = teacher_kind(path).teacher(path)
+        name = path.stem
+    else:
+        teacher = load_plugin("distill.teachers", name, "TEACHER")()
+    if device != "cpu":
+        if not hasattr(teacher, "to"):
+            raise ConfigError(f"the teacher {name} works on the CPU alone, not on {device}: leave the device out")
+        teacher.to(device)
+
+    def hear(utterance: Utterance) -> RigTrack:
+        track: RigTrack = teacher.label(utterance.audio.astype(np.float32) / 32768)
+        count = max(int(np.ceil(len(utterance.audio) * LABEL_HZ / SAMPLE_RATE_HZ - 1e-9)), 1)
+        return RigTrack(track.at(np.arange(count) / LABEL_HZ), Fraction(LABEL_HZ), track.layout)
+
+    return Labeller(name, hear, str(getattr(teacher, "weights_sha256", "")))

@@ -1,0 +1,220 @@
+"""Batches of recordings -> label shards, by a teacher in each of several processes; what is done stays done.
+
+A worker holds one shard and no more: it reads a recording, labels it, and goes on to the next. Every teacher works on
+one thread, so a shard's bytes are the same whatever the number of workers. What stands on disk is checked by the worker
+that would have to make it, and made again if it is damaged, of other recordings or by another teacher.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distill.corpus.recordings import Batch, Piece, read_piece
+from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, write_shard
+from distill.teachers.track import RigTrack
+from sdk.errors import AudioError, ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a batch: the shard's path (None if no recording of it could be read), kept or new, and a message
+    for each recording that was left out."""
+
+    path: Path | None
+    kept: bool
+    samples: int
+    failures: tuple[str, ...] = ()
+
+
+class Stopped(Exception):
+    """Somebody asked for the end; the shard in work is given up."""
+
+
+def label_batch(batch: Batch, folder: Path, by: Labeller, tick: Callable[[int], None]) -> Made:
+    """The shard of `batch` below `folder`, kept or made. `tick(samples)` after each recording may raise `Stopped`."""
+    path = folder / f"{batch.name}.npz"
+    standing = current_shard(path, [piece.name for piece in batch.pieces], by)
+    if standing is not None:
+        failures = [_failure(p) for p in batch.pieces if p.name in standing.left_out]
+        if all(failures):  # else one can be read now, and belongs in here
+            tick(batch.samples)
+            return Made(path, True, batch.samples, tuple(str(f) for f in failures))
+    utterances, lost = [], {}
+    for piece in batch.pieces:
+        try:
+            utterances.append(read_piece(piece))
+        except AudioError as error:
+            lost[piece.name] = str(error)
+            tick(piece.samples)
+    if not utterances:
+        return Made(None, False, 0, tuple(lost.values()))
+
+    def ticking(utterance: Utterance) -> RigTrack:
+        track = by.label(utterance)
+        tick(len(utterance.audio))
+        return track
+
+    write_shard(path, utterances, replace(by, label=ticking), list(lost))
+    return Made(path, False, sum(len(u.audio) for u in utterances), tuple(lost.values()))
+
+
+def _failure(piece: Piece) -> AudioError | None:
+    try:
+        read_piece(piece)
+    except AudioError as error:
+        return error
+    return None
+
+
+def label_batches(
+    batches: Sequence[Batch],
+    folder: Path,
+    teacher: str,
+    tick: Callable[[int], None],
+    device: str = "cpu",
+    workers: int = 1,
+) -> Iterator[Made]:
+    """Label all of `batches` into `folder`, each answered when it is done, in any order.
+
+    teacher, device: as `corpus.labeller`; several GPUs are taken in turn. `tick(samples)` hears of what was gone
+    through since it last did. Raises what the teacher raises when it cannot be had, and `DataError` if a worker was
+    killed. Closing the iterator stops the workers within a recording; shards in work then leave nothing.
+    """
+    by = labeller(teacher, device if workers == 1 else "cpu")  # with workers: a wrong name is told before all else
+    if workers == 1:
+        with one_thread():
+            for batch in batches:
+                yield label_batch(batch, folder, by, tick)
+        return
+    del by
+    context = multiprocessing.get_context("spawn")
+    shared = _Shared(context.Value("q", 0), context.Value("i", 0), context.Event())
+    pool = ProcessPoolExecutor(workers, context, _begin, (shared, teacher, device))
+    try:
+        waiting = {pool.submit(_work, batch, folder) for batch in batches}
+        seen = 0
+        while waiting:
+            done, waiting = wait(waiting, 1.0, FIRST_COMPLETED)
+            reached = int(shared.samples.value)
+            tick(reached - seen)
+            seen = reached
+            yield from (future.result() for future in done)
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a worker was killed, by the system if memory ran out; the same command goes on from what is done, "
+            "with fewer --workers if it happens again"
+        ) from error
+    finally:
+        shared.stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    samples: Any
+    started: Any
+    stop: Any
+
+
+_worker: tuple[_Shared, Labeller] | None = None
+
+
+def _begin(shared: _Shared, teacher: str, device: str) -> None:
+    global _worker  # one teacher per worker process; loading one takes a second
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    with shared.started.get_lock():
+        number = shared.started.value
+        shared.started.value += 1
+    _worker = shared, labeller(teacher, nth_device(device, number))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)  # killed outright, it could not say goodbye
+
+
+def _work(batch: Batch, folder: Path) -> Made:
+    assert _worker is not None
+    shared, by = _worker
+
+    def tick(samples: int) -> None:
+        with shared.samples.get_lock():
+            shared.samples.value += samples
+        if shared.stop.is_set():
+            raise Stopped
+
+    return label_batch(batch, folder, by, tick)
+
+
+def pick_device(name: str) -> str:
+    """`auto` -> `cuda` where there is one, else `cpu`; anything else as it is. Raises `ConfigError` for no device of
+    torch's, or one that is not here."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # as torch says it when it was built without CUDA
+        raise ConfigError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try auto") from error
+    return name
+
+
+def nth_device(device: str, number: int) -> str:
+    """Worker `number`'s share of `device`: GPUs in turn for plain `cuda`."""
+    count = torch.cuda.device_count() if device == "cuda" else 0
+    return f"cuda:{number % count}" if count else device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread inside the block: more would round differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No second command labels into `folder` during the block: raises `DataError` if one does now. A command that was
+    killed, by whatever, counts no more."""
+    try:
+        import fcntl
+    except ImportError:  # not on this system
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".labelling.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(
+                f"{folder}: another command labels into it now; wait for it, or give another --out"
+            ) from error
+        yield
+
+
+def clear_parts(folder: Path, source: str) -> None:
+    """Remove shards of `source` that writers left half done in `folder`, killed outright; to be called `alone`."""
+    for part in folder.glob(f".*-{source}-*.npz.*.part"):
+        print(f"removed: {part}: half written by a process that was killed", file=sys.stderr)
+        part.unlink(missing_ok=True)

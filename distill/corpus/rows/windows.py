@@ -1,0 +1,128 @@
+"""Batches for training: random stretches of speech with the rig label of every frame in them.
+
+A stretch holds `frames` windows whose frames lie `step_samples` apart: 320 (one trunk column, for the shared pass)
+or 16000/30 (exact 30 fps frames). Speed is perturbed by resampling, which moves pitch, formants and tempo together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from distill.corpus.shards import LABEL_HZ, Shard
+from distill.speech.augment import Augment
+from distill.teachers.track import RigTrack
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import DataError
+from sdk.window import WindowSpec
+
+SPEEDS = ((1, 1), (1, 1), (9, 10), (10, 9), (8, 9), (9, 8), (5, 4), (4, 5))  # resampled length : original
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`audio` `(B, 1, n)`; `rig` `(B, frames, channels)`; frame f's window starts at sample `starts[f]` of its row.
+
+    `clean`: the audio before augmentation, of the same shape and timing.
+    """
+
+    audio: np.ndarray
+    clean: np.ndarray
+    rig: np.ndarray
+    starts: np.ndarray
+
+
+class UtterancePicker:
+    """Draws utterances of shards, in memory or on disk, as likely as they are long. `mix` weighs sources by the shard
+    name's second word (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
+
+    Raises `DataError` without shards, or if their labels lack a channel.
+    """
+
+    def __init__(self, shards: Sequence[Shard], mix: dict[str, float], names: Sequence[str] | None = None) -> None:
+        if not shards:
+            raise DataError("no shards to train on; build them with `python -m distill.recipes.corpus`")
+        for shard in shards:
+            lacking = [name for name in names or shards[0].channels if name not in shard.channels]
+            if lacking:
+                raise DataError(
+                    f"{shard.path}: its labels have no {', '.join(lacking)}: they are of another rig. Label the corpus "
+                    "with a teacher of this rig, or train a variant of the labels' rig"
+                )
+        self.shards = shards
+        self.channels = list(names or shards[0].channels)
+        source = [shard.path.stem.split("-")[1] for shard in shards]
+        seconds = {
+            name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)
+        }
+        lengths = [np.diff(shard.offsets) for shard in shards]
+        counts = [len(each) for each in lengths]
+        # arrays, not tuples: at 960 h there are a quarter of a million utterances
+        self.numbers = np.repeat(np.arange(len(shards), dtype=np.int32), counts)
+        self.places = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+        weights = np.concatenate(
+            [mix.get(k, 1.0) * each / (SAMPLE_RATE_HZ * seconds[k]) for k, each in zip(source, lengths, strict=True)]
+        )
+        self.cumulative = np.cumsum(weights / weights.sum())
+        self.seconds = sum(seconds.values())
+
+    def draw(self, random: np.random.Generator) -> tuple[np.ndarray, RigTrack]:
+        """One utterance: audio `(n,)` int16 and its labels."""
+        shard, i = self.pick(random)
+        return shard.utterance(i)
+
+    def pick(self, random: np.random.Generator) -> tuple[Shard, int]:
+        """One utterance by its shard and its place there."""
+        pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.places) - 1)
+        return self.shards[self.numbers[pick]], int(self.places[pick])
+
+
+class Stretches:
+    """Draws batches of windows from shards; `mix` and `names` as `UtterancePicker`."""
+
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        window: WindowSpec,
+        mix: dict[str, float],
+        augment: Augment | None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.picker = UtterancePicker(shards, mix, names)
+        self.window = window
+        self.augment = augment
+
+    @property
+    def seconds(self) -> float:
+        return self.picker.seconds
+
+    def batch(self, random: np.random.Generator, size: int, frames: int, step_samples: float) -> Batch:
+        """`size` stretches of `frames` frames each."""
+        starts = (np.arange(frames) * step_samples).astype(np.int64)
+        length = int(starts[-1]) + self.window.length_samples
+        audio, clean, rig = zip(*(self._stretch(random, length, starts) for _ in range(size)), strict=True)
+        return Batch(np.stack(audio)[:, None], np.stack(clean)[:, None], np.stack(rig), starts)
+
+    def _stretch(
+        self, random: np.random.Generator, length: int, starts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        audio, track = self.picker.draw(random)
+        up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
+        needed = -(-length * down // up)
+        # begin anywhere, also before the utterance: history is silence at the start of a stream
+        past = self.window.past_samples * down // up
+        first = int(random.integers(-past, max(len(audio) - needed + past // 2, 1)))
+        piece = np.zeros(needed, dtype=np.float32)
+        lo, hi = max(first, 0), min(first + needed, len(audio))
+        if hi > lo:
+            piece[lo - first : hi - first] = audio[lo:hi].astype(np.float32) / 32768
+        if up != down:
+            piece = resample_poly(piece, up, down).astype(np.float32)
+        piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
+        times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
+        rig = track.layout.select(track.at(times), self.picker.channels)
+        rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = 0.0
+        return (self.augment(piece, random) if self.augment else piece), piece, rig

@@ -1,0 +1,243 @@
+"""The training corpus: speech with its phones and rig labels, in shards on disk, split by speaker.
+
+    recordings --aligned.py--> phones;  --neural teacher--------------+
+    espeak shards (exact phones) -------------articulatory teacher----+--> shards/<split>-<source>-NNN.npz
+
+A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offsets` (n+1,), `rig` float16
+`(rows, channels)` at 100 rows a second for the channels in `channels`, `rig_offsets` (n+1,), `phones`, `speakers`,
+`names`, `teacher` (whose labels they are; articulatory where it says nothing) and `weights` (their SHA-256, if it has
+any), `left_out` (recordings that could not be read). Writing is atomic, what exists is kept, and a damaged shard is
+named, never trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from distill.corpus.labeller import BY_PHONES, LABEL_HZ, Labeller, Utterance, labeller
+from distill.files.disk import atomic_open, find_audio, load_mono
+from distill.speech import shard as speech_shard
+from distill.speech.phones import read_textgrid, to_json
+from distill.teachers.track import RigTrack
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import DataError
+from sdk.rig import RigLayout
+
+SHARD_SECONDS = 900.0
+VALID_PERCENT = 5
+DAMAGE = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what reading a broken npz raises
+
+
+def speaker_of(path: Path) -> str:
+    """LibriSpeech names (`103-1240-0000`) begin with the speaker; elsewhere every file counts as its own speaker."""
+    head = path.stem.split("-")
+    return head[0] if len(head) == 3 and all(part.isdigit() for part in head) else path.stem
+
+
+def split_of(speaker: str) -> str:
+    """`valid` for about one speaker in twenty, chosen by a hash of the name, else `train`."""
+    return "valid" if zlib.crc32(speaker.encode()) % 100 < VALID_PERCENT else "train"
+
+
+def human_utterances(
+    folders: Iterable[Path], labels: Path, workers: int = 1, limit: int | None = None
+) -> Iterator[Utterance]:
+    """Recordings below `folders` (the first `limit` of each), with the phones of the TextGrid beside them or, where
+    there is none, by recognition; label files are kept in `labels`. Unusable ones are named on standard error."""
+    from distill.speech.aligned import label_files, read_labels
+
+    names = unique_names([path for folder in folders for path in find_audio(folder)[:limit]])
+    paths = list(names)
+    unlabelled = [path for path in paths if not path.with_suffix(".TextGrid").exists()]
+    _, failures = label_files(unlabelled, lambda path: labels / f"{names[path]}.phones.json", workers)
+    for failure in failures:
+        print(f"not labelled, left out: {failure}", file=sys.stderr)
+    for path in paths:
+        grid, file = path.with_suffix(".TextGrid"), labels / f"{names[path]}.phones.json"
+        phones = read_textgrid(grid) if grid.exists() else read_labels(file) if file.exists() else []
+        if any(phone.symbol != "sil" for phone in phones):
+            audio = (np.clip(load_mono(path), -1, 1) * 32767).astype(np.int16)
+            yield Utterance(names[path], speaker_of(path), audio, phones)
+
+
+def unique_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Each recording's file name without suffix, with a hash of its path where several share it (`anna/1`, `bob/1`)."""
+    found = list(dict.fromkeys(paths))
+    shared = Counter(path.stem for path in found)
+    return {p: p.stem if shared[p.stem] == 1 else f"{p.stem}-{zlib.crc32(str(p).encode()):08x}" for p in found}
+
+
+def synthetic_utterances(folder: Path) -> Iterator[Utterance]:
+    """Utterances of all espeak shards below `folder` (`distill/speech/speech_synth.py`)."""
+    shards = sorted(folder.glob("*.npz"))
+    if not shards:
+        raise DataError(f"{folder}: no synthetic shards; make them with `python -m distill.recipes.speech_synth`")
+    for shard in shards:
+        for i, spoken in enumerate(speech_shard.read_shard(shard)):
+            yield Utterance(f"{shard.stem}-{i:04d}", spoken.speaker, spoken.audio, spoken.phones)
+
+
+class Samples(Protocol):
+    """An array whose rows are taken by slices."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+
+class Texts(Protocol):
+    """A list of words that may lie on disk."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __getitem__(self, i: int, /) -> str: ...
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard, in memory or on disk (`shelf.py`); `utterance(i)` gives audio `(n,)` int16 and its RigTrack."""
+
+    path: Path
+    audio: Samples
+    offsets: np.ndarray
+    rig: Samples
+    rig_offsets: np.ndarray
+    channels: Sequence[str]
+    phones: Texts
+    speakers: Texts
+    names: Texts
+    teacher: str = BY_PHONES
+    weights: str = ""
+    left_out: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.audio) / SAMPLE_RATE_HZ
+
+    def utterance(self, i: int) -> tuple[np.ndarray, RigTrack]:
+        values = self.rig[self.rig_offsets[i] : self.rig_offsets[i + 1]].astype(np.float32)
+        return self.audio[self.offsets[i] : self.offsets[i + 1]], RigTrack(
+            values, Fraction(LABEL_HZ), RigLayout(tuple(self.channels))
+        )
+
+
+def write_shard(
+    path: Path, utterances: list[Utterance], by: Labeller | None = None, left_out: Sequence[str] = ()
+) -> None:
+    """Label `utterances` (by their phones, if not told otherwise) and write them to `path`, whole or not at all.
+    left_out: names of recordings that belong here and could not be read."""
+    by = by or labeller(BY_PHONES)
+    tracks = [by.label(u) for u in utterances]
+    layout = tracks[0].layout
+    rig = np.concatenate([track.values for track in tracks]).astype(np.float16)
+    audio = np.concatenate([u.audio for u in utterances])
+    content: dict[str, Any] = {
+        "audio": audio,
+        "offsets": np.cumsum([0] + [len(u.audio) for u in utterances]),
+        "rig": rig,
+        "rig_offsets": np.cumsum([0] + [len(track.values) for track in tracks]),
+        "channels": np.array(layout.names),
+        "phones": np.array([to_json(u.phones) for u in utterances]),
+        "speakers": np.array([u.speaker for u in utterances]),
+        "names": np.array([u.name for u in utterances]),
+        "teacher": np.array(by.teacher),
+        "weights": np.array(by.weights),
+        "left_out": np.array(left_out, dtype=np.str_),
+        "digest": np.array(digest_of((audio, rig))),
+    }
+    with atomic_open(path) as stream:
+        np.savez(stream, **content)
+
+
+def digest_of(arrays: Iterable[np.ndarray]) -> str:
+    """SHA-256 of the bytes of all `arrays`, one after another."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+def read_shard(path: Path) -> Shard:
+    """A checked shard. Raises `DataError` naming it when it is damaged, so that it can be rebuilt or left out."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            audio, rig = data["audio"], data["rig"]
+            texts = {key: [str(x) for x in data[key]] for key in ("channels", "phones", "speakers", "names")}
+            teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
+            shard = Shard(
+                path, audio, data["offsets"], rig, data["rig_offsets"], **texts, teacher=teacher,
+                weights=str(data["weights"]) if "weights" in data else "",
+                left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [],
+            )  # fmt: skip
+            digest = str(data["digest"])
+    except DAMAGE as error:
+        raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
+    if digest_of((audio, rig)) != digest:
+        raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
+    return shard
+
+
+def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: Labeller | None = None) -> list[Path]:
+    """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each; `by` as `write_shard`.
+
+    A shard on disk that holds these very utterances with labels of this teacher is kept; a damaged one or another is
+    written again.
+    """
+    from tqdm import tqdm
+
+    by = by or labeller(BY_PHONES)
+
+    waiting: dict[str, list[Utterance]] = {"train": [], "valid": []}
+    written: dict[str, int] = {"train": 0, "valid": 0}
+    paths: list[Path] = []
+
+    def flush(split: str) -> None:
+        if waiting[split]:
+            path = out / f"{split}-{source}-{written[split]:03d}.npz"
+            if current_shard(path, [u.name for u in waiting[split]], by) is None:
+                write_shard(path, waiting[split], by)
+            paths.append(path)
+            written[split] += 1
+            waiting[split] = []
+
+    for utterance in tqdm(utterances, desc=f"labelling {source}", unit="clip"):
+        split = split_of(utterance.speaker)
+        waiting[split].append(utterance)
+        if sum(len(u.audio) for u in waiting[split]) >= SHARD_SECONDS * SAMPLE_RATE_HZ:
+            flush(split)
+    flush("train")
+    flush("valid")
+    return paths
+
+
+def current_shard(path: Path, names: Sequence[str], by: Labeller) -> Shard | None:
+    """The shard at `path` if it holds the recordings `names`, but for those that it could not read, as `by` labels
+    them; else None, and why on standard error where there is one."""
+    if not path.exists():
+        return None
+    try:
+        shard = read_shard(path)
+    except DataError as error:
+        print(f"rebuilding: {error}", file=sys.stderr)
+        return None
+    if list(shard.names) != [name for name in names if name not in shard.left_out]:
+        print(f"rebuilding: {path}: it holds other recordings than asked for now", file=sys.stderr)
+        return None
+    if shard.teacher != by.teacher or (shard.weights and by.weights and shard.weights != by.weights):
+        other = shard.teacher if shard.teacher != by.teacher else f"other weights of {by.teacher}"
+        print(f"rebuilding: {path}: labelled by {other}, not by {by.teacher}", file=sys.stderr)
+        return None
+    return shard

@@ -1,0 +1,154 @@
+"""The corpus as training reads it: in memory while it is small, else left on the disk and read utterance by utterance.
+
+    shards/train-*.npz --checked once, block by block--> Shard with its small arrays; audio, rig and phones stay there
+                                                              |--a slice--> those bytes, read from the file
+
+Both give the same utterances for the same draws, so where a corpus lies changes no weight, and a run that is killed
+goes on with the same batches. What is in memory does not grow with the hours: about fifty bytes an utterance. The paper
+divides each epoch's shuffled data into 48 subsets that fit its memory (4.1.3); drawing each utterance from all of the
+corpus shuffles further than that, and the system's page cache keeps of it what fits.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, digest_of, read_shard
+from sdk.errors import DataError
+
+MEMORY_BYTES = 4_000_000_000
+_BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """An array inside an uncompressed npz: `array[a:b]` reads those rows of the file and nothing else.
+
+    Raises `DataError` where the file has become shorter than it was.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start_bytes: int
+
+    @classmethod
+    def find(cls, path: Path, archive: zipfile.ZipFile, name: str) -> OnDisk:
+        """The array `name` of the npz `archive` at `path`. Raises `ValueError` if it was compressed."""
+        entry = archive.getinfo(f"{name}.npy")
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{name} is compressed")
+        with path.open("rb") as file:  # the local header is as long as it says, and says it in bytes 26 to 30
+            file.seek(entry.header_offset + 26)
+            name_bytes, extra_bytes = np.frombuffer(file.read(4), "<u2").astype(int)
+            file.seek(entry.header_offset + 30 + name_bytes + extra_bytes)
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read(file)
+            if fortran or dtype.hasobject or not shape:
+                raise ValueError(f"{name} is no plain array")
+            return cls(path, dtype, shape, file.tell())
+
+    @property
+    def row_bytes(self) -> int:
+        return int(self.dtype.itemsize * np.prod(self.shape[1:], dtype=np.int64))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        first, last, _ = rows.indices(len(self))
+        count = max(last - first, 0)
+        with self.path.open("rb") as file:
+            file.seek(self.start_bytes + first * self.row_bytes)
+            data = file.read(count * self.row_bytes)
+        if len(data) < count * self.row_bytes:
+            raise DataError(f"{self.path}: has become shorter since training began; build the corpus again")
+        return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All of it, a few megabytes at a time."""
+        step = max(_BLOCK_BYTES // max(self.row_bytes, 1), 1)
+        for first in range(0, len(self), step):
+            yield self[first : first + step]
+
+
+@dataclass(frozen=True)
+class TextsOnDisk:
+    """`texts[i]` is read from the file."""
+
+    rows: OnDisk
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(text) for block in self.rows.blocks() for text in block)
+
+    def __getitem__(self, i: int) -> str:
+        i = range(len(self))[i]
+        return str(self.rows[i : i + 1][0])
+
+
+def _texts(path: Path, archive: zipfile.ZipFile, name: str) -> TextsOnDisk:
+    with archive.open(f"{name}.npy") as stream:  # the digest is of sound and curves; words have the archive's CRC
+        while stream.read(_BLOCK_BYTES):
+            pass
+    return TextsOnDisk(OnDisk.find(path, archive, name))
+
+
+def open_shard(path: Path) -> Shard:
+    """As `corpus.read_shard`, checked whole, but what is long stays on disk. Raises `DataError` if it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as data, zipfile.ZipFile(path) as archive:
+            audio, rig = (OnDisk.find(path, archive, key) for key in ("audio", "rig"))
+            phones, speakers, names = (_texts(path, archive, key) for key in ("phones", "speakers", "names"))
+            teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
+            weights = str(data["weights"]) if "weights" in data else ""
+            shard = Shard(
+                path, audio, data["offsets"], rig, data["rig_offsets"], [str(x) for x in data["channels"]], phones,
+                speakers, names, teacher, weights,
+            )  # fmt: skip
+            digest = str(data["digest"])
+        found = digest_of(block for array in (audio, rig) for block in array.blocks())
+    except DAMAGE as error:
+        raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
+    if found != digest:
+        raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
+    return shard
+
+
+def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> list[Shard]:
+    """All shards of a split below `corpus/shards`, whole in memory if they take no more than `memory_bytes`, else on
+    disk. Each is checked once; damaged ones are named and left out. `DataError` if none is left."""
+    from tqdm import tqdm
+
+    paths = sorted((corpus / "shards").glob(f"{split}-*.npz"))
+    fits = sum(path.stat().st_size for path in paths) <= memory_bytes
+
+    def take(path: Path) -> Shard | DataError:
+        try:
+            return read_shard(path) if fits else open_shard(path)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a hash lets the others run
+        taken = list(
+            tqdm(pool.map(take, paths), total=len(paths), desc="checking", unit="shard", delay=5, mininterval=5)
+        )
+    for error in taken:
+        if isinstance(error, DataError):
+            print(f"left out: {error}", file=sys.stderr)
+    shards = [shard for shard in taken if isinstance(shard, Shard)]
+    if not shards:
+        raise DataError(f"{corpus}: no usable {split} shards; build them with `python -m distill.recipes.corpus`")
+    return shards

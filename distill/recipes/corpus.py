@@ -1,0 +1,41 @@
+"""The training corpus: speech with its phones and rig labels, in shards on disk, split by speaker.
+
+python -m distill.recipes.corpus --speech DIR [DIR ...] --synthetic DIR --out DIR [--teacher neural]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from distill.corpus.labeller import labeller
+from distill.corpus.shards import human_utterances, synthetic_utterances, write_shards
+from sdk.command import ending
+from sdk.errors import DataError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("--speech", type=Path, nargs="*", default=[], help="folders of human recordings (English)")
+    parser.add_argument("--synthetic", type=Path, help="folder of espeak shards")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--teacher", default="neural", help="who labels recordings; `articulatory` goes by their phones"
+    )
+    parser.add_argument("--limit", type=int, help="take only the first so many recordings of each folder")
+    parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
+    options = parser.parse_args(arguments)
+    with ending("stopped; the same command goes on from what is done") as end:
+        if not options.speech and not options.synthetic:
+            raise DataError("nothing to do: give --speech, --synthetic or both")
+        by = labeller(options.teacher)  # a wrong name is said before the hours of recognition
+        if options.speech:
+            people = human_utterances(options.speech, options.out / "labels", options.workers, options.limit)
+            write_shards(people, options.out / "shards", "human", by)
+        if options.synthetic:
+            write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,157 @@
+"""What students are scored on: sets of utterances that nobody was trained on, and what is done to their sound.
+
+    espeak, mandarin   synthetic voices, phones exact       quiet   as recorded
+    human              recordings with TextGrids            10db    steady noise, 10 dB below the speech
+    facegood           speech with captured animation       8khz    a recording at 8 kHz: nothing above 4 kHz
+    rest               no speech at all: the lips should be shut
+
+A set in quiet has its own name as key, any other condition is added: `human`, `human_10db`, `human_8khz`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import firwin, resample_poly
+
+from distill.corpus.capture.mouth import CapturedMouth
+from distill.corpus.capture.reader import read_captures
+from distill.corpus.shards import synthetic_utterances
+from distill.files.disk import find_audio, load_mono
+from distill.speech.augment import add_noise
+from distill.speech.phones import Phone, read_textgrid
+from distill.teachers.articulatory.teacher import animate
+from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.errors import ConfigError, DataError
+
+FPS = 30
+NOISE_DB = 10.0
+REST = "rest"
+REST_LEVELS_DB = (-60.0, -45.0, -30.0)  # root mean square against full scale
+_REST_SECONDS, _REST_STRETCHES = 5, 3
+_BAND_HZ, _BAND_TAPS = 3700, 129  # 60 dB down at 3950 Hz
+
+
+@dataclass(frozen=True)
+class Item:
+    """One test utterance: float32 audio `(n,)` at 16 kHz and its trusted phones, or the animation captured with it."""
+
+    name: str
+    audio: np.ndarray
+    phones: list[Phone]
+    capture: CapturedMouth | None = None
+
+    @property
+    def frames(self) -> int:
+        return FrameClock.at(FPS).frames_before(len(self.audio))
+
+    @property
+    def reference(self) -> np.ndarray:
+        """The teacher's track at 30 fps from the trusted phones, `(frames, 52)`; of zero width where there are none."""
+        if not self.phones:
+            return np.zeros((self.frames, 0), dtype=np.float32)
+        return animate(self.phones, len(self.audio) / SAMPLE_RATE_HZ + 0.1, FPS).values[: self.frames]
+
+
+def synthetic_set(folder: Path) -> list[Item]:
+    """Held-out espeak utterances (exact phones) below `folder`."""
+    return [Item(u.name, u.audio.astype(np.float32) / 32768, u.phones) for u in synthetic_utterances(folder)]
+
+
+def aligned_set(folder: Path) -> list[Item]:
+    """Recordings below `folder` that have a TextGrid of the same name somewhere below it (LJSpeech's layout)."""
+    grids = {path.stem: path for path in folder.rglob("*.TextGrid")}
+    items = [Item(p.stem, load_mono(p), read_textgrid(grids[p.stem])) for p in find_audio(folder) if p.stem in grids]
+    if not items:
+        raise DataError(f"{folder}: no recording with a TextGrid of the same name")
+    return items
+
+
+def captured_set(folder: Path, only: Sequence[str] = ()) -> list[Item]:
+    """Recordings below `folder` with captured curves (`distill/corpus/capture/reader.py`).
+
+    only: these alone, each by its name or its end (`2_04`); who trained on the others is scored on these.
+    """
+    captures = read_captures(folder)
+    if unknown := [word for word in only if not any(_called(c.name, word) for c in captures)]:
+        names = ", ".join(c.name for c in captures)
+        raise DataError(f"{folder}: no captured recording called {', '.join(unknown)}; there are: {names}")
+    wanted = [c for c in captures if not only or any(_called(c.name, word) for word in only)]
+    return [Item(c.name, c.audio, [], CapturedMouth.from_track(c.track, FPS)) for c in wanted]
+
+
+def _called(name: str, word: str) -> bool:
+    return name == word or name.endswith(f"_{word}")
+
+
+def read_sets(folders: Mapping[str, Path | None], clips: Sequence[str] = ()) -> dict[str, list[Item]]:
+    """The sets whose folders are given, each read as its name says, in the order of `folders`.
+
+    clips: of `facegood` these alone. Raises `DataError` for a folder that does not hold what it should.
+    """
+    readers: dict[str, Callable[[Path], list[Item]]] = {
+        "espeak": synthetic_set,
+        "mandarin": synthetic_set,
+        "human": aligned_set,
+        "facegood": lambda folder: captured_set(folder, clips),
+    }
+    return {name: readers[name](folder) for name, folder in folders.items() if folder is not None}
+
+
+def rest_set() -> dict[str, list[Item]]:
+    """No speech: digital silence, and steady noise alone at three levels, by key (`silence`, `noise_60db`, ...)."""
+    count = _REST_SECONDS * SAMPLE_RATE_HZ
+    sets = {"silence": [Item("silence", np.zeros(count, dtype=np.float32), [])]}
+    for level in REST_LEVELS_DB:
+        noises = [pink_noise(f"rest{i}", count) for i in range(_REST_STRETCHES)]
+        loud = [noise * np.float32(10 ** (level / 20) / np.sqrt(np.mean(noise**2))) for noise in noises]
+        sets[f"noise_{-level:g}db"] = [Item(f"noise{i}", noise, []) for i, noise in enumerate(loud)]
+    return sets
+
+
+def pink_noise(name: str, count: int) -> np.ndarray:
+    """`count` samples float32 of steady noise, half the power for twice the frequency; the same for the same name."""
+    random = np.random.default_rng(sum(map(ord, name)))
+    spectrum = np.fft.rfft(random.normal(0, 1, count))
+    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0))
+    return np.fft.irfft(spectrum, count).astype(np.float32)
+
+
+def in_noise(item: Item, snr_db: float = NOISE_DB) -> Item:
+    """The item with steady pink-like noise at `snr_db`, the same noise every time."""
+    return dataclasses.replace(item, audio=add_noise(item.audio, pink_noise(item.name, len(item.audio)), snr_db))
+
+
+def at_8khz(item: Item) -> Item:
+    """The item as a recording at 8000 samples a second holds it, brought back to 16000: nothing above 4 kHz."""
+    low_pass = firwin(_BAND_TAPS, _BAND_HZ, fs=SAMPLE_RATE_HZ)
+    narrow = resample_poly(item.audio.astype(np.float64), 1, 2, window=low_pass)
+    wide = resample_poly(narrow, 2, 1, window=low_pass)[: len(item.audio)]
+    return dataclasses.replace(item, audio=wide.astype(np.float32))
+
+
+CONDITIONS: dict[str, Callable[[Item], Item]] = {
+    "quiet": lambda item: item,
+    f"{NOISE_DB:g}db": in_noise,
+    "8khz": at_8khz,
+}
+USUAL = ("quiet", f"{NOISE_DB:g}db")  # what checkpoints are ranked by
+
+
+def check_conditions(names: Sequence[str]) -> tuple[str, ...]:
+    """`names` as they are. Raises `ConfigError` for one that is not there."""
+    if unknown := [name for name in names if name not in CONDITIONS]:
+        raise ConfigError(f"no condition {', '.join(unknown)}; there are: {', '.join(CONDITIONS)}")
+    return tuple(names)
+
+
+def conditions(sets: Mapping[str, list[Item]], wanted: Sequence[str] = USUAL) -> Iterator[tuple[str, str, list[Item]]]:
+    """(key, set name, items) of every set under each condition of `wanted`."""
+    for name, items in sets.items():
+        for condition in check_conditions(wanted):
+            key = name if condition == "quiet" else f"{name}_{condition}"
+            yield key, name, [CONDITIONS[condition](item) for item in items]

@@ -1,0 +1,191 @@
+"""What is counted while utterances are scored, in pieces that add up, so that several processes may share the work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.files.disk import atomic_open
+from distill.scoring import metrics
+from distill.scoring.conditions import FPS, REST, Item, conditions, rest_set
+from distill.scoring.trackers import Tracker, open_judged, recognising_tracker
+from sdk.face import CLOSED_CM, Face
+from sdk.rig import RigLayout
+
+LABELS = "teacher"  # the word for the labels themselves
+JOB_SAMPLES = 16000 * 40
+JAW = "jawOpen"
+
+
+@dataclass
+class Tally:
+    """What was found on some utterances; tallies of parts of a set add up to the tally of the set."""
+
+    lips: metrics.LipJudge = field(default_factory=metrics.LipJudge)
+    capture: metrics.CaptureJudge = field(default_factory=metrics.CaptureJudge)
+    shut: list[bool] = field(default_factory=list)  # frames of sound in which nobody speaks
+    curves: list[tuple[float, float, int]] = field(default_factory=list)  # MSE (NaN: no labels), jitter, frames
+
+    def add(self, item: Item, values: np.ndarray, layout: RigLayout, face: Face) -> None:
+        """One utterance and its frames `(n, channels)`."""
+        gap = face.lip_gap_cm(values, layout)
+        if item.capture is not None:
+            jaw = layout.select(values, [JAW])[:, 0] if JAW in layout.names else np.zeros(len(values))
+            self.capture.add(gap, jaw, item.capture)
+        elif item.phones:
+            self.lips.add(gap, FPS, item.phones)
+        else:
+            self.shut += [bool(shut) for shut in gap <= CLOSED_CM]
+        reference, arkit = item.reference, RigLayout.arkit()
+        names = [name for name in layout.names if name in arkit.names] if reference.size else []
+        error = metrics.mse(arkit.select(reference, names), layout.select(values, names)) if names else float("nan")
+        self.curves.append((error, metrics.jitter(face.lower_lip_cm(values, layout)), len(values)))
+
+    def extend(self, other: Tally) -> None:
+        """Take in the tally of other utterances."""
+        self.lips.extend(other.lips)
+        self.capture.extend(other.capture)
+        self.shut += other.shut
+        self.curves += other.curves
+
+    @property
+    def gaps(self) -> metrics.Gaps:
+        return self.capture.lips.gaps if self.capture.jaws else self.lips.gaps
+
+    def scores(self) -> dict[str, Any]:
+        """Plain numbers; of a captured set no MSE, since its rig is another."""
+        if self.shut:
+            return {"shut": float(np.mean(self.shut)), "frames": len(self.shut)}
+        errors, jitters, weights = np.array(self.curves).T
+        found = dataclasses.asdict(metrics.lip_scores(self.gaps))
+        if self.capture.jaws:
+            return {**found, **self.capture.scores(), "jitter": float(np.average(jitters, weights=weights))}
+        return {
+            **found,
+            "mse": float(np.average(errors, weights=weights)),
+            "jitter": float(np.average(jitters, weights=weights)),
+        }
+
+
+def tally(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker) -> Tally:
+    """The tally of `track(item, reference) -> (frames, channels)` over a set."""
+    found = Tally()
+    for item in items:
+        found.add(item, track(item, item.reference), layout, face)
+    return found
+
+
+def score(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker) -> dict[str, Any]:
+    """Scores of a tracker over a set, as plain numbers."""
+    return tally(items, layout, face, track).scores()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some utterances of one key, for one process. `face` is a path, or None for the default head."""
+
+    judged: str
+    key: str
+    set_name: str
+    items: list[Item]
+    face: Path | None
+
+    def run(self) -> Tally:
+        face = Face.from_file(self.face) if self.face else Face.default()
+        if self.judged != LABELS:
+            layout, tracker, _ = open_judged(self.judged)
+            return tally(self.items, layout, face, tracker)
+        exact = self.items[0].phones and self.set_name != "human"
+        own: Tracker = (lambda item, reference: reference) if exact else recognising_tracker()
+        return tally(self.items, RigLayout.arkit(), face, own)
+
+
+def jobs(
+    judged: str, sets: Mapping[str, list[Item]], wanted: Sequence[str], rest: bool, face: Path | None
+) -> list[Job]:
+    """Everything to do, in pieces of about 40 s of speech, in the order of the table."""
+    rows = [(key, name, items) for key, name, items in conditions(sets, wanted)]
+    if rest:
+        rows += [(f"{REST}.{name}", REST, items) for name, items in rest_set().items()]
+    found = []
+    for key, name, items in rows:
+        waiting: list[Item] = []
+        for item in items:
+            waiting.append(item)
+            if sum(len(each.audio) for each in waiting) >= JOB_SAMPLES:
+                found.append(Job(judged, key, name, waiting, face))
+                waiting = []
+        if waiting:
+            found.append(Job(judged, key, name, waiting, face))
+    return found
+
+
+def run_jobs(todo: Sequence[Job], workers: int = 1) -> dict[str, Tally]:
+    """The tally of each key. More than one worker: in fresh processes, one thread each; the sums are the same."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(todo), desc="scoring", unit="piece", leave=False) as bar:
+        if workers <= 1:
+            pieces = []
+            for job in todo:
+                pieces.append(job.run())
+                bar.update()
+        else:
+            with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+                pending = {pool.submit(job.run): i for i, job in enumerate(todo)}
+                done: dict[int, Tally] = {}
+                try:
+                    for future in as_completed(pending):
+                        done[pending[future]] = future.result()
+                        bar.update()
+                except BaseException:  # stopped, or a piece failed: nobody waits for what has not begun
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            pieces = [done[i] for i in range(len(todo))]
+    found: dict[str, Tally] = {}
+    for job, piece in zip(todo, pieces, strict=True):
+        found.setdefault(job.key, Tally()).extend(piece)
+    return found
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def scores_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
+    """Scores by key; those of `rest` together under one key."""
+    found: dict[str, Any] = {}
+    for key, each in tallies.items():
+        top, _, inner = key.partition(".")
+        if inner:
+            found.setdefault(top, {})[inner] = each.scores()
+        else:
+            found[top] = each.scores()
+    return found
+
+
+def write_gaps(path: Path, tallies: Mapping[str, Tally], weights_sha256: str) -> None:
+    """Every closure and open vowel of every key, for intervals of differences: `human/closures_cm`, ... in an npz.
+
+    Keys that stand there already are kept where they are of the same weights.
+    """
+    arrays = {
+        f"{key}/{name}": value.astype(np.float32) for key, t in tallies.items() for name, value in vars(t.gaps).items()
+    }
+    found = {name: value for name, value in arrays.items() if len(value)}
+    if path.exists():
+        with np.load(path) as before:
+            if "weights_sha256" in before and str(before["weights_sha256"]) == weights_sha256:
+                kept = {name: before[name] for name in before.files if name.partition("/")[0] not in tallies}
+                found = kept | found
+    with atomic_open(path) as stream:
+        np.savez_compressed(stream, **{**found, "weights_sha256": np.array(weights_sha256)})

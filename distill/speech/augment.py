@@ -1,0 +1,117 @@
+"""What the world does to speech on its way to the microphone: room, noise, band limit, tilt, codec, level.
+
+The label stays what the clean utterance shows (section 4.4.4: noise to the student, clean audio to the teacher).
+espeak's closures are exact digital silence, a cue that no microphone delivers, so a noise floor is always added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import butter, fftconvolve, lfilter, sosfilt
+
+from distill.files.disk import find_audio, load_mono
+from sdk.clock import SAMPLE_RATE_HZ
+
+
+@dataclass
+class Augment:
+    """Random degradation of float32 segments; every draw comes from the generator given. Noises and rooms optional:
+    without recordings, coloured noise and synthetic exponential rooms are used."""
+
+    noises: list[np.ndarray] = field(default_factory=list)
+    rooms: list[np.ndarray] = field(default_factory=list)
+    strength: float = 1.0
+
+    @classmethod
+    def from_folders(cls, noise: Path | None, rooms: Path | None, strength: float = 1.0) -> Augment:
+        """Noises (at least a second) and room responses from sound files below two folders."""
+        noises = [n for n in map(load_mono, find_audio(noise)) if len(n) >= SAMPLE_RATE_HZ] if noise else []
+        responses = [_trim_room(r) for r in map(load_mono, find_audio(rooms)) if r.any()] if rooms else []
+        return cls(noises, responses, strength)
+
+    def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """A degraded copy of `speech` `(n,)` float32 with the same timing."""
+        chance = lambda p: random.random() < p * self.strength  # noqa: E731
+        out = speech.astype(np.float32, copy=True)
+        if chance(0.35):
+            out = self._room(out, random)
+        if chance(0.40):
+            out = _tilt(out, random)
+        if chance(0.70):
+            out = self._noise(out, random, random.uniform(0, 25))
+        if chance(0.15):
+            out = _band_limit(out, random)
+        if chance(0.12):
+            out = _mu_law(out)
+        out = out * np.float32(10 ** (random.uniform(-24, 6) / 20) / max(np.abs(out).max(), 1e-3))
+        if chance(0.95):  # the floor of any microphone; now and then none, for engines that play exact silence
+            out = out + random.normal(0, 10 ** (random.uniform(-80, -50) / 20), out.shape).astype(np.float32)
+        return np.clip(out, -1, 1).astype(np.float32)
+
+    def _room(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        if self.rooms and random.random() < 0.5:
+            response = self.rooms[random.integers(len(self.rooms))]
+        else:
+            decay = random.uniform(0.1, 0.6) / 6.9  # RT60 of 0.1 to 0.6 s
+            time = np.arange(int(0.35 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+            response = random.normal(0, random.uniform(0.02, 0.12), len(time)) * np.exp(-time / decay)
+            response[0] = 1.0
+        return fftconvolve(speech, response)[: len(speech)].astype(np.float32)
+
+    def noise(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """`count` samples float32 of noise alone, at any level."""
+        noise = self._some_noise(count, random)
+        peak = 10 ** (random.uniform(-60, -3) / 20) / max(float(np.abs(noise).max()), 1e-9)
+        return (noise * peak + random.normal(0, 10 ** (random.uniform(-80, -50) / 20), count)).astype(np.float32)
+
+    def _noise(self, speech: np.ndarray, random: np.random.Generator, snr_db: float) -> np.ndarray:
+        return add_noise(speech, self._some_noise(len(speech), random), snr_db)
+
+    def _some_noise(self, count: int, random: np.random.Generator) -> np.ndarray:
+        if self.noises and random.random() < 0.7:
+            source = self.noises[random.integers(len(self.noises))]
+            return np.resize(np.roll(source, -random.integers(len(source))), count)
+        pole = random.choice([0.0, 0.9, 0.98])
+        return np.asarray(lfilter([1.0], [1.0, -pole], random.normal(0, 1, count)))
+
+
+def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+    """`speech` plus `noise` `(n,)` scaled to `snr_db` over the segment's mean power; unchanged if either is silent."""
+    power, noise_power = float(np.mean(speech**2)), float(np.mean(noise**2))
+    if power < 1e-10 or noise_power < 1e-12:
+        return speech
+    scale = np.sqrt(power / (noise_power * 10 ** (snr_db / 10)))
+    return (speech + scale * noise).astype(np.float32)
+
+
+def _trim_room(response: np.ndarray) -> np.ndarray:
+    """A room response from its direct sound on, that sound at 1, half a second long: the timing of speech is kept."""
+    peak = int(np.abs(response).argmax())
+    cut = response[peak : peak + SAMPLE_RATE_HZ // 2]
+    return np.asarray(cut / cut[0], dtype=np.float32)
+
+
+def _tilt(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A random first-order spectral tilt and one random resonance or dip."""
+    speech = lfilter([1.0, random.uniform(-0.7, 0.5)], [1.0], speech)
+    centre, width = random.uniform(200, 6000), random.uniform(0.3, 1.0)
+    low, high = centre * 2 ** (-width), min(centre * 2**width, 7600.0)
+    band = sosfilt(butter(1, [low, high], "bandpass", fs=SAMPLE_RATE_HZ, output="sos"), speech)
+    return (speech + random.uniform(-0.7, 1.5) * band).astype(np.float32)
+
+
+def _band_limit(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A telephone (300 to 3400 Hz) or an 8 kHz recording (below 3800 Hz)."""
+    telephone = random.random() < 0.4
+    edges, kind = ([300, 3400], "bandpass") if telephone else (3800, "lowpass")
+    return sosfilt(butter(4, edges, kind, fs=SAMPLE_RATE_HZ, output="sos"), speech).astype(np.float32)
+
+
+def _mu_law(speech: np.ndarray) -> np.ndarray:
+    """G.711-style companding to 8 bits and back."""
+    peak = max(float(np.abs(speech).max()), 1e-6)
+    code = np.round(np.sign(speech) * np.log1p(255 * np.abs(speech) / peak) / np.log(256) * 127)
+    return (np.sign(code) * (256 ** (np.abs(code) / 127) - 1) / 255 * peak).astype(np.float32)

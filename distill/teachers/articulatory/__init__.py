@@ -1,0 +1,1 @@
+from distill.teachers.articulatory.teacher import TEACHER as TEACHER

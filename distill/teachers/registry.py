@@ -1,0 +1,47 @@
+"""Which teachers there are, and which of them a `.teacher` file belongs to: the folder is the list."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdk.errors import CheckpointError
+
+PACKAGE = "distill.teachers"
+
+
+@dataclass(frozen=True)
+class TeacherKind:
+    """How a kind of teacher's file is used: the `teacher` that labels, the `trained` weights in it, their `card`."""
+
+    teacher: Callable[..., Any]
+    trained: Any
+    card: Callable[[Any], str]
+
+
+def teacher_kind(path: Path) -> TeacherKind:
+    """The kind of the `.teacher` file at `path`, by the field that only its kind has (`MARK` of the teacher's module).
+
+    Raises `CheckpointError` for a file that no teacher of `distill/teachers` reads.
+    """
+    try:
+        fields = torch.load(path, map_location="cpu", weights_only=True, mmap=True).keys()
+    except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
+        raise CheckpointError(f"{path}: cannot be read as a teacher's file ({type(error).__name__})") from error
+    for name in teacher_names():  # only as far as needed: some of them bring large libraries
+        module = importlib.import_module(f"{PACKAGE}.{name}")
+        if getattr(module, "MARK", None) in fields:
+            return TeacherKind(module.TEACHER, module.TRAINED, module.CARD)
+    raise CheckpointError(f"{path}: no teacher here reads such a file; it holds {', '.join(map(str, fields))}")
+
+
+def teacher_names() -> list[str]:
+    """Every name in the folder, teachers and what they share. Imports none of them."""
+    folder = importlib.import_module(PACKAGE)
+    return sorted(entry.name for entry in pkgutil.iter_modules(folder.__path__))

@@ -1,0 +1,249 @@
+"""What one training step looks at: batches of a family's data, the student's pass over them, and their loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill.corpus.rows.streams import StreamRows
+from distill.corpus.rows.windows import Stretches
+from distill.corpus.shards import Shard
+from distill.files.checkpoint import Checkpoint
+from distill.speech.augment import Augment
+from distill.students.spec import Baseline, BaselineSpec, StreamStudentSpec, Student, StudentSpec, WindowStudentSpec
+from distill.students.stream import HOP_SAMPLES, StreamStudent
+from distill.students.window import COLUMN_SAMPLES, WindowStudent
+from distill.teachers.neural.network import TeacherSpec
+from distill.training import losses
+from distill.training.plan import Plan
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import ConfigError
+from sdk.face import Face
+from sdk.window import WindowSpec
+
+FRAME_SAMPLES = SAMPLE_RATE_HZ / 30  # the losses weigh as 30 fps frames would
+
+
+_SLACK_HOPS = 3  # 60 ms: the two frames that PBM accuracy forgives
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the last step looked at: `label` and `predicted` (B, N, rig), detached, `steps_per_frame` columns to a 30
+    fps frame; the terms of its loss by name, as they weigh in it."""
+
+    label: Tensor
+    predicted: Tensor
+    steps_per_frame: float
+    parts: dict[str, Tensor]
+
+    @property
+    def speech_s(self) -> float:
+        return self.label.shape[0] * self.label.shape[1] / self.steps_per_frame / 30
+
+
+class Objective:
+    """Eq. 4 plus the lip losses on the default face, whose gap is linear in the rig: offset + rig @ row.
+
+    A rig that the face does not know (no jawOpen) can only be trained without them: `alpha_lip` 0, else `FaceError`.
+    """
+
+    def __init__(self, spec: StudentSpec | TeacherSpec, plan: Plan) -> None:
+        self.plan = plan
+        self.seen: Seen | None = None
+        if plan.alpha_lip:
+            offset, row = Face.default().lip_gap_row(spec.layout)
+            self.offset, self.row = offset, torch.from_numpy(np.float32(row))
+
+    def __call__(
+        self, label: Tensor, predicted: Tensor, steps_per_frame: float, done: float = 0.0, slack_steps: int = 2
+    ) -> Tensor:
+        """Loss of (B, N, rig) when `done` of the run lies behind; `slack_steps`: how early or late a closure may be."""
+        plan = self.plan
+        with torch.autocast(predicted.device.type, enabled=False):  # a gap in bfloat16 would be steps of its own
+            label, predicted = label.float(), predicted.float()
+            parts = {
+                "rec": plan.alpha_rec * losses.reconstruction(label, predicted),
+                "vel": plan.alpha_vel * losses.velocity(label, predicted, steps_per_frame),
+            }
+            if plan.alpha_lip:
+                row = self.row.to(predicted.device)
+                gaps = (self.offset + label @ row, self.offset + predicted @ row)
+                parts["lip"] = plan.alpha_lip * losses.lip_distance(
+                    *gaps, slack_steps, plan.shut(done), plan.open_weight, plan.rest_weight
+                )
+                parts["acc"] = plan.alpha_acc * losses.acceleration(*gaps, steps_per_frame)
+        detached = {name: part.detach() for name, part in parts.items()}
+        self.seen = Seen(label.detach(), predicted.detach(), steps_per_frame, detached)
+        first, *others = parts.values()
+        return sum(others, start=first)
+
+
+class Feed(Protocol):
+    """Steps of one family: how many there are, how much speech stands behind them, and the loss of one."""
+
+    total: int
+    corpus_hours: float
+    objective: Objective
+
+    def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor: ...
+
+
+class WindowFeed:
+    """Two stages: `plan.steps` over stretches that share the trunk, then `plan.exact_steps` over true windows.
+
+    second: a trained window student, frozen, whose features supervise the student's: down-scaling supervision (eq. 5)
+    if it is wider, predictive supervision (eq. 6) if it hears more of the future, or both. It hears each frame in its
+    own window, and as the plan says without the augmentation (4.4.4): the student learns to hear through the noise.
+    Raises `ConfigError` if its features are of other widths.
+    """
+
+    def __init__(
+        self,
+        spec: WindowStudentSpec | BaselineSpec,
+        plan: Plan,
+        shards: Sequence[Shard],
+        augment: Augment | None,
+        second: Checkpoint | None = None,
+    ) -> None:
+        self.plan = plan
+        windows = [spec.window]
+        self.second: WindowStudent | None = None
+        if second:
+            teacher = second.student()
+            assert isinstance(teacher, WindowStudent)
+            assert isinstance(second.spec, WindowStudentSpec)
+            if second.spec.fc_width != spec.fc_width or second.layout.names != spec.layout.names:
+                raise ConfigError(
+                    f"{second.spec.name} cannot teach {spec.name}: its last layers are of other widths or another rig"
+                )
+            self.second = teacher.requires_grad_(False).train()  # it drops nothing out: `train` is its fast wide layer
+            windows.append(second.spec.window)
+        span = spanning(windows)
+        self.margins = [margins(span, window) for window in windows]
+        self.data = Stretches(shards, span, plan.mix, augment, spec.layout.names)
+        self.objective = Objective(spec, plan)
+        self.total = plan.steps + plan.exact_steps
+        self.corpus_hours = self.data.seconds / 3600
+
+    def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor:
+        """Of step `step`, which draws its batch from `random`."""
+        plan, shared = self.plan, step < self.plan.steps
+        assert not isinstance(student, StreamStudent)
+        if shared:
+            batch = self.data.batch(random, plan.batch, plan.frames, COLUMN_SAMPLES)
+        else:
+            batch = self.data.batch(random, plan.exact_batch, plan.exact_frames, FRAME_SAMPLES)
+        steps_per_frame = FRAME_SAMPLES / COLUMN_SAMPLES if shared else 1.0
+        device = device_of(student)
+        features = window_features(student, cut(batch.audio, self.margins[0]).to(device), batch.starts, shared)
+        label = torch.from_numpy(batch.rig).to(device)
+        loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, step / self.total)
+        if self.second:
+            with torch.no_grad():
+                heard = batch.clean if plan.second_hears == "clean" else batch.audio
+                audio = cut(heard, self.margins[1]).to(device)
+                theirs = window_features(self.second.to(device), audio, batch.starts, shared)
+            loss = loss + plan.alpha_feat * losses.features([f.float() for f in theirs], [f.float() for f in features])
+        return loss
+
+
+class StreamFeed:
+    """`plan.steps` over rows of continuous speech, each from an empty state to its end in one pass.
+
+    second: a trained stream student, frozen, whose features supervise those of the same width (eq. 5 to 7). Raises
+    `ConfigError` if it looks another way ahead: its features would describe other instants.
+    """
+
+    def __init__(
+        self,
+        spec: StreamStudentSpec,
+        plan: Plan,
+        shards: Sequence[Shard],
+        augment: Augment | None,
+        second: Checkpoint | None = None,
+    ) -> None:
+        if second and second.spec.future_samples != spec.future_samples:
+            raise ConfigError(
+                f"{second.spec.name} looks {second.spec.future_ms} ms ahead and {spec.name} {spec.future_ms} ms: "
+                "a second teacher of streams must look as far ahead as its student"
+            )
+        self.second = second.student() if second else None
+        self.plan = plan
+        self.data = StreamRows(shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names)
+        self.objective = Objective(spec, plan)
+        self.total = plan.steps
+        self.corpus_hours = self.data.picker.seconds / 3600
+
+    def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor:
+        """Of step `step`, which draws its rows from `random`."""
+        rows = self.data.batch(random, self.plan.rows, self.plan.row_hops)
+        assert isinstance(student, StreamStudent)
+        device = device_of(student)
+        audio, label = torch.from_numpy(rows.audio).to(device), torch.from_numpy(rows.rig).to(device)
+        features = student.features(audio)
+        steps_per_frame, done = FRAME_SAMPLES / HOP_SAMPLES, step / self.total
+        loss = self.objective(label, torch.tanh(features[2]), steps_per_frame, done, _SLACK_HOPS)
+        if isinstance(self.second, StreamStudent):
+            with torch.no_grad():
+                theirs = self.second.to(device).features(audio)
+            pairs = [(a, b) for a, b in zip(theirs, features, strict=True) if a.shape == b.shape]
+            loss = loss + self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
+        return loss
+
+
+def feed_of(
+    spec: StudentSpec,
+    plan: Plan,
+    shards: Sequence[Shard],
+    augment: Augment | None,
+    second: Checkpoint | None = None,
+) -> Feed:
+    """The feed of the spec's family. Raises `ConfigError` for a second teacher of another family."""
+    if second and (second.spec.family != spec.family or spec.family not in ("window", "stream")):
+        raise ConfigError(
+            f"{second.spec.name} ({second.spec.family}) cannot teach {spec.name} ({spec.family}): a second teacher and "
+            "its student are of one family, window or stream"
+        )
+    if isinstance(spec, StreamStudentSpec):
+        return StreamFeed(spec, plan, shards, augment, second)
+    return WindowFeed(spec, plan, shards, augment, second)
+
+
+def spanning(windows: Sequence[WindowSpec]) -> WindowSpec:
+    """The least window around the same frame that holds all of `windows`."""
+    past, future = max(w.past_samples for w in windows), max(w.future_samples for w in windows)
+    return WindowSpec(past + future, future)
+
+
+def margins(span: WindowSpec, window: WindowSpec) -> tuple[int, int]:
+    """How many samples `span` begins before and ends after `window`, a window of the same frame."""
+    return span.past_samples - window.past_samples, span.future_samples - window.future_samples
+
+
+def cut(audio: np.ndarray, margin: tuple[int, int]) -> Tensor:
+    """A batch's audio (B, 1, n) without the `margin` before its first and after its last sample."""
+    return torch.from_numpy(audio[..., margin[0] : audio.shape[-1] - margin[1]])
+
+
+def window_features(
+    student: WindowStudent | Baseline, audio: Tensor, starts: np.ndarray, shared: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """F_-4, F_-3 and F_-2 (B, frames, width): one pass over the stretch, or one window at a time from `starts`."""
+    if shared:
+        return student.sequence(audio)
+    size = student.window_samples
+    windows = torch.stack([audio[:, :, start : start + size] for start in starts], 1).flatten(0, 1)
+    shape = (len(audio), len(starts), -1)
+    one, two, last = student.whole(windows)
+    return one.view(shape), two.view(shape), last.view(shape)
+
+
+def device_of(student: nn.Module) -> torch.device:
+    """Where the student lies, and its batches must go."""
+    return next(student.parameters()).device

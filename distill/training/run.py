@@ -1,0 +1,195 @@
+"""A training run: the student, the average of its weights, the optimiser, and how to go on from a killed one.
+
+Every step draws from a seed of its own, so a resumed run sees the batches that an unbroken one would have seen. Under
+`accelerate launch` or `torchrun` each process draws its own, and all take the same step by the mean of their gradients:
+n processes make the step that one would make of n times the rows. The first draws as one alone does, saves and reports.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill.files.disk import atomic_open
+from distill.students.spec import Student, StudentSpec
+from distill.teachers.neural.network import Bidirectional, TeacherSpec
+from sdk.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SAVE_EVERY_S = 60.0
+
+
+def initialise(student: nn.Module, seed: int) -> None:
+    """He initialisation, small last layer: with torch's default a net this deep barely depends on its input."""
+    torch.manual_seed(seed)
+    for module in student.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.normal_(student.fc3.weight, std=0.02)  # type: ignore[union-attr,arg-type]
+
+
+@dataclass
+class Run:
+    """A training run's whole state: what a resume file holds, with the spec and plan (its fields) it belongs to."""
+
+    spec: StudentSpec | TeacherSpec
+    plan: dict[str, Any]
+    student: Student | Bidirectional
+    average: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer
+    accelerator: Accelerator
+    step: int = 0
+    seconds: float = 0.0
+    smooth_loss: float | None = None
+    whole: bool = True  # not in the middle of a step
+
+    @classmethod
+    def begin(cls, spec: StudentSpec | TeacherSpec, plan: dict[str, Any], student: Student | Bidirectional) -> Run:
+        """A run that has not made a step, from the weights that `student` has; on the GPU where there is one."""
+        from accelerate import Accelerator
+
+        accelerator = Accelerator()
+        student.to(accelerator.device)
+        optimiser = torch.optim.AdamW(student.parameters(), lr=plan["learning_rate"], weight_decay=1e-3)
+        average = {name: value.clone() for name, value in student.state_dict().items()}
+        return cls(spec, plan, student, average, optimiser, accelerator)
+
+    def save(self, path: Path) -> None:
+        """Write all of it to `path`, whole or not at all; the first process does."""
+        if not self.accelerator.is_main_process:
+            return
+        with atomic_open(path) as stream:
+            torch.save(
+                {
+                    "spec": asdict(self.spec),
+                    "plan": self.plan,
+                    "student": self.student.state_dict(),
+                    "average": self.average,
+                    "optimiser": self.optimiser.state_dict(),
+                    "step": self.step,
+                    "seconds": self.seconds,
+                    "smooth_loss": self.smooth_loss,
+                    "processes": self.accelerator.num_processes,
+                },
+                stream,
+            )
+
+    def resume(self, path: Path) -> None:
+        """Go on from `path`. Raises `CheckpointError` if it belongs to another student or is damaged."""
+        try:
+            device = self.accelerator.device  # among several processes `cpu:0`, which a file is not read to
+            saved = torch.load(path, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
+            # s1 and s5 have the same weights' shapes, so only the spec tells them apart
+            if saved["spec"] != asdict(self.spec):
+                raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
+            if saved["plan"] != self.plan:
+                raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
+            if saved.get("processes", 1) != self.accelerator.num_processes:
+                raise CheckpointError(
+                    f"it belongs to a run of {saved.get('processes', 1)} processes, whose batches differ"
+                )
+            self.student.load_state_dict(saved["student"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
+            self.smooth_loss = saved.get("smooth_loss")
+        except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
+            why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            raise CheckpointError(f"{path}: cannot resume from it ({why}); delete it to start again") from error
+
+    def go(
+        self,
+        total: int,
+        loss_of: Callable[[np.random.Generator, int], Tensor],
+        rate: Callable[[int], float],
+        resume_file: Path,
+        watch: Callable[[int, float, float], None] | None = None,
+    ) -> None:
+        """Make the steps that are left of `total`, saving every minute; `loss_of(random, step)` at `rate(step)`.
+        watch: told each step's number, loss and rate, in the first process (`watch.py`).
+
+        Ctrl-C saves and raises `KeyboardInterrupt`.
+        """
+        from tqdm import tqdm
+
+        first = self.accelerator.is_main_process
+        bar = tqdm(
+            range(self.step, total), initial=self.step, total=total, desc=self.spec.name, unit="step", mininterval=10,
+            disable=not first,
+        )  # fmt: skip
+        saved = time.monotonic()
+        try:
+            for step in bar:
+                began = time.monotonic()
+                loss = self._step(step, loss_of, rate(step))
+                self.seconds += time.monotonic() - began
+                self.smooth_loss = loss if self.smooth_loss is None else 0.98 * self.smooth_loss + 0.02 * loss
+                bar.set_postfix(loss=f"{self.smooth_loss:.4f}", refresh=False)
+                if watch and first:
+                    watch(step, loss, rate(step))
+                if time.monotonic() - saved > SAVE_EVERY_S:
+                    self.save(resume_file)
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            if self.whole:  # else the last save stands: half a step would not resume to the same weights
+                self.save(resume_file)
+            raise
+
+    def _step(self, step: int, loss_of: Callable[[np.random.Generator, int], Tensor], rate: float) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with self.autocast():
+            loss = loss_of(self.random(step), step)
+        self.optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        loss = self._agree(loss.detach())
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.whole = False
+        self.optimiser.step()
+        with torch.no_grad():
+            decay = min(self.plan["ema"], (step + 1) / (step + 10))
+            for name, value in self.student.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        self.step, self.whole = step + 1, True
+        return float(loss)
+
+    def autocast(self) -> torch.autocast:
+        """The plan's precision for the student's pass. Not accelerate's own, which one process can only choose once."""
+        half = self.plan.get("mixed_precision", "no") == "bf16"
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=half)
+
+    def random(self, step: int) -> np.random.Generator:
+        """What this process draws step `step` from."""
+        rank = self.accelerator.process_index
+        return np.random.default_rng([self.plan["seed"], step, *([rank] if rank else [])])
+
+    def _agree(self, loss: Tensor) -> Tensor:
+        """The mean of all processes' losses; gradients and running statistics become theirs, too."""
+        if self.accelerator.num_processes == 1:
+            return loss
+        # not by DistributedDataParallel: the feeds call `sequence` and `features`, and it only knows `forward`
+        learned = dict(self.student.named_parameters())
+        statistics = [value for name, value in self.student.state_dict().items() if name not in learned]
+        gradients = [weight.grad for weight in learned.values() if weight.grad is not None]
+        tensors = [loss, *gradients, *(value for value in statistics if value.is_floating_point())]
+        mean: Any = self.accelerator.reduce(torch.cat([t.float().flatten() for t in tensors]), "mean")
+        for tensor, part in zip(tensors, mean.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+        return loss
+
+    def end(self, write: Callable[[], None], resume_file: Path) -> None:
+        """The first process calls `write` and removes the resume file; the others wait for it."""
+        if self.accelerator.is_main_process:
+            write()
+            resume_file.unlink(missing_ok=True)
+        self.accelerator.wait_for_everyone()

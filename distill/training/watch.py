@@ -1,0 +1,174 @@
+"""TensorBoard curves of a run: the loss and its terms, the rate, how fast speech goes by, and lips never trained on.
+
+    python -m distill.recipes.heterogeneous ... --curves build/curves/s2      tensorboard --logdir build/curves
+
+A run that goes on from a resume file takes its curves up where the file was saved: what was drawn beyond is replaced.
+Among several processes the loss is the mean of all, its terms are those of the first.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from distill.scoring.metrics import TOLERANCE_FRAMES
+from distill.training.feeds import Feed, Objective, Seen
+from distill.training.run import Run
+from sdk.errors import EngineUnavailable
+from sdk.face import CLOSED_CM, Face
+from sdk.rig import RigLayout
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+EVERY_STEPS = 10
+VALID_EVERY_S = 600.0
+_OPEN_CM = 0.5  # a label's lips this far apart are open without doubt
+_CLOSURE_S = 0.3  # lips that are shut for longer are at rest, and no art to find
+_BATCHES = 4
+_SEED = 20  # of the validation batches: the same at every look
+
+
+def writer_class() -> type[SummaryWriter]:
+    """Raises `EngineUnavailable` without TensorBoard: call it before the hours of work."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise EngineUnavailable(f"--curves needs TensorBoard ({error}): pip install 'tinyface[curves]'") from error
+    return SummaryWriter
+
+
+@dataclass
+class Watch:
+    """Writes the curves of `run`, of `total` steps judged by `objective`, to `folder`; call it with each step's number,
+    loss and rate.
+
+    valid: makes a feed of speakers never trained on, asked for when first needed, or gives None. Every `valid_every_s`,
+    and after the last step, the average of the weights is judged on the same few batches of it.
+    """
+
+    folder: Path
+    run: Run
+    objective: Objective
+    total: int
+    layout: RigLayout
+    valid: Callable[[], Feed | None]
+    valid_every_s: float = VALID_EVERY_S
+    _writer: Any = field(init=False)
+    _valid_feed: Feed | None = field(init=False, default=None)
+    _asked: bool = field(init=False, default=False)
+    _looked: float = field(init=False)
+    _since: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._writer = writer_class()(str(self.folder), purge_step=self.run.step)
+        self._looked = time.monotonic()
+        self._since = (0.0, self.run.seconds)
+
+    def __call__(self, step: int, loss: float, rate: float) -> None:
+        seen, (speech_s, began_s) = self.objective.seen, self._since
+        speech_s += (seen.speech_s if seen else 0.0) * self.run.accelerator.num_processes
+        self._since = (speech_s, began_s)
+        if (step + 1) % EVERY_STEPS == 0:
+            values = {"loss": loss, "learning_rate": rate}
+            values |= {f"loss/{name}": float(part) for name, part in (seen.parts if seen else {}).items()}
+            if self.run.seconds > began_s:
+                values["audio_hours_per_hour"] = speech_s / (self.run.seconds - began_s)
+            self._write(values, step)
+            self._since = (0.0, self.run.seconds)
+        if time.monotonic() - self._looked > self.valid_every_s or step + 1 == self.total:
+            self.look(step)
+
+    def look(self, step: int) -> None:
+        """Judge the average of the weights after step `step` on validation speakers, if there are any."""
+        if not self._asked:
+            self._valid_feed, self._asked = self.valid(), True
+        if self._valid_feed:
+            scores = judge(self.run, self._valid_feed, self.layout)
+            self._write({f"valid/{name}": value for name, value in scores.items()}, step)
+        self._looked = time.monotonic()
+
+    def close(self) -> None:
+        """Everything is on the disk."""
+        self._writer.close()
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+
+@contextmanager
+def watching(
+    folder: Path | None,
+    run: Run,
+    objective: Objective,
+    total: int,
+    layout: RigLayout,
+    valid: Callable[[], Feed | None] = lambda: None,
+) -> Iterator[Watch | None]:
+    """A `Watch` for the block, or none: without `folder`, and in all processes but the first."""
+    watch = Watch(folder, run, objective, total, layout, valid) if folder and run.accelerator.is_main_process else None
+    try:
+        yield watch
+    finally:
+        if watch:
+            watch.close()
+
+
+def judge(run: Run, feed: Feed, layout: RigLayout) -> dict[str, float]:
+    """What the average of the weights makes of a few batches of `feed`, as it will be run: exact windows, or streams.
+
+    `loss`, `mse`, and where the face can close its lips the scores of `lips`.
+    """
+    student: Any = copy.deepcopy(run.student).eval()
+    student.load_state_dict(run.average)
+    seen: list[Seen] = []
+    total = 0.0
+    with torch.no_grad(), run.autocast():
+        for number in range(_BATCHES):
+            total += float(feed.loss(student, np.random.default_rng([_SEED, number]), run.plan["steps"]))
+            if feed.objective.seen:
+                seen.append(feed.objective.seen)
+    label, predicted = (torch.cat([getattr(s, name).cpu() for s in seen]).numpy() for name in ("label", "predicted"))
+    scores = {"loss": total / _BATCHES, "mse": float(np.mean((label - predicted) ** 2))}
+    if "jawOpen" in layout.names:
+        scores |= lips(label, predicted, layout, 30 * seen[0].steps_per_frame)
+    return scores
+
+
+def lips(label: np.ndarray, predicted: np.ndarray, layout: RigLayout, fps: float) -> dict[str, float]:
+    """How the lips of `predicted` (B, N, rig) follow those of `label`, without phones; a share of nothing is left out.
+
+    `gap_error_cm`; `closures_found`: of the frames of closures shorter than 0.3 s, the share whose lips shut within two
+    30 fps frames; `false_closures`: of the frames with lips more than 5 mm apart, the share that is shut.
+    """
+    face, slack = Face.default(), round(TOLERANCE_FRAMES * fps / 30)
+    wanted, got = (np.stack([face.lip_gap_cm(row, layout) for row in rows]) for rows in (label, predicted))
+    near = np.pad(got, ((0, 0), (slack, slack)), constant_values=np.inf)
+    least = np.lib.stride_tricks.sliding_window_view(near, 2 * slack + 1, axis=1).min(axis=2)
+    scores = {"gap_error_cm": float(np.abs(wanted - got).mean())}
+    shut, wide = np.stack([_closures(row, _CLOSURE_S * fps) for row in wanted]), wanted >= _OPEN_CM
+    if shut.any():
+        scores["closures_found"] = float((least[shut] <= CLOSED_CM).mean())
+    if wide.any():
+        scores["false_closures"] = float((got[wide] <= CLOSED_CM).mean())
+    return scores
+
+
+def _closures(gap_cm: np.ndarray, longest: float) -> np.ndarray:
+    """Which of the frames `(N,)` lie in a closure shorter than `longest` frames that begins and ends in the row."""
+    edges = np.flatnonzero(np.diff((gap_cm <= CLOSED_CM).astype(np.int8)))
+    found = np.zeros(len(gap_cm), dtype=bool)
+    for before, last in itertools.pairwise(edges):
+        if gap_cm[last] <= CLOSED_CM and last - before < longest:
+            found[before + 1 : last + 1] = True
+    return found
