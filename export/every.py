@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from export.build import finish, make_program, plan_all
-from export.choose import Candidate, Wanted
-from export.delivery import deliver, workshop
-from export.memory import error_percent
-from export.papers import write_papers
-from export.pareto import find_built, key, pareto_rows, table
-from export.report import choice_report, versions
+from export.deliver.delivery import deliver, workshop
+from export.deliver.manifest import versions
+from export.deliver.papers import write_papers
+from export.deliver.report import choice_report
+from export.load.checkpoints import Wanted
+from export.lower.memory import error_percent
+from export.pipeline import finish, make_program, plan_all
+from export.plan.choose import Candidate
+from export.plan.pareto import find_built, key, pareto_rows, table
 from profiles.show import show_bytes
 from profiles.table import markdown
 from sdk.command import say

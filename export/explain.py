@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from export.backends.base import backend_names, cannot_run, load_backend
-from export.build import BUILT, plan_all
-from export.choose import Candidate, Wanted, exceeded
-from export.pareto import Built, Key, Row, find_built, needs, pareto_rows, table
-from export.report import why_chosen
+from export.deliver.report import why_chosen
+from export.load.checkpoints import Wanted
+from export.lower.backends.base import backend_names, cannot_run, load_backend
+from export.pipeline import BUILT, plan_all
+from export.plan.choose import Candidate, exceeded
+from export.plan.pareto import Built, Key, Row, find_built, needs, pareto_rows, table
 from profiles.show import show_bytes
 from profiles.table import markdown
 from sdk.command import say

@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from distill.files.checkpoint import Checkpoint
-from export.backends.base import Backend, cannot_run, exportable
-from export.build import load_wanted
-from export.choose import Wanted, quality
-from export.delivery import deliver, workshop, write
-from export.lower import Lowered
-from export.papers import write_papers
-from export.precision import Point, float_point, points
-from export.report import REPORT_SCHEMA, file_report, manifest, versions
-from export.verify import tolerance, verify
+from export.deliver.delivery import deliver, workshop, write
+from export.deliver.manifest import manifest, versions
+from export.deliver.papers import write_papers
+from export.deliver.report import REPORT_SCHEMA
+from export.load.checkpoints import Wanted, load_wanted
+from export.lower.backends.base import Backend, cannot_run, exportable
+from export.lower.program import Lowered
+from export.measure.counted import file_report
+from export.plan.choose import quality
+from export.quantise.precision import Point, float_point, points
+from export.verify.proof import tolerance, verify
 from profiles.harness import measure
 from profiles.show import show_bytes
 from sdk.artifact import seal

@@ -25,8 +25,8 @@ from distill.students.spec import load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
 from distill.training.run import initialise
-from export.build import build
-from export.choose import Wanted
+from export.load.checkpoints import Wanted
+from export.pipeline import build
 from sdk.audio import StreamingResampler
 
 ROUNDS = 3 if "--quick" in sys.argv else 9

@@ -18,8 +18,8 @@ from typing import Any
 
 from distill.files.checkpoint import Checkpoint
 from distill.recipes.sweep import macs_per_second
-from export.build import build as build_artefact
-from export.choose import CHECKPOINTS, Wanted
+from export.load.checkpoints import CHECKPOINTS, Wanted
+from export.pipeline import build as build_artefact
 from sdk.artifact import open_artifact
 from sdk.c.build import build as build_native
 

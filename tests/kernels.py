@@ -19,10 +19,10 @@ from typing import Any
 
 from distill.files.checkpoint import Checkpoint
 from distill.files.twin import twin_path
-from export.backends.base import load_backend
-from export.choose import CHECKPOINTS
-from export.precision import points
-from export.report import manifest
+from export.deliver.manifest import manifest
+from export.load.checkpoints import CHECKPOINTS
+from export.lower.backends.base import load_backend
+from export.quantise.precision import points
 from sdk.artifact import seal
 from sdk.c.build import build
 from sdk.whole import whole_file

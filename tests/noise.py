@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill.files.checkpoint import Checkpoint
-from export.build import build
-from export.choose import CHECKPOINTS, Wanted
-from export.deploy import deploy
-from export.lower import export_program, lower
+from export.load.checkpoints import CHECKPOINTS, Wanted
+from export.lower.deploy import deploy
+from export.lower.program import export_program, lower
+from export.pipeline import build
 from profiles.compare import Change, compare
 from profiles.record import Record
 from profiles.run import Plan, profile

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from export.build import main as build
 
 from distill.files.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
@@ -23,8 +24,7 @@ from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import SHIPPED
 from distill.teachers.registry import teacher_kind
 from distill.training.run import initialise
-from export.build import main as build
-from export.choose import quality
+from export.plan.choose import quality
 from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.face import Face
 from sdk.rig import RigLayout

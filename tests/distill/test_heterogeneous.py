@@ -125,8 +125,8 @@ def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_any_rig_trains_exports_and_plays_by_name(corpus: Path, tmp_path: Path) -> None:
     """Three of the labels' channels in another order: the same names come out of the artefact."""
-    from export.build import build
-    from export.choose import Wanted
+    from export.load.checkpoints import Wanted
+    from export.pipeline import build
 
     rig = tmp_path / "rig.txt"
     rig.write_text("mouthClose\njawOpen 0 1\nmouthFunnel\n")

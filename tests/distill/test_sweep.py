@@ -20,10 +20,11 @@ from distill.scoring.trackers import stream_tracker
 from distill.speech.phones import Phone
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
-from export.deploy_stream import DeployedStream
-from export.precision import float_point
-from export.report import manifest
-from export.verify import TOLERANCE
+from distill.training.run import initialise
+from export.deliver.manifest import manifest
+from export.lower.deploy_stream import DeployedStream
+from export.quantise.precision import float_point
+from export.verify.proof import TOLERANCE
 from sdk.engines.eager import EagerStreamEngine
 
 SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}

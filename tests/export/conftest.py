@@ -8,8 +8,8 @@ import pytest
 from random_students import Built, make_checkpoint
 
 from distill.files.checkpoint import Checkpoint
-from export.build import build
-from export.choose import Wanted
+from export.load.checkpoints import Wanted
+from export.pipeline import build
 
 
 @pytest.fixture(scope="session")

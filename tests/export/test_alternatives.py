@@ -8,10 +8,10 @@ from random_students import make_stream_checkpoint
 from torch import Tensor
 
 from distill.students.stream import HOP_SAMPLES, StreamStudent
-from export.alternatives import ALTERNATIVES, StoredConv
-from export.deploy import deploy
-from export.lower import export_program, lower
-from export.quantise import golden_rows
+from export.lower.deploy import deploy
+from export.lower.program import export_program, lower
+from export.quantise.rounding import golden_rows
+from export.studies.precision.alternatives import ALTERNATIVES, StoredConv
 from sdk.errors import VerificationError
 
 

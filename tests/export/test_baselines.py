@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from export.torchscript import main
 
 import sdk
 from distill.files.checkpoint import Checkpoint
 from distill.students.spec import load_variant
 from distill.training.run import initialise
-from export.choose import load_candidates
-from export.cost import cost
-from export.deploy import deploy
-from export.lower import export_program
-from export.memory import paper_bytes
-from export.quantise import golden_rows, with_grids
-from export.torchscript import main
+from export.load.checkpoints import load_candidates
+from export.lower.deploy import deploy
+from export.lower.memory import paper_bytes
+from export.lower.program import export_program
+from export.plan.cost import cost
+from export.quantise.rounding import golden_rows, with_grids
 from sdk.errors import ConfigError
 
 NAMES = ("m_kd", "h_kd")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.budget import parse_budget
+from export.plan.budget import parse_budget
 from profiles.show import show_bytes
 from sdk.errors import BudgetError
 

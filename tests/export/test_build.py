@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from export.build import main
 from random_students import Built, lively, make_checkpoint
 
 import sdk
-from export import build as building
-from export.build import build, main
-from export.choose import Wanted, quality
-from export.lower import Lowered
-from export.verify import golden_windows, verify
+from export import pipeline as building
+from export.load.checkpoints import Wanted
+from export.load.golden import golden_windows
+from export.lower.program import Lowered
+from export.pipeline import build
+from export.plan.choose import quality
+from export.verify.proof import verify
 from profiles.harness import Measured
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, DataError, TinyfaceError, VerificationError
 from sdk.rig import RigLayout

@@ -13,12 +13,13 @@ from torch import nn
 import sdk
 from distill.files.twin import Twin, twin_path
 from distill.students.spec import load_variant
-from export.build import build
-from export.choose import Wanted
-from export.grids import DynamicConv, is_int8
-from export.quantise import dynamic, from_twin, golden_rows, main, post_training, quantise
-from export.torchscript import torchscript
-from export.verify import verify
+from export.load.checkpoints import Wanted
+from export.lower.torchscript import torchscript
+from export.pipeline import build
+from export.quantise.__main__ import main
+from export.quantise.grids import DynamicConv, is_int8
+from export.quantise.rounding import dynamic, from_twin, golden_rows, post_training, quantise
+from export.verify.proof import verify
 from sdk.engines.base import StreamEngine
 from sdk.errors import ConfigError
 

@@ -8,23 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from export.build import main
 from random_students import Built, make_checkpoint, make_stream_checkpoint
 
 import sdk
 from distill.files.checkpoint import Checkpoint
-from export import build as building
-from export import choices as choosing
 from export import every
-from export.backends.base import Backend, backend_names, cannot_run, exportable, load_backend
-from export.build import build, main
-from export.choices import choices
-from export.choose import Candidate, Wanted, plan, ranked
-from export.cost import Cost
+from export import pipeline as building
 from export.explain import explain
-from export.pareto import Built as Measured
-from export.pareto import find_built, key, pareto_rows, table
-from export.precision import PRECISIONS, float_point
-from export.target import allowed_backends
+from export.load.checkpoints import Wanted
+from export.lower.backends.base import Backend, backend_names, cannot_run, exportable, load_backend
+from export.pipeline import build
+from export.plan.choose import Candidate, plan, ranked
+from export.plan.cost import Cost
+from export.plan.pareto import Built as Measured
+from export.plan.pareto import find_built, key, pareto_rows, table
+from export.plan.target import allowed_backends
+from export.quantise.precision import PRECISIONS, float_point
+from export.studies import choices as choosing
+from export.studies.choices import choices
 from profiles.device import device_names, load_device
 from sdk.errors import BudgetExceeded, ConfigError, EngineUnavailable, TinyfaceError
 
@@ -225,8 +227,8 @@ def test_the_command_lines(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_precisions_by_name_leave_out_what_was_never_scored(tmp_path: Path) -> None:
     """Quantising a student only to rank it last would take minutes."""
     from distill.files.twin import twin_path
-    from export.build import plan_all
-    from export.quantise import post_training
+    from export.pipeline import plan_all
+    from export.quantise.rounding import post_training
 
     for name, seed in (("s6", 0), ("s7", 1)):
         make_stream_checkpoint(seed).save(tmp_path / f"{name}.pt")

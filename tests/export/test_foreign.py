@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from export.build import main
 from random_students import make_checkpoint, make_stream_checkpoint
 
 import sdk
 from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student
-from export.backends import base
-from export.build import main
-from export.choose import Wanted
-from export.deploy import deploy
 from export.foreign import build_foreign
-from export.torchscript import torchscript
-from export.trace import trace_forward
+from export.load.checkpoints import Wanted
+from export.lower.backends import base
+from export.lower.deploy import deploy
+from export.lower.torchscript import torchscript
+from export.lower.trace import trace_forward
 from sdk.errors import ArtifactError, ConfigError, EngineUnavailable
 
 
@@ -63,7 +63,7 @@ def test_each_exports_here_or_says_why_not(name: str, brooks: Path, tmp_path: Pa
 
 def test_vulkan_takes_a_stream_whole(brooks: Path) -> None:
     """The one operator that shaders lack is rewritten: one delegate, nothing outside, and the same numbers."""
-    from export.backends.vulkan import without_maximum
+    from export.lower.backends.vulkan import without_maximum
 
     student = Checkpoint.load(brooks / "s6.pt").student()
     exported = trace_forward(student)

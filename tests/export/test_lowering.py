@@ -11,10 +11,10 @@ from random_students import lively
 from torch import Tensor, nn
 
 from distill.students.spec import load_variant
-from export.deploy import DeployedStudent
-from export.lower import export_program, lower
-from export.torchscript import torchscript
-from export.verify import golden_speech, golden_windows
+from export.load.golden import golden_speech, golden_windows
+from export.lower.deploy import DeployedStudent
+from export.lower.program import export_program, lower
+from export.lower.torchscript import torchscript
 from sdk.errors import VerificationError
 
 SMALL = load_variant("s2", {"channels": 16, "fc_width": 24})

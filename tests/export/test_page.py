@@ -16,11 +16,11 @@ from random_students import Built
 
 import sdk
 from distill.files.checkpoint import Checkpoint
-from export import heard
-from export.heard import listen
-from export.keep import sensitivity_path
-from export.page import page, sensitivity_of
-from export.papers import write_papers
+from export.deliver.page import page, sensitivity_of
+from export.deliver.papers import write_papers
+from export.quantise.keep import sensitivity_path
+from export.verify import heard
+from export.verify.heard import listen
 from sdk.__main__ import main as sdk_main
 from sdk.face import CLOSED_CM, Face
 
@@ -107,7 +107,7 @@ def test_without_its_libraries_the_build_has_no_page_but_everything_else(
     def absent(*_: Any) -> str:
         raise ImportError("No module named 'matplotlib'")
 
-    monkeypatch.setattr("export.papers.page", absent)
+    monkeypatch.setattr("export.deliver.papers.page", absent)
     shutil.copy(built.out / "model.pte", tmp_path)
     said: list[str] = []
     write_papers(tmp_path, built.report, Path("s2.pt"), built.checkpoint, said.append)

@@ -21,9 +21,9 @@ from distill.students.stream import StreamStudent, fold_norms
 from distill.teachers.articulatory.teacher import animate
 from distill.training.feeds import feed_of
 from distill.training.plan import Plan
-from export.grids import is_int8
-from export.qat import control, fine_tune, main, plan_of, training_mode, unfolded
-from export.quantise import calibrate, from_twin, golden_rows, with_grids
+from export.quantise.grids import is_int8
+from export.quantise.qat import control, fine_tune, main, plan_of, training_mode, unfolded
+from export.quantise.rounding import calibrate, from_twin, golden_rows, with_grids
 from sdk.errors import CheckpointError
 
 PLAN = Plan(steps=8, exact_steps=2, batch=2, frames=4, exact_batch=1, exact_frames=2, rows=2, row_hops=60, seed=3)

@@ -17,11 +17,12 @@ from distill.files.twin import SUFFIX, Twin, parent_path, twin_path
 from distill.recipes.evaluate import main as evaluate
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
-from export.build import build
-from export.choose import CHECKPOINTS, Wanted
-from export.grids import GridConv, Int8Conv, weight_scales
-from export.quantise import calibrate, freeze, from_twin, golden_rows, main, quantise, with_grids
-from export.verify import verify
+from export.load.checkpoints import CHECKPOINTS, Wanted
+from export.pipeline import build
+from export.quantise.__main__ import main
+from export.quantise.grids import GridConv, Int8Conv, weight_scales
+from export.quantise.rounding import calibrate, freeze, from_twin, golden_rows, quantise, with_grids
+from export.verify.proof import verify
 from sdk.engines.base import StreamEngine
 from sdk.errors import CheckpointError, VerificationError
 
@@ -170,8 +171,8 @@ def test_verify_tells_a_twin_of_other_weights(twin_built: tuple[Built, Twin], ro
 def test_auto_takes_the_better_of_both(
     twin_built: tuple[Built, Twin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from export import build as building
-    from export.lower import Lowered
+    from export import pipeline as building
+    from export.lower.program import Lowered
     from profiles.harness import Measured
 
     built, twin = twin_built

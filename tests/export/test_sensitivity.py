@@ -15,14 +15,14 @@ from distill.corpus.shards import Utterance, write_shard
 from distill.files.checkpoint import Checkpoint
 from distill.speech.phones import Phone
 from distill.students.spec import load_variant
-from export.curves import frames_of, valid_items
-from export.grids import Int8Conv
-from export.keep import KEEP, kept, sensitivity_path
-from export.layer_costs import LayerCost, convolution_names
-from export.precision import points
-from export.quantise import golden_rows
-from export.sensitivity import Ear, Harm, choose, left_cm, main, sweep, units
-from export.trace import trace_forward
+from export.lower.trace import trace_forward
+from export.quantise.grids import Int8Conv
+from export.quantise.keep import KEEP, kept, sensitivity_path
+from export.quantise.precision import points
+from export.quantise.rounding import golden_rows
+from export.studies.sensitivity.layer_costs import LayerCost, convolution_names
+from export.studies.sensitivity.study import Ear, Harm, choose, left_cm, main, sweep, units
+from export.verify.curves import frames_of, valid_items
 from sdk.errors import CheckpointError
 
 

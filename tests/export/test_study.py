@@ -11,11 +11,11 @@ import soundfile
 from random_students import make_stream_checkpoint
 
 from distill.files.checkpoint import Checkpoint
-from export import study
-from export.lower import Lowered
-from export.quantise import golden_rows
-from export.study import main, point_of
-from export.study_table import markdown
+from export.lower.program import Lowered
+from export.quantise.rounding import golden_rows
+from export.studies.precision import study
+from export.studies.precision.study import main, point_of
+from export.studies.precision.table import markdown
 from profiles.harness import Measured
 from sdk.errors import CheckpointError
 

@@ -17,11 +17,11 @@ from distill.scoring.metrics import Gaps, lip_scores
 from distill.speech.phones import Phone, to_json
 from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import SHIPPED
-from export import table2
-from export.table2_figures import KINDS, is_shut, kind_of
-from export.table2_findings import NOISE, PAIRS, compare, findings, targets
-from export.table2_page import page
-from export.table2_rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows
+from export.studies.table2 import study as table2
+from export.studies.table2.figures import KINDS, is_shut, kind_of
+from export.studies.table2.findings import NOISE, PAIRS, compare, findings, targets
+from export.studies.table2.page import page
+from export.studies.table2.rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 CLOSURES, VOWELS = 60, 100

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
 from export.build import main
-from export.target import target
+
+from export.plan.target import target
 from profiles.device import device_names, load_device
 from sdk.errors import BudgetError, ConfigError
 

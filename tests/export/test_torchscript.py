@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from export.torchscript import main
 from random_students import lively, make_stream_checkpoint
 from torch import Tensor
 
@@ -17,9 +18,9 @@ import sdk
 from distill.students.spec import load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import WindowStudent
-from export.quantise import golden_rows, quantise
-from export.torchscript import main, torchscript
-from export.verify import INT8_TOLERANCE, TOLERANCE
+from export.lower.torchscript import torchscript
+from export.quantise.rounding import golden_rows, quantise
+from export.verify.proof import INT8_TOLERANCE, TOLERANCE
 
 WITHOUT_US = """
 import sys, torch, numpy

@@ -16,7 +16,7 @@ from sdk.artifact import seal
 @pytest.fixture(scope="session")
 def known_pte(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
-    from export.lower import export_program, lower
+    from export.lower.program import export_program, lower
 
     program = lower({"forward": export_program(Known().eval(), (torch.zeros(1, 1, WINDOW),))}).program
     path = tmp_path_factory.mktemp("known") / "model.pte"

@@ -78,7 +78,7 @@ def tiny_program() -> bytes:
     """A linear map of the window: 27 kB, a few microseconds a run, and every sample of the window counts."""
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
-    from export.lower import export_program, lower
+    from export.lower.program import export_program, lower
 
     torch.manual_seed(3)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(TINY_WINDOW, 3), torch.nn.Tanh()).eval()
@@ -99,8 +99,8 @@ def small(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPath
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
     from distill.students.spec import load_variant
-    from export.deploy import DeployedStudent
-    from export.lower import export_program, lower
+    from export.lower.deploy import DeployedStudent
+    from export.lower.program import export_program, lower
 
     spec = load_variant("s2", {"channels": 16, "fc_width": 24})
     student = spec.build().eval()
@@ -131,8 +131,8 @@ def make_stream(make_facts: Callable[..., Manifest]) -> Callable[..., bytes]:
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
     from distill.students.spec import load_variant
-    from export.deploy_stream import CROWD_VOICES, DeployedStream
-    from export.lower import export_program, lower
+    from export.lower.deploy_stream import CROWD_VOICES, DeployedStream
+    from export.lower.program import export_program, lower
 
     spec = load_variant("s6", TINY_STREAM)
     student = spec.build().eval()

@@ -69,7 +69,7 @@ def lively(name: str) -> Any:
     """A student whose random weights keep the variance, with norms that have seen something."""
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     from distill.students.spec import load_variant
-    from export.quantise import golden_rows, quantise
+    from export.quantise.rounding import golden_rows, quantise
 
     variant, changes = SHAPES[name.removesuffix("-int8")]
     student = load_variant(variant, changes).build().eval()
@@ -106,8 +106,8 @@ def make_case(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.Temp
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
     from distill.students.spec import load_variant
     from distill.students.stream import StreamStudent
-    from export.deploy_stream import CROWD_VOICES
-    from export.lower_kernels import lower_kernels
+    from export.lower.deploy_stream import CROWD_VOICES
+    from export.lower.kernels import lower_kernels
 
     def make(name: str) -> Case:
         if name in made:
@@ -156,7 +156,7 @@ def test_frames_are_the_students(rate_hz: int, case: Case, library: Library, spe
 
 @pytest.mark.parametrize("name", ["brook", "delta", "creek-int8"])
 def test_a_crowd_is_its_voices(name: str, make_case: Callable[[str], Case], library: Library) -> None:
-    from export import lower_kernels
+    from export.lower import kernels as lower_kernels
 
     model = NativeModel(make_case(name).path, library)
     assert model.info.backend == BACKEND == lower_kernels.BACKEND
@@ -266,7 +266,7 @@ def _refusal(artefact: bytes, library: Library) -> str:
 def test_what_the_kernels_lack_is_said_at_export() -> None:
     pytest.importorskip("torch", reason="torch builds the student")
     from distill.students.spec import load_variant
-    from export.kernel_plan import plan
+    from export.lower.kernel_plan import plan
 
     student = load_variant("s6", {**BROOK, "separable": True}).build()
     with pytest.raises(VerificationError, match="no depthwise convolution"):
@@ -297,7 +297,7 @@ def test_without_xnnpack_its_programs_are_refused(light: Path, small: Path) -> N
 
 
 def test_both_methods_read_one_plan(brook_case: Case) -> None:
-    from export.kernel_plan import plan
+    from export.lower.kernel_plan import plan
 
     size, plan_size = brook_case.path.stat().st_size, len(plan(lively("brook")))
     assert size < plan_size + 20_000

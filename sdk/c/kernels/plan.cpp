@@ -16,7 +16,7 @@ constexpr std::size_t kSlack = 16;  // numbers behind a buffer, which kernels ma
 
 std::size_t whole(std::size_t count, std::size_t of) { return (count + of - 1) / of * of; }
 
-// Fields in the order of export/kernel_plan.py.
+// Fields in the order of export/lower/kernel_plan.py.
 class Reader {
  public:
   Reader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), size_(size) {}

@@ -1,4 +1,4 @@
-// A student as a chain of convolutions: read from the bytes that `export/kernel_plan.py` writes, run by our kernels.
+// A student as a chain of convolutions: read from the bytes that `export/lower/kernel_plan.py` writes, run by our kernels.
 //
 // Weights are used where the bytes have them. Everything else is one block of memory, made when the plan is opened:
 // the input columns of every layer, with what it remembers or zeros beside them, so that a layer writes its output

@@ -16,7 +16,7 @@ namespace et = executorch::runtime;
 using executorch::aten::ScalarType;
 using kernels::Plan;
 
-constexpr const char* kName = "TinyfaceKernels";  // as export/lower_kernels.py
+constexpr const char* kName = "TinyfaceKernels";  // as export/lower/kernels.py
 constexpr const char* kVoices = "voices";
 
 // A plan, and where a call's tensors lie.

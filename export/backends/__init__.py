@@ -1,1 +1,0 @@
-"""One file per way to lower, named as `--backend` names it; each offers `BACKEND`, a `Backend`."""

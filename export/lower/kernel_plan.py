@@ -1,0 +1,216 @@
+"""A student as a plan for our own kernels: a chain of convolutions with packed weights, in one block of bytes.
+
+    | header: 16 words | a layer: 32 words, each | arrays, each at a multiple of 64 bytes |
+
+Everything between the convolutions is a property of one of them: what is done to its input (`Prepare`), its
+activation, what it remembers, whether its input is added to its result. Weights lie as the kernels read them, in
+panels of 16 outputs, so that a player uses them where the file has them. The reader is
+`sdk/c/kernels/plan.cpp`; words are little-endian, the fields in the order of `_Layer`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from distill.students.layers import ChannelNorm
+from distill.students.spec import Student
+from distill.students.stream import GAIN_DECAY, GAIN_FLOOR, HOP_SAMPLES, CausalConv, StreamStudent, fold_norms
+from distill.students.window import WindowStudent
+from export.quantise.grids import HIGH, LOW, Int8Conv, conv_shape
+from sdk.errors import VerificationError
+
+MAGIC, VERSION = 0x504B4654, 1
+PANEL, QUAD = 16, 4
+_HEADER_BYTES, _LAYER_BYTES, _ALIGN = 64, 128, 64
+
+
+class Prepare(enum.IntEnum):
+    """What is done to a layer's input: the causal gain, the first norm of a window, a norm over channels."""
+
+    NONE, GAIN, WINDOW, CHANNELS = range(4)
+
+
+class Activation(enum.IntEnum):
+    NONE, GELU, RELU, TANH = range(4)
+
+
+@dataclass
+class _Layer:
+    """The fields of a layer, in their order; arrays are stored by where they begin. left, right: columns beside the
+    input, zeros or (remembers) those before it. adds: the layer's input to its result."""
+
+    inputs: int
+    outputs: int
+    taps: int
+    stride: int
+    dilation: int
+    groups: int
+    left: int
+    right: int
+    remembers: bool
+    adds: bool
+    int8: bool
+    activation: Activation
+    prepare: Prepare
+    weights: np.ndarray
+    bias: np.ndarray
+    start: np.ndarray
+    scale: np.ndarray
+    inverse: np.ndarray
+    norm_weight: np.ndarray
+    norm_bias: np.ndarray
+    eps: float
+    decay: float
+    zero: float
+    grid: float
+    lowest: float
+    highest: float
+
+
+def plan(student: Student) -> bytes:
+    """The plan of a student of either family, float32 or int8. Raises `VerificationError` for a layer unknown here."""
+    layers = _stream(student) if isinstance(student, StreamStudent) else _window(student)
+    samples = HOP_SAMPLES if isinstance(student, StreamStudent) else student.window_samples
+    head = struct.pack("<5I", MAGIC, VERSION, len(layers), samples, layers[-1].outputs).ljust(_HEADER_BYTES, b"\0")
+    records, arrays = b"", b""
+    base = _HEADER_BYTES + _LAYER_BYTES * len(layers)
+    arrays_start = -base % _ALIGN
+    for layer in layers:
+        record = b""
+        for field in dataclasses.fields(layer):
+            value = getattr(layer, field.name)
+            if isinstance(value, np.ndarray):
+                arrays += b"\0" * (-len(arrays) % _ALIGN)
+                record += struct.pack("<I", base + arrays_start + len(arrays))
+                arrays += value.tobytes()
+            else:
+                record += struct.pack("<f" if isinstance(value, float) else "<I", value)
+        records += record.ljust(_LAYER_BYTES, b"\0")
+    return head + records + b"\0" * arrays_start + arrays + b"\0" * _ALIGN
+
+
+def _stream(given: StreamStudent) -> list[_Layer]:
+    student = fold_norms(given)
+    act = Activation[student.activation.upper()]
+    layers = [_causal(layer, act) for layer in student.front]
+    layers.append(_causal(student.linear, Activation.NONE))
+    layers += [_causal(layer, act, adds=True) for layer in (student.wide, *student.blocks)]
+    layers += _full(student, act)
+    first = layers[0]
+    first.prepare, first.eps, first.decay = Prepare.GAIN, GAIN_FLOOR, GAIN_DECAY
+    return layers
+
+
+def _window(student: Student) -> list[_Layer]:
+    assert isinstance(student, WindowStudent)
+    gelu = Activation.GELU
+    first = _layer(student.first, gelu)
+    norm = student.first_norm
+    first.prepare, first.eps = Prepare.WINDOW, norm.eps
+    first.norm_weight, first.norm_bias = _padded(_array(norm.weight), 1), _padded(_array(norm.bias), 1)
+    wide = _layer(student.wide.conv, gelu)
+    (wide.left, wide.right), wide.adds = student.wide.pads, True
+    return [
+        first,
+        *(_layer(conv, gelu) for conv in student.strided),
+        _normed(_layer(student.linear, Activation.NONE), student.linear_norm),
+        wide,
+        _normed(_layer(student.tail[0], gelu), student.tail_norm),
+        *(_layer(conv, gelu) for conv in student.tail[1:]),
+        *_full(student, gelu),
+    ]
+
+
+def _full(student: Student, act: Activation) -> list[_Layer]:
+    """The three fully connected layers; the last gives the values."""
+    return [_layer(student.fc1, act), _layer(student.fc2, act), _layer(student.fc3, Activation.TANH)]
+
+
+def _causal(layer: nn.Module, act: Activation, adds: bool = False) -> _Layer:
+    assert isinstance(layer, CausalConv)
+    if layer.depth is not None:
+        raise VerificationError(
+            "our own kernels have no depthwise convolution, and this student is `separable: true`: "
+            "build it for XNNPACK, or train it with `separable: false`"
+        )
+    made = _layer(layer.conv, act)
+    made.left, made.remembers, made.adds = layer.left, layer.left > 0, adds
+    return made
+
+
+def _normed(layer: _Layer, norm: ChannelNorm) -> _Layer:
+    layer.prepare, layer.eps = Prepare.CHANNELS, norm.eps
+    layer.norm_weight, layer.norm_bias = _array(norm.weight), _array(norm.bias)
+    return layer
+
+
+def _layer(conv: nn.Module, activation: Activation) -> _Layer:
+    """A convolution without anything around it."""
+    if isinstance(conv, Int8Conv):
+        shape, weight = conv.shape, conv.weight
+    else:
+        if not isinstance(conv, nn.Conv2d):
+            raise VerificationError(
+                f"our own kernels have no {type(conv).__name__}: build this student for XNNPACK, or in fp32 or int8"
+            )
+        shape, weight = conv_shape(conv), conv.weight
+    stride, padding, dilation, groups = shape
+    assert tuple(padding) == (0, 0)
+    none = np.zeros(0, np.float32)
+    outputs, inside, _, taps = weight.shape
+    layer = _Layer(
+        inside * groups, outputs, taps, stride[1], dilation[1], groups, 0, 0, False, False, False, activation,
+        Prepare.NONE, none, none, none, none, none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+    )  # fmt: skip
+    if isinstance(conv, Int8Conv):
+        _pack_int8(layer, conv)
+    else:
+        bias = np.zeros(outputs, np.float32) if conv.bias is None else _array(conv.bias)
+        layer.weights, layer.bias = _panels(_array(weight), groups, 1), _padded(bias, groups)
+    return layer
+
+
+def _pack_int8(layer: _Layer, conv: Int8Conv) -> None:
+    """Integers, and a sum's way to its grid: (start + sum) * scale + bias, within lowest..highest, rounded, * grid."""
+    if conv.into is None:
+        raise VerificationError("an int8 convolution without a grid of its input: our own kernels know none")
+    (step, zero), (grid, out_zero) = conv.into, conv.out
+    weight = conv.weight.numpy()
+    inputs = layer.inputs
+    inverse = np.ones(inputs) if conv.inverse is None else conv.inverse.double().numpy().reshape(-1)
+    layer.int8, layer.zero, layer.grid = True, float(zero), grid
+    layer.lowest, layer.highest = float(LOW - out_zero), float(HIGH - out_zero)
+    layer.weights = _panels(weight, layer.groups, QUAD)
+    # activations are stored 128 higher, unsigned, and zero is not their zero: what that adds is the same in every sum
+    start = -(zero - LOW) * weight.astype(np.int64).sum((1, 2, 3))
+    layer.start = _padded(start.astype(np.int32), layer.groups)
+    layer.scale = _padded((step * conv.scales.double().numpy() / grid).astype(np.float32), layer.groups)
+    layer.bias = _padded((conv.bias.double().numpy() / grid).astype(np.float32), layer.groups)
+    layer.inverse = np.pad((inverse / step).astype(np.float32), (0, -inputs % PANEL))
+
+
+def _panels(weight: np.ndarray, groups: int, together: int) -> np.ndarray:
+    """(outputs, inputs of a group, 1, taps) -> [group][panel][tap][inputs / together][16][together], zeros between."""
+    outputs, inside, _, taps = weight.shape
+    own = outputs // groups
+    blocks = weight.reshape(groups, own, inside, taps)
+    blocks = np.pad(blocks, ((0, 0), (0, -own % PANEL), (0, -inside % together), (0, 0)))
+    blocks = blocks.reshape(groups, -1, PANEL, blocks.shape[2] // together, together, taps)
+    return np.ascontiguousarray(blocks.transpose(0, 1, 5, 3, 2, 4))
+
+
+def _padded(values: np.ndarray, groups: int) -> np.ndarray:
+    """(outputs,) -> [group][panel][16], zeros behind each group's last output."""
+    grouped = values.reshape(groups, -1)
+    return np.ascontiguousarray(np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % PANEL))))
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().float().numpy())

@@ -1,0 +1,158 @@
+"""Checkpoint -> artefact under a memory budget, in six checked stages; the command line is `export/build.py`.
+
+load, plan (can it fit at all?), quantise, lower, measure (the file itself, in a fresh process), verify (against the
+checkpoint, in another); then it is delivered. Everything is made in a temporary folder beside its place and moved there
+at the end, so an error or Ctrl-C leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from distill.files.twin import TWIN_PRECISIONS, twin_path
+from export.deliver.delivery import deliver, workshop, write
+from export.deliver.manifest import manifest
+from export.deliver.papers import write_papers
+from export.deliver.report import choice_report
+from export.load.checkpoints import Loaded, Say, Wanted, load_wanted
+from export.lower.backends.base import exportable, load_backend
+from export.lower.memory import MemoryRows
+from export.lower.program import Lowered
+from export.lower.torchscript import torchscript
+from export.lower.trace import trace
+from export.measure.counted import counted, file_report, memory_report
+from export.plan.choose import Candidate, automatic_backends, exceeded, lower, plan, ranked
+from export.plan.pareto import find_built
+from export.quantise.precision import PRECISIONS, float_point, points
+from export.verify.heard import listen
+from export.verify.proof import tolerance, verify
+from profiles.harness import Measured, measure
+from profiles.show import show_bytes
+from sdk.artifact import seal
+from sdk.errors import BudgetExceeded, CheckpointError, ConfigError
+
+BUILT = Path("build/all")  # where `--all` is usually sent, and its measured figures are looked for
+
+
+def build(budget_bytes: int, out: Path, wanted: Wanted, say: Say = lambda line: None) -> dict[str, Any]:
+    """Build the best point that fits `budget_bytes` into the folder `out`; returns the content of `report.json`.
+
+    Raises `BudgetExceeded`, `CheckpointError`, `ConfigError`, `EngineUnavailable`, `VerificationError`, `DataError`;
+    `out` is as before.
+    """
+    with workshop(out) as folder:
+        planned, others = plan_all(wanted, say)
+        say(f"      {show_bytes(budget_bytes)} for everything:")
+        for candidate in planned:
+            needs = show_bytes(candidate.rows.counted_bytes)
+            say(f"      {candidate.name}: quality {candidate.quality:.3f}, needs {needs}")
+        fitting = [c for c in planned if c.rows.counted_bytes <= budget_bytes and c.cost.is_real_time]
+        if not fitting:
+            raise exceeded(budget_bytes, planned, others())
+        chosen, report = _first_that_fits(fitting, planned, budget_bytes, folder, say)
+        write_papers(folder, report, chosen.path, chosen.checkpoint, say)
+        deliver(folder, out)
+    return report
+
+
+def plan_all(wanted: Wanted, say: Say) -> tuple[list[Candidate], Callable[[], list[Candidate]]]:
+    """The points asked for, best first, and a function that plans the rest of the folder. See `build`."""
+    precision = wanted.precision
+    check_precision(precision)
+    for name in wanted.backends:
+        exportable(name)
+    names = wanted.backends or automatic_backends()
+    say("[1/6] load")
+    loaded, others = load_wanted(wanted, say)
+    say("[2/6] plan")
+    planned = ranked(_plan_each(loaded, precision, wanted.checkpoint is not None, say, names))
+    if not planned:
+        raise ConfigError(f"no point of {precision} can be planned for {', '.join(names)}: give another --precision")
+    return planned, lambda: _plan_each(others, precision, False, say, names)
+
+
+def _plan_each(loaded: Loaded, precision: str, strict: bool, say: Say, backends: Sequence[str]) -> list[Candidate]:
+    """Every checkpoint at every precision asked for; what cannot be is said and left out, or raised if `strict`."""
+    planned: list[Candidate] = []
+    if precision in TWIN_PRECISIONS and any(twin_path(path, precision).exists() for path, _ in loaded):
+        bare = [path.stem for path, _ in loaded if not twin_path(path, precision).exists()]
+        loaded = [pair for pair in loaded if pair[0].stem not in bare]
+        if bare:
+            say(f"      left out: {', '.join(bare)}: no {precision} twin, so never scored; --student NAME makes one")
+    for path, checkpoint in loaded:
+        try:
+            for point in points(path, checkpoint, precision):
+                planned += plan(path, checkpoint, point, backends)
+        except CheckpointError as error:
+            if strict or (precision not in ("auto", "fp32") and len(loaded) == 1):
+                raise
+            say(f"      left out: {error}")
+            if precision == "auto":
+                planned = [c for c in planned if c.path != path]
+                planned += plan(path, checkpoint, float_point(checkpoint), backends)
+    return planned
+
+
+def _first_that_fits(
+    fitting: Sequence[Candidate], planned: Sequence[Candidate], budget_bytes: int, folder: Path, say: Say
+) -> tuple[Candidate, dict[str, Any]]:
+    """Lower, measure and verify in order of quality until a file fits; which it is, and its report."""
+    rejected: list[str] = []
+    for candidate in fitting:
+        lowered, measured = make_program(candidate, folder, say)
+        needed = counted(candidate.rows, measured)
+        say(f"      counted {show_bytes(needed)} of {show_bytes(budget_bytes)}, {measured.median_us:.0f} us a call")
+        if needed > budget_bytes:
+            sizes = f"planned at {show_bytes(candidate.rows.counted_bytes)} but measured {show_bytes(needed)}"
+            rejected.append(f"{candidate.name} was {sizes}")
+            say(f"      {rejected[-1]}: trying the next best")
+            continue
+        report = choice_report(candidate, planned, budget_bytes, rejected, find_built(BUILT))
+        return candidate, report | finish(candidate, lowered, measured, budget_bytes, folder, say)
+    raise BudgetExceeded(f"nothing fits {show_bytes(budget_bytes)}: {'; '.join(rejected)}. Give a larger --budget")
+
+
+def make_program(candidate: Candidate, folder: Path, say: Say) -> tuple[Lowered, Measured]:
+    """Stages 3 to 5: `model.pte` in `folder`, sealed, and what it takes."""
+    backend = load_backend(candidate.backend)
+    say(f"[3/6] quantise: {candidate.path.stem} in {candidate.point.precision}")
+    say(f"[4/6] lower: {candidate.name}, {backend.title}")
+    lowered = lower(candidate)
+    facts = manifest(candidate.checkpoint, candidate.point, "executorch", candidate.backend, backend.has_crowd)
+    write(folder / "model.pte", seal(lowered.program, facts))
+    say("[5/6] measure: the file, in a fresh process")
+    return lowered, measure(folder / "model.pte")
+
+
+def finish(
+    candidate: Candidate, lowered: Lowered, measured: Measured, budget_bytes: int, folder: Path, say: Say
+) -> dict[str, Any]:
+    """Stage 6: `model.pt` beside it, both verified; the rest of the report."""
+    checkpoint, single = candidate.checkpoint, float_point(candidate.checkpoint)
+    pt = folder / "model.pt"
+    write(pt, seal(torchscript(single.student), manifest(checkpoint, single, "torchscript", "cpu")))
+    measured_pt = measure(pt)
+    say("[6/6] verify: both files against the checkpoint, in a fresh process")
+    errors = verify([folder / "model.pte"], candidate.point.student) | verify([pt], single.student)
+    rows = _finished_rows(candidate, lowered)
+    return {
+        "memory": memory_report(rows, measured, len(lowered.program), budget_bytes),
+        "files": {"model.pte": file_report(measured, lowered), "model.pt": file_report(measured_pt)},
+        "verification": {"tolerance": tolerance(candidate.point.student), "max_abs_error": errors},
+        "heard": listen(folder / "model.pte", checkpoint),
+    }
+
+
+def _finished_rows(candidate: Candidate, lowered: Lowered) -> MemoryRows:
+    backend, student = load_backend(candidate.backend), candidate.checkpoint.student()
+    assert backend.rows
+    methods = trace(candidate.point.student) if backend.has_crowd else {}
+    return candidate.rows.with_program(lowered.arenas_bytes, methods, student, backend.rows)
+
+
+def check_precision(precision: str) -> None:
+    """Raises `ConfigError` for a precision that there is not."""
+    if precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"precision {precision!r} cannot be built; there are: auto, {', '.join(PRECISIONS)}")

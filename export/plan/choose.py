@@ -1,0 +1,129 @@
+"""Which point to build, of all checkpoints x precisions x backends: the best scores that fit, known before lowering."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.files.checkpoint import Checkpoint
+from export.lower.backends.base import backend_names, cannot_run, load_backend
+from export.lower.memory import MemoryRows
+from export.lower.program import Lowered
+from export.lower.trace import trace_forward
+from export.plan.cost import Cost, cost
+from export.quantise.precision import Point
+from profiles.show import show_bytes
+from sdk.errors import BudgetExceeded
+
+RANKED_SETS = ("espeak", "espeak_10db", "human", "human_10db")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A checkpoint at a precision for a backend, with its quality, its computed memory and its estimated cost."""
+
+    path: Path
+    checkpoint: Checkpoint
+    point: Point
+    backend: str
+    rows: MemoryRows
+    cost: Cost
+    quality: float
+
+    @property
+    def name(self) -> str:
+        """`s6`, `s6 int8`, `s8 portable`: what differs from the usual is said."""
+        words = [self.path.stem, self.point.precision, self.backend]
+        return " ".join(word for word in words if word not in ("fp32", "xnnpack"))
+
+
+def quality(scores: Mapping[str, Any]) -> float:
+    """One number to rank checkpoints by, 0..1: recall of lip closures at 2 % false ones, mean over the test sets.
+
+    That recall is what a viewer misses first, and it is free of the threshold that fixed-gap figures hang on. The sets
+    are `RANKED_SETS`, whatever else was measured, so that checkpoints stay comparable when tests are added; where none
+    of them was scored, every top-level key of `scores` weighs the same. A checkpoint that was never scored ranks last,
+    at 0.
+    """
+    scores = {key: scores[key] for key in RANKED_SETS if key in scores} or scores
+    found = [statistics.fmean(values) for values in map(_recalls, scores.values()) if values]
+    return statistics.fmean(found) if found else 0.0
+
+
+def _recalls(scores: Any) -> list[float]:
+    if not isinstance(scores, Mapping):
+        return []
+    own = scores.get("recall_at_2pct")
+    if isinstance(own, (int, float)):
+        return [float(own)]
+    return [value for inner in scores.values() for value in _recalls(inner)]
+
+
+def automatic_backends() -> list[str]:
+    """Backends that a budget may choose: their memory can be computed, and their programs run and are verified here."""
+    backends = {name: load_backend(name) for name in backend_names()}
+    return [name for name, one in backends.items() if one.rows and not one.missing() and not cannot_run(one)]
+
+
+def plan(path: Path, checkpoint: Checkpoint, point: Point, backends: Sequence[str] = ("xnnpack",)) -> list[Candidate]:
+    """A candidate for each of `backends` that takes the precision and whose memory can be computed.
+
+    The student is traced once, for one voice; a third of a second.
+    """
+    chosen = {name: load_backend(name) for name in backends}
+    takers = {name: one for name, one in chosen.items() if one.rows and point.precision in one.precisions}
+    if not takers:
+        return []
+    exported, single, score = trace_forward(point.student), checkpoint.student(), quality(point.scores)
+    found = []
+    for name, one in takers.items():
+        assert one.rows
+        rows, taken = one.rows(exported, single), cost(exported, checkpoint.spec, one.speeds[point.precision])
+        found.append(Candidate(path, checkpoint, point, name, rows, taken, score))
+    return found
+
+
+def lower(candidate: Candidate) -> Lowered:
+    """The program of a candidate, by its backend. Raises `VerificationError` where it does not lower whole."""
+    return load_backend(candidate.backend).lower(candidate.point.student)
+
+
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Best first: what keeps up with speech, then fast backends, quality, least time, least memory, and by name."""
+
+    def key(c: Candidate) -> tuple[Any, ...]:
+        slow = load_backend(c.backend).is_last_resort
+        return not c.cost.is_real_time, slow, -c.quality, c.cost.call_us or 0.0, c.rows.counted_bytes, c.name
+
+    return sorted(candidates, key=key)
+
+
+def exceeded(budget_bytes: int, wanted: Sequence[Candidate], others: Sequence[Candidate]) -> BudgetExceeded:
+    """The error for `wanted` checkpoints of which none fits: what each needs, what would fit, and by how much."""
+    wanted = [c for c in wanted if c.cost.is_real_time] or wanted
+    closest = min(wanted, key=lambda c: c.rows.counted_bytes)
+    rows, need = closest.rows, closest.rows.counted_bytes
+    kinds = {
+        "packed weights": rows.packed_weights_bytes, "weights in place": rows.in_place_bytes,
+        "workspace": rows.workspace_bytes, "planned arenas": rows.planned_arenas_bytes,
+        "operators": rows.operators_bytes, "stream state": rows.stream_state_bytes,
+    }  # fmt: skip
+    parts = ", ".join(f"{name} {show_bytes(size)}" for name, size in kinds.items() if size)
+    text = (
+        f"{closest.name} needs {show_bytes(need)}, the budget is {show_bytes(budget_bytes)}: {parts}; "
+        f"that is {show_bytes(need - budget_bytes)} too much."
+    )
+    rest = sorted((c for c in wanted if c is not closest), key=lambda c: c.rows.counted_bytes)
+    larger = [f"{c.name} {show_bytes(c.rows.counted_bytes)}" for c in rest]
+    if larger:
+        text += f" The others need more: {', '.join(larger)}."
+    fits = [c for c in ranked(others) if c.rows.counted_bytes <= budget_bytes and c.cost.is_real_time]
+    fast = [c for c in fits if not load_backend(c.backend).is_last_resort]
+    if fits:
+        return BudgetExceeded(f"{text} Fits: {', '.join(c.name for c in fast or fits)}.")
+    # a tenth on top, in whole steps of 100 KB, so that the advice still holds once the file is measured
+    advice_kb = -(-need * 11 // 10 // 100_000) * 100
+    return BudgetExceeded(f"{text} Nothing fits; give --budget {advice_kb}KB or more, or train a smaller variant.")

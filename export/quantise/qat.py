@@ -1,0 +1,179 @@
+"""Quantisation-aware fine-tuning: the student goes on learning from its teacher while it feels its own rounding.
+
+    python -m export.qat --checkpoint checkpoints/s7.pt --corpus build/corpus [--precision int8|mixed]
+                         [--second-teacher checkpoints/s6.pt] [--steps 400] [--learning-rate 0.0001]
+    python -m export.qat --checkpoint checkpoints/s7.pt --corpus build/corpus --control build/s7-control.pt
+
+Grids are chosen on the corpus first and stay; then the weights move under the losses that trained them
+(`distill/training/feeds.py`), every convolution rounded as it will ship, gradients going straight through. What comes
+out is a twin that `export.build --precision int8` (or `mixed`) takes without training. Killed at any moment, the same
+command goes on from the last `<out>.resume`.
+
+`--control` makes the same steps on the same batches without any rounding and writes a float checkpoint: what a twin has
+gained over its parent may be the training's doing, and only the difference to that checkpoint is the rounding's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_write_text, check_writable
+from distill.files.twin import Twin, twin_card, twin_path
+from distill.speech.augment import Augment
+from distill.students.spec import Student
+from distill.students.stream import BatchNorm, StreamStudent, fold_norms
+from distill.students.window import WindowStudent
+from distill.training.feeds import Feed, feed_of
+from distill.training.plan import PLAN_OPTIONS, Plan
+from distill.training.run import Run
+from distill.training.student import provenance
+from export.quantise.keep import KEEP, kept
+from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
+from sdk.command import command_line, ending
+
+DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
+
+
+def fine_tune(
+    parent: Checkpoint,
+    plan: Plan,
+    corpus: Path,
+    out: Path,
+    augment: Augment,
+    note: Mapping[str, object],
+    keep: Sequence[str] = KEEP,
+    second: Checkpoint | None = None,
+) -> Twin:
+    """Fine-tune the int8 self of `parent` by `plan` and write the twin to `out`.
+
+    keep: layers that stay float32. second: a trained stream student that supervises the features (eq. 5 to 7), of the
+    same or another size. Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume
+    file is of other weights, and `DataError` before the first step if `out` cannot be written.
+    """
+    shards = load_shards(corpus, "train")
+    student = training_mode(calibrate(with_grids(parent.student(), keep), corpus_rows(shards, augment)))
+    feed = feed_of(parent.spec, plan, shards, augment, second)
+    run = _tune(student, parent, plan, feed, out, list(keep))
+    made = provenance("quantisation-aware fine-tuning", plan, shards, feed, run, second)
+    twin = to_twin(parent, freeze(student), {**made, **note, "keep": list(keep)})
+    twin.save(out)
+    atomic_write_text(out.with_suffix(".md"), twin_card(twin))
+    _resume_file(out).unlink(missing_ok=True)
+    return twin
+
+
+def control(
+    parent: Checkpoint,
+    plan: Plan,
+    corpus: Path,
+    out: Path,
+    augment: Augment,
+    note: Mapping[str, object],
+    second: Checkpoint | None = None,
+) -> Checkpoint:
+    """The float checkpoint after the steps of `fine_tune` without its rounding, written to `out`; raises as that does.
+
+    Its norms are folded, as a twin's are: they hold still, and do nothing more.
+    """
+    student = parent.student()
+    if isinstance(student, StreamStudent):
+        fold_norms(student)
+    shards = load_shards(corpus, "train")
+    feed = feed_of(parent.spec, plan, shards, augment, second)
+    run = _tune(training_mode(student), parent, plan, feed, out, None)
+    made = provenance("fine-tuning without rounding", plan, shards, feed, run, second)
+    training = {**made, **note, "init": parent.training}
+    checkpoint = Checkpoint(parent.spec, unfolded(parent, student), training, {}, parent.layout)
+    checkpoint.save(out)
+    _resume_file(out).unlink(missing_ok=True)
+    return checkpoint
+
+
+def unfolded(parent: Checkpoint, folded: Student) -> dict[str, torch.Tensor]:
+    """The weights of `folded`, a student of `parent`'s with its norms folded, by the names of one with norms."""
+    fresh = parent.spec.build(parent.layout)
+    for layer in fresh.modules():
+        if isinstance(layer, BatchNorm):
+            layer.running_var.fill_(1 - layer.eps)  # so that it divides by one
+    state = fresh.state_dict() | folded.state_dict()
+    return {name: value.detach() for name, value in state.items()}
+
+
+def _tune(student: Student, parent: Checkpoint, plan: Plan, feed: Feed, out: Path, keep: list[str] | None) -> Run:
+    """Make the steps of `plan` on `student` and leave it with the average of its weights; `keep` None: no rounding."""
+    check_writable(out)
+    run = Run.begin(parent.spec, asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}, student)
+    if _resume_file(out).exists():
+        run.resume(_resume_file(out))
+    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, _resume_file(out))
+    student.load_state_dict(run.average)
+    return run
+
+
+def _resume_file(out: Path) -> Path:
+    return out.with_name(out.name + ".resume")
+
+
+def training_mode(student: Student) -> Student:
+    """`student` ready to learn: only its shortcut past the wide convolution, which would not feel the grids, is off."""
+    student.train()
+    if isinstance(student, WindowStudent):
+        student.wide.eval()
+    return student
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m export.qat", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.recipes.corpus")
+    parser.add_argument("--out", type=Path, help="twin to write; beside the checkpoint by default")
+    parser.add_argument("--precision", choices=("int8", "mixed"), default="int8", help="mixed: as a sweep has found")
+    parser.add_argument("--control", type=Path, help="make the same steps without rounding: float checkpoint to write")
+    parser.add_argument("--second-teacher", type=Path, help="stream checkpoint that supervises features (eq. 5 to 7)")
+    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
+    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    for name, kind in PLAN_OPTIONS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, help=f"default {DEFAULTS.get(name, 'as trained')}"
+        )
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    given = {name: getattr(options, name) for name in PLAN_OPTIONS if getattr(options, name) is not None}
+    command = command_line("export.qat", arguments)
+    out = options.control or options.out or twin_path(options.checkpoint, options.precision)
+    with ending(f"stopped; the same command goes on from {out}.resume") as end:
+        parent = Checkpoint.load(options.checkpoint)
+        plan = plan_of(parent, given)
+        augment = Augment.from_folders(options.noise, options.rooms)
+        second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
+        note = {"date": time.strftime("%Y-%m-%d"), "command": command}
+        if options.control:
+            control(parent, plan, options.corpus, out, augment, note, second)
+        else:
+            keep = kept(options.checkpoint, parent, options.precision)
+            note["precision"] = options.precision
+            fine_tune(parent, plan, options.corpus, out, augment, note, keep, second)
+    return end.status
+
+
+def plan_of(parent: Checkpoint, given: Mapping[str, object]) -> Plan:
+    """How `parent` was trained as far as it says so, but short and gentle, changed by what is `given`.
+
+    Closures weigh from the first step what they weighed at the end of training.
+    """
+    names = Plan.__dataclass_fields__
+    trained = {name: value for name, value in parent.training.get("plan", {}).items() if name in names}
+    settings = trained | DEFAULTS
+    if "shut_final" in settings:
+        settings["shut_weight"] = settings["shut_final"]
+    return Plan(**(settings | dict(given)))  # type: ignore[arg-type]

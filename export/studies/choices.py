@@ -1,0 +1,130 @@
+"""What a build would choose for many budgets and devices, and why: one table, and nothing lowered for it.
+
+    python -m export.choices                                   # the usual budgets and every device
+    python -m export.choices --budget 8MB --budget 500KB --device phone_low [--built build/all] [--json FILE]
+
+Memory is what was measured where the point was built here before (`python -m export.build --all --out build/all`), and
+computed elsewhere (`~`). The points are planned once, so a hundred targets take as long as one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from export.explain import choose
+from export.load.checkpoints import CHECKPOINTS, Wanted
+from export.pipeline import BUILT, plan_all
+from export.plan.choose import Candidate
+from export.plan.pareto import Built, Key, find_built, key, needs
+from export.plan.target import allowed_backends, target
+from profiles.device import device_names
+from profiles.show import show_bytes
+from profiles.table import markdown
+from sdk.command import ending
+from sdk.errors import DataError
+from sdk.whole import whole_file
+
+BUDGETS = ("20MB", "8MB", "4MB", "2MB", "1MB", "500KB", "100KB")
+HEAD = ("target", "memory for us", "precision", "chosen", "quality", "counted", "µs a frame", "why")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """For one target. chosen: name of a point, "" where nothing fits. counted_is, frame_us_is: where the figures come
+    from."""
+
+    target: str
+    budget_bytes: int
+    precision: str
+    chosen: str
+    quality: float | None
+    counted_bytes: int | None
+    counted_is: str
+    frame_us: float | None
+    frame_us_is: str
+    why: str
+
+
+def choice(
+    name: str, planned: Sequence[Candidate], budget_bytes: int, precision: str, built: Mapping[Key, Built]
+) -> Choice:
+    """What of `planned`, the points that the target allows, best first, would be built for it."""
+    found = choose(planned, budget_bytes, built)
+    if found is None:
+        closest = min(planned, key=lambda c: needs(c, built))
+        over = show_bytes(needs(closest, built) - budget_bytes)
+        why = f"nothing fits: {closest.name} is closest, {over} too much"
+        return Choice(name, budget_bytes, precision, "", None, None, "", None, "", why)
+    known = built.get(key(found))
+    measured = "measured here" if known else "computed"
+    frame_us = found.cost.frame_us_of(known.call_us) if known else found.cost.frame_us
+    why = reason(found, planned, built)
+    return Choice(
+        name, budget_bytes, precision, found.name, found.quality, needs(found, built), measured, frame_us,
+        "measured here" if known else "estimated", why,
+    )  # fmt: skip
+
+
+def reason(chosen: Candidate, planned: Sequence[Candidate], built: Mapping[Key, Built]) -> str:
+    """Why not the ones before it: each with what it needs."""
+    better = planned[: next(at for at, one in enumerate(planned) if one is chosen)]
+    if not better:
+        return "the best of all that are allowed"
+    shown = [f"{one.name} needs {show_bytes(needs(one, built))}" for one in better[:3]]
+    more = f" and {len(better) - 3} more that need too much" if len(better) > 3 else ""
+    return f"better but too large: {', '.join(shown)}{more}"
+
+
+def table(choices: Sequence[Choice]) -> str:
+    """Markdown."""
+    rows = []
+    for one in choices:
+        counted = "–" if one.counted_bytes is None else show_bytes(one.counted_bytes)
+        time = "–" if one.frame_us is None else f"{one.frame_us:,.0f}"
+        rows.append([
+            one.target, show_bytes(one.budget_bytes), one.precision, one.chosen or "nothing",
+            "–" if one.quality is None else f"{one.quality:.3f}", "~" * (one.counted_is == "computed") + counted,
+            "~" * (one.frame_us_is == "estimated") + time, one.why,
+        ])  # fmt: skip
+    return markdown(HEAD, rows)
+
+
+def choices(
+    targets: Sequence[tuple[str, str | None, str | None]], built: Mapping[Key, Built], checkpoints: Path = CHECKPOINTS
+) -> list[Choice]:
+    """For each (name, budget, device); see `export.plan.target`. Raises as `export.build.build`."""
+    plans: dict[Wanted, list[Candidate]] = {}
+    found = []
+    for name, budget, device in targets:
+        budget_bytes, precision = target(budget, device, None)
+        wanted = Wanted(precision=precision, checkpoints=checkpoints, backends=allowed_backends(device))
+        if wanted not in plans:
+            plans[wanted], _ = plan_all(wanted, lambda line: None)
+        found.append(choice(name, plans[wanted], budget_bytes, precision, built))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export.choices", description=__doc__.split("\n")[0])
+    parser.add_argument("--budget", action="append", default=[], help="such as 8MB; may be given several times")
+    parser.add_argument("--device", action="append", default=[], help="a profile, or all; may be given several times")
+    parser.add_argument("--built", type=Path, default=BUILT, help="folder of `--all`, for measured figures")
+    parser.add_argument("--json", type=Path, help="file to write the same to")
+    options = parser.parse_args(arguments)
+    budgets, devices = options.budget, options.device
+    if not budgets and not devices:
+        budgets, devices = list(BUDGETS), ["all"]
+    names = [name for one in devices for name in (device_names() if one == "all" else [one])]
+    with ending(named=True) as end:
+        targets = [(one, one, None) for one in budgets] + [(one, None, one) for one in names]
+        found = choices(targets, find_built(options.built))
+        print(table(found))
+        if options.json:
+            with whole_file(options.json, DataError) as stream:
+                stream.write(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False).encode("utf-8"))
+    return end.status

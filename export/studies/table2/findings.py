@@ -1,0 +1,177 @@
+"""What the rows of Table 2 show against each other, with intervals, and against what the paper found.
+
+A difference of two students is judged on the very same closures and open vowels of the test set: 2000 times, as many
+of each are drawn with replacement, for both students alike, thresholds set anew. Where 0 lies within the middle 95 % of
+the differences, they are inside noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.studies.table2.rows import Paper, Row, present
+from sdk.errors import DataError
+
+PAIRS = (
+    ("m_kd", "m_no_kd", "distillation, MFCC"),
+    ("h_kd", "h_no_kd", "distillation, HuBERT's CNN"),
+    ("s0", "m_kd", "raw waveform against MFCC"),
+    ("s0", "h_kd", "own layers against HuBERT's CNN"),
+    ("s1_plus", "s1", "hybrid, half the channels"),
+    ("s2_plus", "s2", "hybrid, a quarter of the channels"),
+    ("s3_plus", "s3", "hybrid, 128 ms"),
+    ("s4_plus", "s4", "hybrid, 64 ms"),
+    ("s5_plus", "s5", "hybrid, half the channels, 64 ms"),
+    ("s4_plus_smooth", "s4_plus", "smoothed, 64 ms"),
+    ("s5_plus_smooth", "s5_plus", "smoothed, half the channels, 64 ms"),
+)
+DRAWS = 2000
+NOISE = "inside noise"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`first` less `second` in points (0..100) with the ends of its 95 % interval."""
+
+    points: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        if self.low <= 0 <= self.high:
+            return NOISE
+        return "better" if self.points > 0 else "worse"
+
+    def __str__(self) -> str:
+        return f"{self.points:+.1f} ({self.low:+.1f} to {self.high:+.1f})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison on one key: PBM accuracy and recall at 2 %, the ratio of jitters (first to second), and what the
+    paper's PBM accuracy of its own recordings differs by."""
+
+    first: Row
+    second: Row
+    about: str
+    key: str
+    pbm: Difference
+    recall: Difference
+    jitter_ratio: float | None
+    paper_points: float
+
+    @property
+    def agrees(self) -> str:
+        """Whether PBM accuracy moved as in the paper."""
+        if self.pbm.verdict == NOISE:
+            return "not shown here: " + NOISE
+        same = (self.pbm.points > 0) == (self.paper_points > 0)
+        return "as in the paper" if same else "the other way round"
+
+
+def findings(rows: Sequence[Row], paper: Paper, keys: Sequence[str]) -> list[Finding]:
+    """Every pair of `PAIRS` of which both are there with their closures, on each key that both were scored on."""
+    found, here = [], present(rows)
+    for one, other, about in PAIRS:
+        if one not in here or other not in here:
+            continue
+        first, second = here[one], here[other]
+        old = [paper.figure(name, "in_house") for name in (one, other)]
+        for key in keys:
+            if f"{key}/closures_cm" not in first.gaps or f"{key}/closures_cm" not in second.gaps:
+                continue
+            pbm, recall = compare(first, second, key)
+            jitters = first.score(key, "jitter"), second.score(key, "jitter")
+            ratio = jitters[0] / jitters[1] if jitters[0] and jitters[1] else None
+            assert old[0] is not None
+            assert old[1] is not None
+            found.append(Finding(first, second, about, key, pbm, recall, ratio, old[0] - old[1]))
+    return found
+
+
+def compare(first: Row, second: Row, key: str, draws: int = DRAWS) -> tuple[Difference, Difference]:
+    """(PBM accuracy, recall at 2 % false closure) of two rows on the same events. Raises `DataError` if they are not
+    the same."""
+    ours, theirs = ({name: row.gaps[f"{key}/{name}"] for name in _EVENTS} for row in (first, second))
+    if any(len(ours[name]) != len(theirs[name]) for name in _EVENTS) or (ours["asked"] != theirs["asked"]).any():
+        raise DataError(
+            f"{key}: {first.label} and {second.label} were scored on other utterances; score both again with --rescore"
+        )
+    random = np.random.default_rng(0)
+    closures = random.integers(len(ours["asked"]), size=(draws, len(ours["asked"])))
+    vowels = random.integers(len(ours["vowels_cm"]), size=(draws, len(ours["vowels_cm"])))
+    drawn = [(_pbm(each, closures), _recall(each, closures, vowels)) for each in (ours, theirs)]
+    every = np.arange(len(ours["asked"]))[None], np.arange(len(ours["vowels_cm"]))[None]
+    whole = [(_pbm(each, every[0])[0], _recall(each, *every)[0]) for each in (ours, theirs)]
+    pbm, recall = (_difference(whole[0][i] - whole[1][i], drawn[0][i] - drawn[1][i]) for i in (0, 1))
+    return pbm, recall
+
+
+_EVENTS = ("closures_cm", "asked", "shut", "vowels_cm")
+
+
+def _pbm(gaps: Mapping[str, np.ndarray], closures: np.ndarray) -> np.ndarray:
+    return np.asarray(gaps["shut"][closures].sum(axis=1) / gaps["asked"][closures].sum(axis=1))
+
+
+def _recall(gaps: Mapping[str, np.ndarray], closures: np.ndarray, vowels: np.ndarray) -> np.ndarray:
+    """As `metrics.recall_threshold` and `lip_scores` have it, for every draw."""
+    allowed = int(np.floor(0.02 * vowels.shape[1]))
+    thresholds = np.partition(gaps["vowels_cm"][vowels], allowed, axis=1)[:, allowed]
+    return np.asarray((gaps["closures_cm"][closures] < thresholds[:, None]).mean(axis=1))
+
+
+def _difference(whole: float, drawn: np.ndarray) -> Difference:
+    low, high = np.percentile(100 * drawn, [2.5, 97.5])
+    return Difference(100 * float(whole), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something every named student must keep: what, the figure of each, and the limit."""
+
+    about: str
+    unit: str
+    limit: float
+    at_least: bool
+    values: dict[str, float]
+
+    @property
+    def failed(self) -> list[str]:
+        kept = (lambda v: v >= self.limit) if self.at_least else (lambda v: v <= self.limit)
+        return [label for label, value in self.values.items() if not kept(value)]
+
+
+def targets(rows: Sequence[Row]) -> list[Target]:
+    """What the students were built to reach; a target whose figures were not measured has no values."""
+    here = present(rows)
+    teacher = here.get("teacher", Row("teacher"))
+    plus = [row for row in here.values() if "plus" in row.name]
+    shipped = [row for row in here.values() if row.name.startswith("s")]
+
+    def relative(of: Sequence[Row], key: str, figure: str) -> dict[str, float]:
+        base = teacher.score(key, figure)
+        return {row.label: 100 * v / base for row in of if base and (v := row.score(key, figure)) is not None}
+
+    def share(of: Sequence[Row], key: str, figure: str) -> dict[str, float]:
+        return {row.label: 100 * v for row in of if (v := row.score(key, figure)) is not None}
+
+    still = {
+        row.label: 100 * min(each["shut"] for each in row.scores["rest"].values())
+        for row in shipped
+        if row.scores.get("rest")
+    }
+    named = [here[name] for name in ("s2_plus", "s5_plus") if name in here]
+    jitters = relative(shipped, "human", "jitter")
+    return [
+        Target("PBM accuracy of the teacher's, human speech in quiet", "%", 90, True, relative(plus, "human", "pbm")),
+        Target("PBM accuracy of the teacher's, at 10 dB", "%", 80, True, relative(plus, "human_10db", "pbm")),
+        Target("false closure on open vowels, in quiet", "%", 2, False, share(plus, "human", "false_closure")),
+        Target("closures found at 2 % false ones, in quiet", "%", 96, True, share(named, "human", "recall_at_2pct")),
+        Target("jitter away from the teacher's", "%", 20, False, {k: abs(v - 100) for k, v in jitters.items()}),
+        Target("frames shut where nobody speaks, the worst of silence and noise", "%", 99, True, still),
+    ]

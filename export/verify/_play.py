@@ -1,0 +1,23 @@
+"""Plays a recording through an artefact in a process of its own.
+
+python -m export.verify._play FILE AUDIO.npy FPS FRAMES.npy
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+import sdk
+
+
+def main() -> None:
+    artefact, audio, fps, out = sys.argv[1:]
+    frames = sdk.predict(sdk.open(artefact), np.load(audio), fps=fps)
+    np.save(out, np.stack([frame.values for frame in frames]))
+    sys.stdout.write('{"done": true}\n')
+
+
+if __name__ == "__main__":
+    main()
