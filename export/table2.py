@@ -1,0 +1,6 @@
+"""The command: The paper's Table 2 from committed checkpoints: `export/studies/table2/study.py`."""
+
+from export.studies.table2.study import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
