@@ -28,7 +28,7 @@ from export.lower.backends.base import load_backend
 from export.pipeline import build
 from export.plan.target import allowed_backends, target
 from export.quantise.precision import PRECISIONS
-from profiles.show import show_bytes
+from profiles.show.words import show_bytes
 from sdk.command import ending, say
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout

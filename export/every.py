@@ -21,8 +21,8 @@ from export.lower.memory import error_percent
 from export.pipeline import finish, make_program, plan_all
 from export.plan.choose import Candidate
 from export.plan.pareto import find_built, key, pareto_rows, table
-from profiles.show import show_bytes
-from profiles.table import markdown
+from profiles.show.table import markdown
+from profiles.show.words import show_bytes
 from sdk.command import say
 from sdk.errors import DataError, TinyfaceError
 from sdk.whole import whole_file

@@ -11,8 +11,8 @@ from export.lower.backends.base import backend_names, cannot_run, load_backend
 from export.pipeline import BUILT, plan_all
 from export.plan.choose import Candidate, exceeded
 from export.plan.pareto import Built, Key, Row, find_built, needs, pareto_rows, table
-from profiles.show import show_bytes
-from profiles.table import markdown
+from profiles.show.table import markdown
+from profiles.show.words import show_bytes
 from sdk.command import say
 
 LEGEND = (

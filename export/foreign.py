@@ -27,8 +27,8 @@ from export.measure.counted import file_report
 from export.plan.choose import quality
 from export.quantise.precision import Point, float_point, points
 from export.verify.proof import tolerance, verify
-from profiles.harness import measure
-from profiles.show import show_bytes
+from profiles.measure.harness import measure
+from profiles.show.words import show_bytes
 from sdk.artifact import seal
 from sdk.errors import ConfigError
 

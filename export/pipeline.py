@@ -28,8 +28,8 @@ from export.plan.pareto import find_built
 from export.quantise.precision import PRECISIONS, float_point, points
 from export.verify.heard import listen
 from export.verify.proof import tolerance, verify
-from profiles.harness import Measured, measure
-from profiles.show import show_bytes
+from profiles.measure.harness import Measured, measure
+from profiles.show.words import show_bytes
 from sdk.artifact import seal
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError
 

@@ -25,16 +25,16 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from profiles.compare import Change, Clock, compare
-from profiles.device import device_names, load_device
-from profiles.exports import chrome_trace, prometheus
-from profiles.record import Record
-from profiles.report import summary, write_report
+from profiles.judge.compare import Change, Clock, compare
+from profiles.model.device import device_names, load_device
+from profiles.model.record import Record
 from profiles.run import Plan, profile
-from profiles.show import show_bytes
-from profiles.spread import show, spread
-from profiles.table import table, wide_table
-from profiles.tables import changes_table
+from profiles.show.exports import chrome_trace, prometheus
+from profiles.show.report import summary, write_report
+from profiles.show.spread import show, spread
+from profiles.show.table import table, wide_table
+from profiles.show.tables import changes_table
+from profiles.show.words import show_bytes
 from sdk.command import ending, say
 from sdk.errors import ProfileError
 from sdk.whole import whole_file

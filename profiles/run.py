@@ -17,19 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from profiles import cpu, gpu, roofline
-from profiles.calibration import calibrate
-from profiles.counts import Counts, native_counts
-from profiles.cpu import Job
-from profiles.delay import latency_rows
-from profiles.device import NATIVE_BACKENDS, Device
-from profiles.environment import available_cores, environment
-from profiles.figures import Case, Estimate, Prediction, Setting, in_integers
-from profiles.from_device import merge_launches, read_result
-from profiles.native import find_profiler, run_native
-from profiles.operators import operator_rows
-from profiles.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
-from profiles.verdict import checks
+from profiles.inspect.operators import operator_rows
+from profiles.judge import roofline
+from profiles.judge.calibration import calibrate
+from profiles.judge.verdict import checks
+from profiles.measure import cpu, gpu
+from profiles.measure.counts import Counts, native_counts
+from profiles.measure.cpu import Job
+from profiles.measure.delay import latency_rows
+from profiles.measure.from_device import merge_launches, read_result
+from profiles.measure.native import find_profiler, run_native
+from profiles.model.device import NATIVE_BACKENDS, Device
+from profiles.model.environment import available_cores, environment
+from profiles.model.figures import Case, Estimate, Prediction, Setting, in_integers
+from profiles.model.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
 from sdk.artifact import Artifact, open_artifact
 from sdk.errors import ArtifactError, EngineUnavailable, ProfileError, TinyfaceError
 

@@ -23,10 +23,10 @@ from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.deploy import deploy
 from export.lower.program import export_program, lower
 from export.pipeline import build
-from profiles.compare import Change, compare
-from profiles.record import Record
+from profiles.judge.compare import Change, compare
+from profiles.model.record import Record
 from profiles.run import Plan, profile
-from profiles.spread import show, spread
+from profiles.show.spread import show, spread
 from sdk.artifact import open_artifact, seal
 
 

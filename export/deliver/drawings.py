@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from profiles.plots import figure
-from profiles.show import show_bytes
+from profiles.show.plots import figure
+from profiles.show.words import show_bytes
 
 _BEFORE, _AFTER, _LOST, _WON, _INK = "#8b95a1", "#1f6fb2", "#c62828", "#2b8a57", "#20262d"
 _CLOSURES = {"kept": _BEFORE, "lost": _LOST, "won": _WON, "open in both": "#b08d2f"}

@@ -12,11 +12,11 @@ from export.deliver import drawings
 from export.lower.memory import error_percent
 from export.plan.pareto import HEAD, Row, cells
 from export.quantise.keep import sensitivity_path
-from profiles.environment import environment
-from profiles.show import show_bytes, show_number
+from profiles.model.environment import environment
+from profiles.show.words import show_bytes, show_number
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-_STYLE = Path(__file__).resolve().parents[2] / "profiles" / "templates"
+_STYLE = Path(__file__).resolve().parents[2] / "profiles" / "show" / "templates"
 _MEASURED = ("program_bytes", "load_peak_bytes", "workspace_bytes", "steady_bytes")
 _MEANS = {
     "program_bytes": "the program in the file",

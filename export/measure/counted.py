@@ -7,7 +7,7 @@ from typing import Any
 
 from export.lower.memory import MemoryRows, error_percent
 from export.lower.program import Lowered
-from profiles.harness import Measured
+from profiles.measure.harness import Measured
 
 
 def counted(rows: MemoryRows, measured: Measured) -> int:

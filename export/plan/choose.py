@@ -15,7 +15,7 @@ from export.lower.program import Lowered
 from export.lower.trace import trace_forward
 from export.plan.cost import Cost, cost
 from export.quantise.precision import Point
-from profiles.show import show_bytes
+from profiles.show.words import show_bytes
 from sdk.errors import BudgetExceeded
 
 RANKED_SETS = ("espeak", "espeak_10db", "human", "human_10db")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from export.plan.choose import Candidate
-from profiles.show import show_bytes
-from profiles.table import markdown
+from profiles.show.table import markdown
+from profiles.show.words import show_bytes
 
 Key = tuple[str, str, str, str]
 HEAD = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from export.lower.backends.base import backend_names, load_backend
 from export.plan.budget import parse_budget
 from export.plan.choose import automatic_backends
-from profiles.device import load_device, plays, runs
+from profiles.model.device import load_device, plays, runs
 from sdk.errors import ConfigError
 
 

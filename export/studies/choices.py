@@ -21,9 +21,9 @@ from export.pipeline import BUILT, plan_all
 from export.plan.choose import Candidate
 from export.plan.pareto import Built, Key, find_built, key, needs
 from export.plan.target import allowed_backends, target
-from profiles.device import device_names
-from profiles.show import show_bytes
-from profiles.table import markdown
+from profiles.model.device import device_names
+from profiles.show.table import markdown
+from profiles.show.words import show_bytes
 from sdk.command import ending
 from sdk.errors import DataError
 from sdk.whole import whole_file

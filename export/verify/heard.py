@@ -19,7 +19,7 @@ from distill.scoring.metrics import TOLERANCE_FRAMES
 from distill.speech.phones import Phone, from_json
 from export.load.golden import SENTENCE
 from export.verify.curves import frames_of
-from profiles.harness import run_fresh
+from profiles.measure.harness import run_fresh
 from sdk.errors import TinyfaceError
 from sdk.face import CLOSED_CM, Face
 

@@ -13,7 +13,7 @@ from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from export.load.golden import golden_stretches, golden_windows
 from export.quantise.grids import is_int8
-from profiles.harness import run_fresh
+from profiles.measure.harness import run_fresh
 from sdk.errors import ArtifactError, VerificationError
 
 TOLERANCE = 1e-4  # largest difference of any channel in any frame, at float32

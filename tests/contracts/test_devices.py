@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from profiles.device import DEVICES, LIMITS_MS, device_names, load_device
+from profiles.model.device import DEVICES, LIMITS_MS, device_names, load_device
 from sdk.errors import ConfigError
 
 WANTED = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from export.plan.budget import parse_budget
-from profiles.show import show_bytes
+from profiles.show.words import show_bytes
 from sdk.errors import BudgetError
 
 

@@ -21,7 +21,7 @@ from export.lower.program import Lowered
 from export.pipeline import build
 from export.plan.choose import quality
 from export.verify.proof import verify
-from profiles.harness import Measured
+from profiles.measure.harness import Measured
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, DataError, TinyfaceError, VerificationError
 from sdk.rig import RigLayout
 

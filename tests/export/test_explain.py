@@ -27,7 +27,7 @@ from export.plan.target import allowed_backends
 from export.quantise.precision import PRECISIONS, float_point
 from export.studies import choices as choosing
 from export.studies.choices import choices
-from profiles.device import device_names, load_device
+from profiles.model.device import device_names, load_device
 from sdk.errors import BudgetExceeded, ConfigError, EngineUnavailable, TinyfaceError
 
 

@@ -173,7 +173,7 @@ def test_auto_takes_the_better_of_both(
 ) -> None:
     from export import pipeline as building
     from export.lower.program import Lowered
-    from profiles.harness import Measured
+    from profiles.measure.harness import Measured
 
     built, twin = twin_built
     fake = Measured(1, "mapped", 1, 1, 1, 1, 1.0, 1.0, 1)

@@ -16,7 +16,7 @@ from export.quantise.rounding import golden_rows
 from export.studies.precision import study
 from export.studies.precision.study import main, point_of
 from export.studies.precision.table import markdown
-from profiles.harness import Measured
+from profiles.measure.harness import Measured
 from sdk.errors import CheckpointError
 
 

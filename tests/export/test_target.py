@@ -6,7 +6,7 @@ import pytest
 from export.build import main
 
 from export.plan.target import target
-from profiles.device import device_names, load_device
+from profiles.model.device import device_names, load_device
 from sdk.errors import BudgetError, ConfigError
 
 

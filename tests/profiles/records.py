@@ -6,8 +6,18 @@ import dataclasses
 
 import numpy as np
 
-from profiles.figures import Case, Estimate, LatencyRow, MemoryRow, OperatorRow, Pace, Prediction, Setting, Timing
-from profiles.record import SCHEMA, ArtifactFacts, Check, DeviceFacts, Environment, Record, Skipped
+from profiles.model.figures import (
+    Case,
+    Estimate,
+    LatencyRow,
+    MemoryRow,
+    OperatorRow,
+    Pace,
+    Prediction,
+    Setting,
+    Timing,
+)
+from profiles.model.record import SCHEMA, ArtifactFacts, Check, DeviceFacts, Environment, Record, Skipped
 
 FRAME_US = 1e6 / 30
 TYPICAL_US = {"s2 fp32 xnnpack": 520.0, "s5 fp32 xnnpack": 1900.0, "s6 int8 xnnpack": 90.0}

@@ -14,10 +14,10 @@ import pytest
 from records import case, environment, minute, record, timing
 
 from profiles.__main__ import main
-from profiles.compare import Change, compare, independent_shift, judge, launch_figures, paired_shift, took_turns
-from profiles.figures import Case, MemoryRow, Timing
-from profiles.record import Record
-from profiles.spread import spread
+from profiles.judge.compare import Change, compare, independent_shift, judge, launch_figures, paired_shift, took_turns
+from profiles.model.figures import Case, MemoryRow, Timing
+from profiles.model.record import Record
+from profiles.show.spread import spread
 from sdk.errors import ProfileError
 
 TRIALS = range(10)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from profiles.cpu import Job, check_setting, measure_cases, median_uncertainty_percent, memory_rows, why_not
-from profiles.figures import Case, Setting
-from profiles.record import Skipped
+from profiles.measure.cpu import Job, check_setting, measure_cases, median_uncertainty_percent, memory_rows, why_not
+from profiles.model.figures import Case, Setting
+from profiles.model.record import Skipped
 from sdk.errors import ArtifactError, ProfileError
 
 

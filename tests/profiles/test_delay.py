@@ -9,8 +9,8 @@ import pytest
 from known import facts
 
 import sdk
-from profiles.delay import latency_rows
-from profiles.figures import Pace, Timing
+from profiles.measure.delay import latency_rows
+from profiles.model.figures import Pace, Timing
 from sdk.engines.eager import EagerEngine
 
 RATE_HZ, BLOCK = 48000, 480

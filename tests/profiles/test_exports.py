@@ -11,7 +11,7 @@ import pytest
 from records import record
 
 from profiles.__main__ import main
-from profiles.exports import chrome_trace, prometheus
+from profiles.show.exports import chrome_trace, prometheus
 
 
 def test_the_trace_holds_every_frame_in_its_place() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from profiles._gpu_worker import exported
-from profiles.cpu import Job
-from profiles.figures import Case, Setting
-from profiles.gpu import BACKENDS, measure_cases, why_no_gpu
-from profiles.record import Skipped
+from profiles.measure._gpu_worker import exported
+from profiles.measure.cpu import Job
+from profiles.measure.gpu import BACKENDS, measure_cases, why_no_gpu
+from profiles.model.figures import Case, Setting
+from profiles.model.record import Skipped
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from profiles._probe import Heap
-from profiles.harness import measure, run_fresh
+from profiles.measure._probe import Heap
+from profiles.measure.harness import measure, run_fresh
 from sdk.errors import ArtifactError
 
 ROOT = Path(__file__).resolve().parents[2]

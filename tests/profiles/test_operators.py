@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from known import Known
 
-from profiles.graph import program_nodes
-from profiles.operators import operator_rows
+from profiles.inspect.graph import program_nodes
+from profiles.inspect.operators import operator_rows
 from sdk.artifact import open_artifact
 from sdk.errors import ArtifactError
 

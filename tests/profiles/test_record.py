@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from records import record
 
-from profiles.figures import LatencyRow, Pace, Setting, Timing, percentile
-from profiles.record import Record
-from profiles.table import table, wide_table
+from profiles.model.figures import LatencyRow, Pace, Setting, Timing, percentile
+from profiles.model.record import Record
+from profiles.show.table import table, wide_table
 from sdk.errors import ProfileError
 
 

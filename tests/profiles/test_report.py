@@ -15,10 +15,10 @@ import pytest
 from records import record
 
 from profiles.__main__ import main
-from profiles.compare import compare
-from profiles.record import Record
-from profiles.report import html, markdown, write_report
-from profiles.verdict import checks
+from profiles.judge.compare import compare
+from profiles.judge.verdict import checks
+from profiles.model.record import Record
+from profiles.show.report import html, markdown, write_report
 from sdk.errors import ProfileError
 
 NAMES = ("s2 fp32 xnnpack", "s5 fp32 xnnpack", "s6 int8 xnnpack")

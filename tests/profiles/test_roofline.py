@@ -7,17 +7,11 @@ import dataclasses
 import pytest
 from records import environment
 
-from profiles.calibration import Calibration, calibrate, fit, fit_calls
-from profiles.counts import Counts
-from profiles.device import Device, Fact, load_device
-from profiles.figures import Case, OperatorRow, Setting, Timing
-from profiles.roofline import (
-    FACTOR_ISA,
-    SHARE_OF_PEAK,
-    estimate,
-    interval_factor,
-    predictions,
-)
+from profiles.judge.calibration import Calibration, calibrate, fit, fit_calls
+from profiles.judge.roofline import FACTOR_ISA, SHARE_OF_PEAK, estimate, interval_factor, predictions
+from profiles.measure.counts import Counts
+from profiles.model.device import Device, Fact, load_device
+from profiles.model.figures import Case, OperatorRow, Setting, Timing
 
 PEAK = 50_000.0  # multiply-adds a microsecond
 READ = 10_000.0

@@ -14,10 +14,10 @@ from sealed import manifest, write_script
 
 from profiles import run
 from profiles.__main__ import main
-from profiles.cpu import Job
-from profiles.environment import available_cores, environment
-from profiles.from_device import KIND, merge_launches, read_result
-from profiles.record import ArtifactFacts, Record
+from profiles.measure.cpu import Job
+from profiles.measure.from_device import KIND, merge_launches, read_result
+from profiles.model.environment import available_cores, environment
+from profiles.model.record import ArtifactFacts, Record
 from profiles.run import Plan, names, profile
 from sdk.artifact import Artifact, open_artifact
 from sdk.errors import EngineUnavailable, ProfileError

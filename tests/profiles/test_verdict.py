@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from records import artifact, case, device, latency, minute
 
-from profiles.figures import Case, Estimate, MemoryRow, Timing
-from profiles.record import Check
-from profiles.verdict import answer, checks
+from profiles.judge.verdict import answer, checks
+from profiles.model.figures import Case, Estimate, MemoryRow, Timing
+from profiles.model.record import Check
 
 NAME = "s5 fp32 xnnpack"
 

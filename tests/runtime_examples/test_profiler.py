@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiles.counts import native_counts
-from profiles.from_device import read_result
-from profiles.native import PROGRAM, find_profiler, run_native
-from profiles.record import ArtifactFacts
+from profiles.measure.counts import native_counts
+from profiles.measure.from_device import read_result
+from profiles.measure.native import PROGRAM, find_profiler, run_native
+from profiles.model.record import ArtifactFacts
 from sdk.artifact import open_artifact
 from sdk.errors import ArtifactError, EngineUnavailable
 

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from profiles.steps import step_frames
+from profiles.measure.steps import step_frames
 from sdk.engines import open_engine
 from sdk.engines.base import StreamEngine
 

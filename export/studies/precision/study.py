@@ -41,8 +41,8 @@ from export.quantise.precision import Point, float_point, rounded_point, twin_po
 from export.quantise.rounding import corpus_rows, post_training
 from export.studies.precision.alternatives import ALTERNATIVES
 from export.studies.precision.table import COLUMNS, markdown
-from profiles.harness import measure, run_fresh
-from profiles.steps import state_bytes, step_frames
+from profiles.measure.harness import measure, run_fresh
+from profiles.measure.steps import state_bytes, step_frames
 from sdk.artifact import open_artifact, seal
 from sdk.command import ending, say
 from sdk.errors import CheckpointError, DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from profiles.show import show_bytes
+from profiles.show.words import show_bytes
 
 COLUMNS = (
     "student", "precision", ".pte", "of fp32", "memory", "a voice", "us a frame", "of fp32", "in a crowd", "of fp32",

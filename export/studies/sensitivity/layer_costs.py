@@ -24,8 +24,8 @@ from export.lower.deploy_stream import CROWD_VOICES, DeployedStream
 from export.lower.program import export_program, lower
 from export.quantise.precision import Point
 from export.quantise.rounding import quantise
-from profiles.figures import OperatorRow
-from profiles.operators import operator_rows
+from profiles.inspect.operators import operator_rows
+from profiles.model.figures import OperatorRow
 from sdk.artifact import seal
 
 _RUNS = 600

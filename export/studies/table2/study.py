@@ -28,7 +28,7 @@ from export.studies.table2.figures import LIP_FIGURES, draw_bars, draw_lip_figur
 from export.studies.table2.findings import Finding, Target, findings, targets
 from export.studies.table2.page import page
 from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows
-from profiles.environment import environment
+from profiles.model.environment import environment
 from sdk.command import ending, say
 from sdk.errors import DataError
 from sdk.face import Face

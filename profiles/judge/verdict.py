@@ -1,0 +1,147 @@
+"""What a device demands, held against what an artefact takes: each demand with its figure, its limit and an answer.
+
+The answer is yes or no only where the whole interval lies on one side of the limit. A device is judged by figures that
+came from it; without them by estimates for it; never by the time that this machine took. Memory is the same bytes on
+every device, up to the tiles in which weights are packed, so what was counted here stands for all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from profiles.model.device import plays, runs
+from profiles.model.figures import Case, Estimate, Label, LatencyRow
+from profiles.model.record import ArtifactFacts, Check, DeviceFacts
+
+Answer = Literal["fits", "does not fit", "cannot tell"]
+MEMORY, TIME, LATE = "memory", "time of a frame", "late frames"
+
+
+def checks(
+    artifacts: Iterable[ArtifactFacts], cases: Sequence[Case], estimates: Sequence[Estimate], device: DeviceFacts
+) -> list[Check]:
+    """Every demand of `device` on every artefact, in the order in which a reader asks."""
+    found: list[Check] = []
+    for facts in artifacts:
+        own = [case for case in cases if case.artifact == facts.name]
+        there = [case for case in own if case.machine == device.name]
+        guessed = [e for e in estimates if e.artifact == facts.name and e.device == device.name]
+        frame = _frame_time(facts.name, there, guessed, device)
+        found += [_memory(facts.name, there or own, device), frame, _late(facts.name, there), *_allowed(facts, device)]
+        found += _latency(facts.name, there or own, frame, device)
+    return found
+
+
+def answer(name: str, found: Iterable[Check]) -> Answer:
+    """Whether artefact `name` fits. Latency limits are for the reader to choose from, so they do not decide."""
+    decisive = [
+        c.passed for c in found if c.artifact == name and not c.demand.startswith("latency") and c.demand != LATE
+    ]
+    if False in decisive:
+        return "does not fit"
+    return "cannot tell" if None in decisive or not decisive else "fits"
+
+
+def _judge(value: float, limit: float, uncertainty_percent: float | None) -> bool | None:
+    """Whether value <= limit; None where the uncertainty reaches across the limit."""
+    spread = value * (uncertainty_percent or 0.0) / 100.0
+    if value + spread <= limit:
+        return True
+    return False if value - spread > limit else None
+
+
+def _memory(name: str, cases: Sequence[Case], device: DeviceFacts) -> Check:
+    limit = device.memory_budget_bytes / 1e6
+    rows = [(row, case) for case in cases for row in case.memory if row.name == "counted"]
+    if not rows:
+        return Check(name, MEMORY, None, limit, "MB", None, "measured_here", None, "no case counted its memory")
+    row, case = max(rows, key=lambda pair: pair[0].bytes)
+    value = row.bytes / 1e6
+    note = f"the largest of {len(rows)} cases: {case.setting.title}" if len(rows) > 1 else case.setting.title
+    return Check(
+        name, MEMORY, value, limit, "MB", _judge(value, limit, row.uncertainty_percent), row.label,
+        row.uncertainty_percent, note,
+    )  # fmt: skip
+
+
+def _frame_time(name: str, there: Sequence[Case], guessed: Sequence[Estimate], device: DeviceFacts) -> Check:
+    """The 99th percentile where the device brought it back; else the estimate with its interval."""
+    fitting = [c for c in there if c.setting.threads <= device.threads and c.setting.load == "none"]
+    if fitting:
+        best = min(fitting, key=lambda case: case.timing.p99_us)
+        value = best.timing.p99_us / 1e3
+        passed = _judge(value, device.our_ms, best.uncertainty_percent)
+        note = f"99th percentile, {best.setting.title}"
+        return Check(name, TIME, value, device.our_ms, "ms", passed, best.label, best.uncertainty_percent, note)
+    allowed = [e for e in guessed if e.threads <= device.threads]
+    if not allowed:
+        why = "no figures from the device and no estimate for it: bring back a result with --native"
+        return Check(name, TIME, None, device.our_ms, "ms", None, "estimated", None, why)
+    e = min(allowed, key=lambda e: e.us)
+    passed = True if e.high_us / 1e3 <= device.our_ms else False if e.low_us / 1e3 > device.our_ms else None
+    percent = max(e.high_us - e.us, e.us - e.low_us) / e.us * 100
+    note = f"{e.low_us / 1e3:.3g} to {e.high_us / 1e3:.3g} ms, {e.backend}, bound by {e.bound}"
+    return Check(name, TIME, e.us / 1e3, device.our_ms, "ms", passed, "estimated", percent, note)
+
+
+def _late(name: str, there: Sequence[Case]) -> Check:
+    """Frames that came late in a run at the speed of speech on the device itself: none may."""
+    paced = [(case.pace, case.label) for case in there if case.pace is not None]
+    if not paced:
+        return Check(name, LATE, None, 0.0, "frames", None, "measured_on_device", None, "no paced run from the device")
+    label: Label = paced[0][1]
+    late, count = sum(len(pace.late) for pace, _ in paced), sum(len(pace.response_us) for pace, _ in paced)
+    return Check(name, LATE, float(late), 0.0, "frames", late == 0, label, None, f"of {count}")
+
+
+def _allowed(facts: ArtifactFacts, device: DeviceFacts) -> list[Check]:
+    """The backend and the precision must be among those that the device runs; there is nothing to measure."""
+    rows = (
+        ("backend", facts.backend, plays(device.backends, facts.backend), device.backends),
+        ("precision", facts.precision, runs(device.precisions, facts.precision), device.precisions),
+    )
+    return [
+        Check(
+            facts.name,
+            demand,
+            None,
+            None,
+            "",
+            is_allowed,
+            "measured_here",
+            None,
+            f"{has}; allowed: {', '.join(allowed)}",
+        )
+        for demand, has, is_allowed, allowed in rows
+    ]
+
+
+def _latency(name: str, cases: Sequence[Case], frame: Check, device: DeviceFacts) -> list[Check]:
+    """The whole delay at the 99th percentile, with the device's own time of a frame where there is one."""
+    rows = [(row, case) for case in cases for row in case.latency if row.percentile == "p99"]
+    if not rows:
+        return []
+    row, case = min(rows, key=lambda pair: pair[0].total_ms)
+    total, label, percent = _total_on(row, case, frame)
+    found = []
+    for limit_name, limit in device.limits_ms.items():
+        passed = _judge(total, limit, percent)
+        delay = max(0.0, total - limit)
+        note = "" if delay == 0 else f"delay the audio by {math.ceil(delay)} ms to hide it"
+        found.append(Check(name, f"latency, {limit_name}", total, limit, "ms", passed, label, percent, note))
+    return found
+
+
+def _total_on(row: LatencyRow, case: Case, frame: Check) -> tuple[float, Label, float | None]:
+    """The total of `row`, its inference replaced by the device's; the fixed parts carry no uncertainty.
+
+    Where nothing is known of the device's inference, it takes all of our share of a frame.
+    """
+    if case.label == "measured_on_device":
+        return row.total_ms, case.label, None
+    if frame.value is None:
+        return row.total_ms - row.inference_ms + (frame.limit or 0.0), "estimated", None
+    total = row.total_ms - row.inference_ms + frame.value
+    return total, frame.label, (frame.uncertainty_percent or 0.0) * frame.value / total
