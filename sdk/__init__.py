@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sdk.engines.eager import EagerStreamEngine as EagerStreamEngine
     from sdk.ensemble import RealtimeEnsemble as RealtimeEnsemble
     from sdk.errors import TinyfaceError as TinyfaceError
-    from sdk.face import Face as Face
+    from sdk.faces.face import Face as Face
     from sdk.latency import Latency as Latency
     from sdk.manifest import Manifest as Manifest
     from sdk.native import NativeCrowd as NativeCrowd
@@ -49,7 +49,7 @@ _HOMES = {
     "EagerEngine": "sdk.engines.eager", "EagerStreamEngine": "sdk.engines.eager", "Crowd": "sdk.crowd",
     "StreamEngine": "sdk.engines.base", "WindowEngine": "sdk.engines.base",
     "RealtimeEnsemble": "sdk.ensemble", "TinyfaceError": "sdk.errors",
-    "Face": "sdk.face",
+    "Face": "sdk.faces.face",
     "Latency": "sdk.latency", "Manifest": "sdk.manifest", "NativeCrowd": "sdk.native", "NativeModel": "sdk.native",
     "NativePredictor": "sdk.native", "FramePredictor": "sdk.predictor",
     "predict": "sdk.predictor", "read_csv": "sdk.protocols.csv", "Frame": "sdk.rig", "RigLayout": "sdk.rig",

@@ -17,7 +17,7 @@ from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
 from distill.teachers.voice2face.speech_encoder import EncoderSpec, transformers
 from distill.teachers.voice2face.teacher import TrainedVoice2Face, half
 from distill.training.voice2face_plan import Voice2FacePlan
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 FACE, ARKIT = Face.default(), RigLayout.arkit()

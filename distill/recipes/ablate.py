@@ -35,7 +35,7 @@ from distill.training.plan import PLAN_FIELDS, Plan
 from sdk import strict
 from sdk.command import ending
 from sdk.errors import ConfigError, DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 ROWS = Path(__file__).parents[1] / "configs" / "ablate.yaml"
 COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "jitter")

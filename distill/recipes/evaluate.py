@@ -37,7 +37,7 @@ from distill.teachers.registry import teacher_kind
 from sdk.command import ending
 from sdk.engines.base import Engine
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 
 def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from distill.teachers.registry import teacher_kind
 from distill.teachers.windowed import Teacher, Windowed
 from sdk.command import ending, say
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 
 def compare(

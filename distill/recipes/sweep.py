@@ -37,7 +37,7 @@ from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending
 from sdk.errors import ConfigError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 
 @dataclass(frozen=True)

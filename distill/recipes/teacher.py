@@ -40,7 +40,7 @@ from distill.training.run import Run
 from distill.training.watch import watching, writer_class
 from sdk.command import ending
 from sdk.errors import ConfigError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 _SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
 _ALPHA_CLASS = 0.1

@@ -39,7 +39,7 @@ from distill.training.voice2face_feed import Feed, Heard, Objective, Rows, by_so
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.command import ending, say
 from sdk.errors import CheckpointError, ConfigError, DataError
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 
 _PENULTIMATE = -2
 _CALIBRATION_CLIPS = 150

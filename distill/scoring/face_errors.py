@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 Tracks = Sequence[np.ndarray]

@@ -13,7 +13,7 @@ import numpy as np
 
 from distill.corpus.capture.mouth import CapturedMouth
 from distill.speech.phones import Phone, bilabial_spans, open_vowel_spans
-from sdk.face import CLOSED_CM
+from sdk.faces.face import CLOSED_CM
 
 TOLERANCE_FRAMES = 2
 

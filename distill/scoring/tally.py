@@ -16,7 +16,7 @@ from distill.files.disk import atomic_open
 from distill.scoring import metrics
 from distill.scoring.conditions import FPS, REST, Item, conditions, rest_set
 from distill.scoring.trackers import Tracker, open_judged, recognising_tracker
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 LABELS = "teacher"  # the word for the labels themselves

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from distill.speech.phones import Phone, open_vowel_spans
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 _PARTED = ("mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")

@@ -23,7 +23,7 @@ from distill.training import losses
 from distill.training.plan import Plan
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.window import WindowSpec
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ / 30  # the losses weigh as 30 fps frames would

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sdk.face import CLOSED_CM
+from sdk.faces.face import CLOSED_CM
 
 
 def reconstruction(label: Tensor, predicted: Tensor) -> Tensor:

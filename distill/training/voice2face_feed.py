@@ -30,7 +30,7 @@ from distill.training import losses
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 TAGS = {"human": "heard", "espeak": "spoken", "captured": "captured"}  # a shard's source -> its labels' quality
 _SLACK_FRAMES = 2  # what PBM accuracy forgives

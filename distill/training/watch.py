@@ -24,7 +24,7 @@ from distill.scoring.metrics import TOLERANCE_FRAMES
 from distill.training.feeds import Feed, Objective, Seen
 from distill.training.run import Run
 from sdk.errors import EngineUnavailable
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from export.load.golden import SENTENCE
 from export.verify.curves import frames_of
 from profiles.measure.harness import run_fresh
 from sdk.errors import TinyfaceError
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 
 CURVES_SHOWN = 3  # besides the lip gap: the channels that move most
 _BILABIALS = "pbm"

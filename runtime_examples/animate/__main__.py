@@ -21,7 +21,7 @@ import sdk
 from runtime_examples.animate.picture import draw, is_shut
 from sdk.audio import StreamingResampler, to_mono_float
 from sdk.errors import AudioError, RigError, TinyfaceError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.plugins import load_plugin
 from sdk.sound import read_sound
 

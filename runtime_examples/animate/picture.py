@@ -13,8 +13,8 @@ import numpy as np
 from runtime_examples.animate.raster import Camera, render
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import RigError
-from sdk.face import CLOSED_CM, Face
-from sdk.face_shapes import canonical
+from sdk.faces.face import CLOSED_CM, Face
+from sdk.faces.shapes import canonical
 from sdk.rig import RigLayout
 
 if TYPE_CHECKING:

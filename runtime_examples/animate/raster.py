@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdk.face import Face
+from sdk.faces.face import Face
 
 Shares = tuple[np.ndarray, np.ndarray, np.ndarray]
 

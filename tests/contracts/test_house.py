@@ -60,7 +60,8 @@ def test_only_the_worker_loads_espeak() -> None:
 def test_the_core_needs_only_numpy() -> None:
     """Importing the player's modules must not pull in torch, scipy or a runtime."""
     code = (
-        "import sys, sdk, sdk.predictor, sdk.face, sdk.manifest, sdk.artifact, sdk.protocols.csv, sdk.protocols.jsonl;"
+        "import sys, sdk, sdk.predictor, sdk.faces.face, sdk.manifest, sdk.artifact;"
+        "import sdk.protocols.csv, sdk.protocols.jsonl;"
         "heavy = ('torch', 'executorch', 'scipy', 'soundfile', 'matplotlib', 'yaml', 'distill');"
         "print([m for m in heavy if m in sys.modules])"
     )

@@ -10,7 +10,7 @@ import pytest
 from distill.speech.phones import Phone
 from distill.speech.phonetics import LETTERS, UNKNOWN, targets
 from distill.teachers.articulatory.teacher import animate
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 
 FACE = Face.default()
 

@@ -13,7 +13,7 @@ from distill.corpus.capture.facegood import arkit_sources, to_arkit
 from distill.corpus.capture.reader import Capture, read_captures, read_curves, read_live_link, to_shard
 from distill.teachers.track import RigTrack
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.protocols.csv import PROTOCOL, live_link_layout
 from sdk.rig import Frame, RigLayout
 

@@ -22,7 +22,7 @@ from distill.speech.text import held_out
 from distill.students.spec import load_variant
 from distill.teachers.track import RigTrack
 from sdk.errors import ConfigError, DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 DATA = Path(os.environ.get("TINYFACE_DATA", Path(__file__).resolve().parents[2].parent / "shared/data"))

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from export.build import main as build
 
 from distill.files.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
@@ -24,9 +23,10 @@ from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import SHIPPED
 from distill.teachers.registry import teacher_kind
 from distill.training.run import initialise
+from export.build import main as build
 from export.plan.choose import quality
 from sdk.errors import CheckpointError, ConfigError, DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 PHONES = [Phone("ɑ", 0.3, 0.6), Phone("m", 0.6, 0.7), Phone("i", 0.7, 1.0), Phone("ɑ", 1.0, 1.3), Phone("p", 1.3, 1.4)]

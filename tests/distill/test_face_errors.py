@@ -8,7 +8,7 @@ import pytest
 from distill.scoring import face_errors
 from distill.scoring.face_errors import FACEDIFFUSER_MOUTH, FACEDIFFUSER_UPPER, coefficient_errors, mesh_errors
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import ARKIT_52, RigLayout
 
 LIPS, UPPER = np.array([1, 4, 7]), np.array([0, 2, 9])

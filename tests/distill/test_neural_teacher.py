@@ -21,7 +21,7 @@ from distill.teachers.closing import calibrate, can_close, close_lips
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, mel_bands
 from distill.teachers.neural.teacher import SHIPPED, NeuralTeacher, TrainedTeacher, load_settings, teacher_card
 from sdk.errors import CheckpointError, ConfigError
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 ROOT = Path(__file__).resolve().parents[2]

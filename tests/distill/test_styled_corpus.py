@@ -14,7 +14,7 @@ from distill.corpus.styled.voices import lines
 from distill.recipes.styled_corpus import build, main, split_of
 from distill.speech.phones import Phone
 from sdk.errors import ConfigError, DataError
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 PHONES = [Phone("m", 0.3, 0.42), Phone("ɑ", 0.42, 0.9, 1), Phone("b", 0.9, 1.0), Phone("i", 1.0, 1.6)]

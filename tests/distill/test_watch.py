@@ -18,7 +18,7 @@ from distill.training.plan import Plan
 from distill.training.student import train
 from distill.training.watch import lips
 from sdk.errors import EngineUnavailable
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}

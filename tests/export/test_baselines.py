@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from export.torchscript import main
 
 import sdk
 from distill.files.checkpoint import Checkpoint
@@ -19,6 +18,7 @@ from export.lower.memory import paper_bytes
 from export.lower.program import export_program
 from export.plan.cost import cost
 from export.quantise.rounding import golden_rows, with_grids
+from export.torchscript import main
 from sdk.errors import ConfigError
 
 NAMES = ("m_kd", "h_kd")

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from export.build import main
 from random_students import Built, lively, make_checkpoint
 
 import sdk
 from export import pipeline as building
+from export.build import main
 from export.load.checkpoints import Wanted
 from export.load.golden import golden_windows
 from export.lower.program import Lowered

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from export.build import main
 from random_students import Built, make_checkpoint, make_stream_checkpoint
 
 import sdk
 from distill.files.twin import twin_path
+from export.build import main
 from export.quantise.rounding import post_training
 from sdk.artifact import Artifact, seal
 from sdk.errors import ManifestError

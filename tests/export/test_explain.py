@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from export.build import main
 from random_students import Built, make_checkpoint, make_stream_checkpoint
 
 import sdk
 from distill.files.checkpoint import Checkpoint
 from export import every
 from export import pipeline as building
+from export.build import main
 from export.explain import explain
 from export.load.checkpoints import Wanted
 from export.lower.backends.base import Backend, backend_names, cannot_run, exportable, load_backend

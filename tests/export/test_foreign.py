@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from export.build import main
 from random_students import make_checkpoint, make_stream_checkpoint
 
 import sdk
 from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student
+from export.build import main
 from export.foreign import build_foreign
 from export.load.checkpoints import Wanted
 from export.lower.backends import base

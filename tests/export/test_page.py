@@ -22,7 +22,7 @@ from export.quantise.keep import sensitivity_path
 from export.verify import heard
 from export.verify.heard import listen
 from sdk.__main__ import main as sdk_main
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 
 PLOTS = ("curves", "memory", "pareto", "sensitivity")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from export.build import main
 
+from export.build import main
 from export.plan.target import target
 from profiles.model.device import device_names, load_device
 from sdk.errors import BudgetError, ConfigError

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from export.torchscript import main
 from random_students import lively, make_stream_checkpoint
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import WindowStudent
 from export.lower.torchscript import torchscript
 from export.quantise.rounding import golden_rows, quantise
+from export.torchscript import main
 from export.verify.proof import INT8_TOLERANCE, TOLERANCE
 
 WITHOUT_US = """

@@ -43,7 +43,7 @@ def test_counts_the_weights(script: Path) -> None:
 
 PEAK_PROGRAM = """
 import ctypes
-from profiles._probe import Heap
+from profiles.measure._probe import Heap
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = [ctypes.c_size_t]

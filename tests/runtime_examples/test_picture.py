@@ -11,7 +11,7 @@ import pytest
 from runtime_examples.animate.picture import draw, moments
 from runtime_examples.animate.raster import Camera, render
 from sdk.errors import FaceError, RigError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 ARKIT = RigLayout.arkit()

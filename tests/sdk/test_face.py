@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sdk.errors import FaceError
-from sdk.face import CLOSED_CM, Face
-from sdk.face_shapes import canonical, mapping
+from sdk.faces.face import CLOSED_CM, Face
+from sdk.faces.shapes import canonical, mapping
 from sdk.rig import ARKIT_52, RigLayout
 
 ARKIT = RigLayout.arkit()
@@ -94,7 +94,7 @@ def test_left_is_the_faces_own_left_and_mirrors_right(head: Face) -> None:
 
 
 def test_the_generator_makes_the_committed_head(head: Face) -> None:
-    from sdk.assets.make_head import build
+    from sdk.faces.assets.make_head import build
 
     made = build()
     np.testing.assert_array_equal(made.triangles, head.triangles)

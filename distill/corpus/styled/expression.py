@@ -19,7 +19,7 @@ from distill.corpus.styled.styles import EMOTIONS, Person, Style
 from distill.speech.phones import SILENCE, Phone
 from distill.teachers.articulatory.teacher import animate
 from distill.teachers.track import RigTrack
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 _OPENING = ("jawOpen", "mouthClose", "jawForward")

@@ -25,7 +25,7 @@ from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, Teach
 from distill.teachers.track import RigTrack
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.face import CLOSED_CM
+from sdk.faces.face import CLOSED_CM
 from sdk.rig import RigLayout
 
 SHIPPED = Path(__file__).resolve().parents[3] / "checkpoints" / "neural.teacher"

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 _RIDGE = 1e-3  # of each shape's own size: what two shapes do alike is shared between them

@@ -25,7 +25,7 @@ from distill.teachers.voice2face.speech_encoder import SpeechEncoder, build_enco
 from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError
-from sdk.face import CLOSED_CM
+from sdk.faces.face import CLOSED_CM
 from sdk.rig import RigLayout
 
 SHIPPED = Path(__file__).resolve().parents[3] / "checkpoints" / "voice2face.teacher"

@@ -46,7 +46,7 @@ from profiles.measure.steps import state_bytes, step_frames
 from sdk.artifact import open_artifact, seal
 from sdk.command import ending, say
 from sdk.errors import CheckpointError, DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 PRECISIONS = ("fp32", "int8-ptq", "int8-qat", "mixed", "dynamic", *ALTERNATIVES)
 _RUNS = 200  # of a program in one turn

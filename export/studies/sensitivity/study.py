@@ -42,7 +42,7 @@ from export.verify.curves import frames_of, valid_items
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import command_line, ending
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; shut means 0.15 cm

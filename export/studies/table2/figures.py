@@ -15,7 +15,7 @@ from distill.scoring.metrics import least_nearby
 from distill.scoring.trackers import Tracker
 from distill.speech.phones import SILENCE, Phone
 from export.studies.table2.rows import Row, present
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 GREY, LIGHT_GREEN, DARK_GREEN = "#8c8c8c", "#a6d8a0", "#3b8f45"

@@ -31,7 +31,7 @@ from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows
 from profiles.model.environment import environment
 from sdk.command import ending, say
 from sdk.errors import DataError
-from sdk.face import Face
+from sdk.faces.face import Face
 
 FOUND_ON = ("human", "human_10db", "espeak", "mandarin")
 _SCORING = ("aligned", "synthetic", "mandarin", "facegood", "conditions", "workers")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import FaceError
-from sdk.face_shapes import canonical, find_lips, mapping
+from sdk.faces.shapes import canonical, find_lips, mapping
 from sdk.rig import RigLayout
 
 CLOSED_CM = 0.15
@@ -95,7 +95,7 @@ class Face:
 
     @classmethod
     def default(cls) -> Face:
-        """The embedded head: all 52 ARKit shapes, coloured; made by `python -m sdk.assets.make_head`."""
+        """The embedded head: all 52 ARKit shapes, coloured; made by `python -m sdk.faces.assets.make_head`."""
         return cls.from_npz(Path(__file__).parent / "assets" / "head.npz")
 
     @classmethod
@@ -167,7 +167,7 @@ class Face:
 
         Raises `FaceError` for files that are no glTF, hold no named morph targets, or use sparse or packed data.
         """
-        from sdk.gltf_mesh import read_morphs
+        from sdk.faces.gltf import read_morphs
 
         names, neutral, deltas, triangles = read_morphs(Path(path))
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sdk.assets import head_surface as surface
+from sdk.faces.assets import head_surface as surface
 
 MOUTH_Y, MOUTH_HALF_WIDTH, NEUTRAL_GAP = -3.4, 2.35, 0.05
 EYE = np.array((3.15, 2.45, 6.66))

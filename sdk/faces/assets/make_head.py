@@ -1,4 +1,4 @@
-"""Makes the embedded head: `python -m sdk.assets.make_head [OUT.npz]`. No randomness: same code, same head.
+"""Makes the embedded head: `python -m sdk.faces.assets.make_head [OUT.npz]`. No randomness: same code, same head.
 
 Skin, lips and lids are welded into one surface; eyes, brows, teeth and tongue are parts of their own. Every shape is
 a smooth field on top (`head_shapes`). Nothing here is measured from a person or taken from another model.
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sdk.assets import head_parts as parts
-from sdk.assets import head_surface as surface
-from sdk.assets.head_shapes import Anatomy, shapes
-from sdk.face import Face
+from sdk.faces.assets import head_parts as parts
+from sdk.faces.assets import head_surface as surface
+from sdk.faces.assets.head_shapes import Anatomy, shapes
+from sdk.faces.face import Face
 from sdk.rig import ARKIT_52
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdk.assets.head_parts import EYE, LID_CORNER, LID_RADIUS, MOUTH_HALF_WIDTH, MOUTH_Y, lid_opening, slit_y
+from sdk.faces.assets.head_parts import EYE, LID_CORNER, LID_RADIUS, MOUTH_HALF_WIDTH, MOUTH_Y, lid_opening, slit_y
 
 GAP_CM = {
     "jawOpen": 3.28, "mouthClose": -3.70, "mouthFunnel": 1.30, "mouthPucker": -0.105, "mouthShrugLower": -0.69,
