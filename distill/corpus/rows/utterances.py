@@ -47,7 +47,7 @@ def phone_classes(phones: Sequence[Phone], times_s: np.ndarray) -> np.ndarray:
             found[(times_s >= reached) & (times_s < phone.start)] = UNKNOWN_CLASS
         parts = targets(phone.symbol)
         edges = np.linspace(phone.start, phone.end, len(parts) + 1)
-        for part, start, end in zip(parts, edges, edges[1:], strict=True):
+        for part, start, end in zip(parts, edges, edges[1:], strict=False):
             found[(times_s >= start) & (times_s < end)] = place.get(part, UNKNOWN_CLASS)
         reached = max(reached, phone.end)
     return found
