@@ -2,13 +2,14 @@
 
     python -m export.torchscript --checkpoint checkpoints/s7.pt --precision int8 --out build/s7-int8.pt
 
-`export.build` writes a float one beside every program; this writes one of any precision, sealed and verified. A float
-student runs in float32, on any device that torch has. A rounded one runs in integers (torch's own quantised
-convolutions: oneDNN, FBGEMM or QNNPACK, whichever the machine that loads it has) and therefore on the CPU only; the
-integers and grids are those of its twin. Both load in libtorch and in torch without any package of ours.
+`export.build` writes a float one beside every program; this writes one of any precision, sealed and verified. Both load
+in libtorch and in torch without any package of ours, on any device that torch has. A rounded student keeps its weights
+in int8; its integers and grids are those of its twin, and it multiplies them as floats that hold whole numbers.
 
-TorchScript is deprecated in PyTorch, and so are its quantised tensors; both work in 2.13, and nothing that ships in an
-engine should depend on them.
+Not by torch's own quantised convolutions, which give other numbers on other processors: oneDNN's grouped one is wrong
+by whole grids where there is AMX, and without VNNI its sums of pairs of products stop at 16 bits.
+
+TorchScript is deprecated in PyTorch; it works in 2.13, and nothing that ships in an engine should depend on it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.scenes.glb import ARRAY_BUFFER, ELEMENT_BUFFER, Scene
 
 _SKIN = (0.80, 0.62, 0.54)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import FaceError, RigError
-from sdk.face_shapes import canonical, mapping
+from sdk.faces.shapes import canonical, mapping
 from sdk.names.convert import Convention, arkit_values, convention
 from sdk.names.visemes import OVR_OTHER_SPELLING
 from sdk.rig import ARKIT_52, RigLayout

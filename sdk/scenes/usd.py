@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import EngineUnavailable, FaceError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.rig import Frame, RigLayout
 from sdk.scenes.head import normals
 

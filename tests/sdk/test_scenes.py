@@ -17,7 +17,7 @@ import pytest
 
 from sdk.clock import FrameClock
 from sdk.errors import FaceError, RigError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.names import convention
 from sdk.names.visemes import pose
 from sdk.rig import ARKIT_52, Frame, RigLayout
