@@ -10,7 +10,9 @@ that it *recognises*, judged by the hand-corrected ones.
 Per set and condition (`conditions.py`): PBM accuracy at 0.15 cm, false closure on open vowels, recall at 2 % false
 closure, AUC (`scoring/metrics.py`), MSE to the teacher's labels, jitter. On captured clips, which have no phones,
 closures and openings are those of the captured mouth; the row `rest` is the share of frames with lips shut where
-nobody speaks. `--into` keeps the scores of sets and conditions that were not asked for now.
+nobody speaks. `--whole` adds what a mouth driven by loudness cannot do (`distill/scoring/whole.py`: closures against
+other consonants, legibility, shape), with 95 % intervals over speakers, and the controls beside it.
+`--into` keeps the scores of sets and conditions that were not asked for now.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import argparse
 import dataclasses
 import json
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,11 @@ from distill.files.twin import SUFFIX as TWIN_SUFFIX
 from distill.files.twin import Twin, twin_card
 from distill.scoring.conditions import CONDITIONS, REST, Item, check_conditions, read_sets
 from distill.scoring.conditions import conditions as each_condition
+from distill.scoring.controls import CONTROLS
 from distill.scoring.tally import LABELS, jobs, run_jobs, score, scores_of, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged, teacher_tracker
+from distill.scoring.whole import COLUMNS as WHOLE_COLUMNS
+from distill.scoring.whole import whole_table
 from distill.teachers.neural.teacher import NeuralTeacher
 from distill.teachers.registry import teacher_kind
 from sdk.command import ending
@@ -47,6 +52,17 @@ def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: 
     else:
         layout, tracker = judged.manifest.layout, engine_tracker(judged)
     return {key: score(items, layout, face, tracker) for key, _, items in each_condition(sets)}
+
+
+def add_controls(scores: dict[str, Any], sets: dict[str, list[Item]], wanted: Sequence[str], workers: int) -> None:
+    """Puts the scores of every control on the same items into `scores`, below `controls` of each key."""
+    for name in CONTROLS:
+        found = scores_of(run_jobs(jobs(name, sets, wanted, False, None, True), workers))
+        for key, row in found.items():
+            if "whole" in row:
+                kept = {column: row["whole"][column] for column in WHOLE_COLUMNS}
+                old = {column: row[column] for column in ("pbm", "recall_at_2pct", "auc", "mse")}
+                scores[key].setdefault("controls", {})[name] = old | kept
 
 
 COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "auc", "mse", "jitter")
@@ -65,6 +81,12 @@ def table(rows: Mapping[str, Any]) -> str:
         lines.append(f"| {key} | {cells} | {row['closures']} / {row['vowels']} |")
         if "rest_shut" in row:
             below.append(f"{key}: captured rest shut {row['rest_shut']:.1%}, jaw r {row['jaw_correlation']:.3f}")
+        for name, control in row.get("controls", {}).items():
+            old = ", ".join(f"{c} {control[c]:.4f}" for c in ("pbm", "recall_at_2pct", "auc", "mse"))
+            below.append(f"{key}, the control {name}: {old}")
+    for key, row in rows.items():
+        if "whole" in row:
+            below += ["", whole_table({key: row["whole"], **row.get("controls", {})})]
     return "\n".join([*lines, "", *below]).rstrip()
 
 
@@ -72,10 +94,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("artefact", help=".pte, .pt or .teacher to score, a teacher's name, or the word `teacher`")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
-    parser.add_argument("--aligned", type=Path, help="folder of recordings with TextGrids")
+    parser.add_argument("--aligned", type=Path, nargs="+", help="folders of recordings with TextGrids")
+    parser.add_argument("--people", type=Path, nargs="+", help="folders of recordings with labels/NAME.phones.json")
     parser.add_argument("--mandarin", type=Path, help="folder of held-out espeak shards, all of them Mandarin")
     parser.add_argument("--facegood", type=Path, help="folder of recordings with captured curves")
     parser.add_argument("--clips", nargs="*", default=[], help="of --facegood only these, such as 2_04")
+    parser.add_argument("--whole", action="store_true", help="also specificity, legibility, shape, beside the controls")
     parser.add_argument("--rest", action="store_true", help="also lips where nobody speaks: silence, noise alone")
     parser.add_argument("--conditions", default=",".join(CONDITIONS), help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -87,16 +111,21 @@ def main(arguments: list[str] | None = None) -> int:
     with ending() as end:
         wanted = check_conditions(options.conditions.split(","))
         folders = {
-            "espeak": options.synthetic, "human": options.aligned, "mandarin": options.mandarin,
-            "facegood": options.facegood,
+            "espeak": options.synthetic, "human": options.aligned, "people": options.people,
+            "mandarin": options.mandarin, "facegood": options.facegood,
         }  # fmt: skip
         sets = read_sets(folders, options.clips)
         if not sets and not options.rest:
-            raise DataError("nothing to score on: give --synthetic, --aligned, --mandarin, --facegood or --rest")
+            raise DataError(
+                "nothing to score on: give --synthetic, --aligned, --people, --mandarin, --facegood or --rest"
+            )
         judged_sha256 = None if options.artefact == LABELS else open_judged(options.artefact)[2]
         into = open_weights(judged_sha256, options.into) if options.into else None
-        tallies = run_jobs(jobs(options.artefact, sets, wanted, options.rest, options.face), options.workers)
+        todo = jobs(options.artefact, sets, wanted, options.rest, options.face, options.whole)
+        tallies = run_jobs(todo, options.workers)
         scores = scores_of(tallies)
+        if options.whole:
+            add_controls(scores, sets, wanted, options.workers)
         print(table(scores))
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))

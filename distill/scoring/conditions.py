@@ -2,6 +2,7 @@
 
     espeak, mandarin   synthetic voices, phones exact       quiet   as recorded
     human              recordings with TextGrids            10db    steady noise, 10 dB below the speech
+    people             recordings of several speakers, with phones in `labels/`
     facegood           speech with captured animation       8khz    a recording at 8 kHz: nothing above 4 kHz
     rest               no speech at all: the lips should be shut
 
@@ -10,6 +11,7 @@ A set in quiet has its own name as key, any other condition is added: `human`, `
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from distill.corpus.capture.mouth import CapturedMouth
 from distill.corpus.capture.reader import read_captures
 from distill.corpus.shards import synthetic_utterances
 from distill.files.disk import find_audio, load_mono
+from distill.speech.aligned import read_labels
 from distill.speech.augment import add_noise
 from distill.speech.phones import Phone, read_textgrid
 from distill.teachers.articulatory.teacher import animate
@@ -38,12 +41,16 @@ _BAND_HZ, _BAND_TAPS = 3700, 129  # 60 dB down at 3950 Hz
 
 @dataclass(frozen=True)
 class Item:
-    """One test utterance: float32 audio `(n,)` at 16 kHz and its trusted phones, or the animation captured with it."""
+    """One test utterance: float32 audio `(n,)` at 16 kHz and its trusted phones, or the animation captured with it.
+
+    speaker: who speaks, empty where that is not known.
+    """
 
     name: str
     audio: np.ndarray
     phones: list[Phone]
     capture: CapturedMouth | None = None
+    speaker: str = ""
 
     @property
     def frames(self) -> int:
@@ -59,7 +66,8 @@ class Item:
 
 def synthetic_set(folder: Path) -> list[Item]:
     """Held-out espeak utterances (exact phones) below `folder`."""
-    return [Item(u.name, u.audio.astype(np.float32) / 32768, u.phones) for u in synthetic_utterances(folder)]
+    found = synthetic_utterances(folder)
+    return [Item(u.name, u.audio.astype(np.float32) / 32768, u.phones, speaker=u.speaker) for u in found]
 
 
 def aligned_set(folder: Path) -> list[Item]:
@@ -69,6 +77,35 @@ def aligned_set(folder: Path) -> list[Item]:
     if not items:
         raise DataError(f"{folder}: no recording with a TextGrid of the same name")
     return items
+
+
+def people_set(folder: Path) -> list[Item]:
+    """Recordings below `folder` whose phones are in `labels/NAME.phones.json` (`distill.speech.aligned`), several
+    speakers: who speaks is in `clips.tsv` (columns `name`, `speaker`), or nobody knows.
+
+    Raises `DataError` where no recording has phones.
+    """
+    labels = {path.name.removesuffix(".phones.json"): path for path in folder.rglob("*.phones.json")}
+    who = read_speakers(folder / "clips.tsv")
+    items = [
+        Item(p.stem, load_mono(p), read_labels(labels[p.stem]), speaker=who.get(p.stem, ""))
+        for p in find_audio(folder)
+        if p.stem in labels
+    ]
+    if not items:
+        raise DataError(
+            f"{folder}: no recording with labels/NAME.phones.json; `python -m distill.recipes.aligned` makes them"
+        )
+    return items
+
+
+def read_speakers(path: Path) -> dict[str, str]:
+    """Who speaks in which recording, from a table with the columns `name` and `speaker`; empty without such a file."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}
 
 
 def captured_set(folder: Path, only: Sequence[str] = ()) -> list[Item]:
@@ -88,7 +125,7 @@ def _called(name: str, word: str) -> bool:
     return name == word or name.endswith(f"_{word}")
 
 
-def read_sets(folders: Mapping[str, Path | None], clips: Sequence[str] = ()) -> dict[str, list[Item]]:
+def read_sets(folders: Mapping[str, Path | Sequence[Path] | None], clips: Sequence[str] = ()) -> dict[str, list[Item]]:
     """The sets whose folders are given, each read as its name says, in the order of `folders`.
 
     clips: of `facegood` these alone. Raises `DataError` for a folder that does not hold what it should.
@@ -97,9 +134,11 @@ def read_sets(folders: Mapping[str, Path | None], clips: Sequence[str] = ()) -> 
         "espeak": synthetic_set,
         "mandarin": synthetic_set,
         "human": aligned_set,
+        "people": people_set,
         "facegood": lambda folder: captured_set(folder, clips),
     }
-    return {name: readers[name](folder) for name, folder in folders.items() if folder is not None}
+    several = {name: [f] if isinstance(f, Path) else list(f) for name, f in folders.items() if f is not None}
+    return {name: [i for f in found for i in readers[name](f)] for name, found in several.items() if found}
 
 
 def rest_set() -> dict[str, list[Item]]:

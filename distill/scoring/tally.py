@@ -15,12 +15,15 @@ import numpy as np
 from distill.files.disk import atomic_open
 from distill.scoring import metrics
 from distill.scoring.conditions import FPS, REST, Item, conditions, rest_set
+from distill.scoring.mouth_space import MouthSpace
 from distill.scoring.trackers import Tracker, open_judged, recognising_tracker
+from distill.scoring.whole import RESAMPLES, WholeMouth, speakers_or_clips
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 LABELS = "teacher"  # the word for the labels themselves
 JOB_SAMPLES = 16000 * 40
+RECOGNISED = ("human", "people")  # recordings: their own labels are what a recogniser hears
 JAW = "jawOpen"
 
 
@@ -32,9 +35,12 @@ class Tally:
     capture: metrics.CaptureJudge = field(default_factory=metrics.CaptureJudge)
     shut: list[bool] = field(default_factory=list)  # frames of sound in which nobody speaks
     curves: list[tuple[float, float, int]] = field(default_factory=list)  # MSE (NaN: no labels), jitter, frames
+    whole: WholeMouth = field(default_factory=WholeMouth)
 
-    def add(self, item: Item, values: np.ndarray, layout: RigLayout, face: Face) -> None:
-        """One utterance and its frames `(n, channels)`."""
+    def add(
+        self, item: Item, values: np.ndarray, layout: RigLayout, face: Face, space: MouthSpace | None = None
+    ) -> None:
+        """One utterance and its frames `(n, channels)`; with a `space` all of its mouth is measured."""
         gap = face.lip_gap_cm(values, layout)
         if item.capture is not None:
             jaw = layout.select(values, [JAW])[:, 0] if JAW in layout.names else np.zeros(len(values))
@@ -44,6 +50,8 @@ class Tally:
         else:
             self.shut += [bool(shut) for shut in gap <= CLOSED_CM]
         reference, arkit = item.reference, RigLayout.arkit()
+        if space is not None:
+            self.whole.add(item, values, layout, space, reference)
         names = [name for name in layout.names if name in arkit.names] if reference.size else []
         error = metrics.mse(arkit.select(reference, names), layout.select(values, names)) if names else float("nan")
         self.curves.append((error, metrics.jitter(face.lower_lip_cm(values, layout)), len(values)))
@@ -54,6 +62,7 @@ class Tally:
         self.capture.extend(other.capture)
         self.shut += other.shut
         self.curves += other.curves
+        self.whole.extend(other.whole)
 
     @property
     def gaps(self) -> metrics.Gaps:
@@ -67,18 +76,20 @@ class Tally:
         found = dataclasses.asdict(metrics.lip_scores(self.gaps))
         if self.capture.jaws:
             return {**found, **self.capture.scores(), "jitter": float(np.average(jitters, weights=weights))}
-        return {
-            **found,
+        found |= {
             "mse": float(np.average(errors, weights=weights)),
             "jitter": float(np.average(jitters, weights=weights)),
         }
+        if self.whole.legibility.whose:
+            found["whole"] = self.whole.scores(MouthSpace.default(), RESAMPLES)
+        return found
 
 
-def tally(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker) -> Tally:
+def tally(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker, whole: bool = False) -> Tally:
     """The tally of `track(item, reference) -> (frames, channels)` over a set."""
-    found = Tally()
+    found, space = Tally(), MouthSpace.default() if whole else None
     for item in items:
-        found.add(item, track(item, item.reference), layout, face)
+        found.add(item, track(item, item.reference), layout, face, space)
     return found
 
 
@@ -96,22 +107,24 @@ class Job:
     set_name: str
     items: list[Item]
     face: Path | None
+    whole: bool = False
 
     def run(self) -> Tally:
         face = Face.from_file(self.face) if self.face else Face.default()
         if self.judged != LABELS:
             layout, tracker, _ = open_judged(self.judged)
-            return tally(self.items, layout, face, tracker)
-        exact = self.items[0].phones and self.set_name != "human"
+            return tally(self.items, layout, face, tracker, self.whole)
+        exact = self.items[0].phones and self.set_name not in RECOGNISED
         own: Tracker = (lambda item, reference: reference) if exact else recognising_tracker()
-        return tally(self.items, RigLayout.arkit(), face, own)
+        return tally(self.items, RigLayout.arkit(), face, own, self.whole)
 
 
 def jobs(
-    judged: str, sets: Mapping[str, list[Item]], wanted: Sequence[str], rest: bool, face: Path | None
-) -> list[Job]:
+    judged: str, sets: Mapping[str, list[Item]], wanted: Sequence[str], rest: bool, face: Path | None,
+    whole: bool = False,
+) -> list[Job]:  # fmt: skip
     """Everything to do, in pieces of about 40 s of speech, in the order of the table."""
-    rows = [(key, name, items) for key, name, items in conditions(sets, wanted)]
+    rows = [(key, name, speakers_or_clips(items)) for key, name, items in conditions(sets, wanted)]
     if rest:
         rows += [(f"{REST}.{name}", REST, items) for name, items in rest_set().items()]
     found = []
@@ -120,10 +133,10 @@ def jobs(
         for item in items:
             waiting.append(item)
             if sum(len(each.audio) for each in waiting) >= JOB_SAMPLES:
-                found.append(Job(judged, key, name, waiting, face))
+                found.append(Job(judged, key, name, waiting, face, whole))
                 waiting = []
         if waiting:
-            found.append(Job(judged, key, name, waiting, face))
+            found.append(Job(judged, key, name, waiting, face, whole))
     return found
 
 

@@ -13,6 +13,7 @@ import sdk
 from distill.files.checkpoint import Checkpoint
 from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
 from distill.scoring.conditions import FPS, Item
+from distill.scoring.controls import CONTROLS
 from distill.students.spec import Student, StudentSpec
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.teachers.articulatory.teacher import animate
@@ -113,8 +114,10 @@ def open_judged(artefact: str) -> tuple[RigLayout, Tracker, str | None]:
     """What is scored: its rig, its tracker, and the SHA-256 of its weights (None where it has none).
 
     artefact: an artefact (`.pte`, `.pt`), a checkpoint (`.pt`), or a teacher: its file (`checkpoints/neural.teacher`),
-    its name (`voice2face`), or both (`voice2face:FILE`). Raises what opening it raises.
+    its name (`voice2face`), or both (`voice2face:FILE`), or a control (`loudness`). Raises what opening it raises.
     """
+    if artefact in CONTROLS:
+        return RigLayout.arkit(), CONTROLS[artefact](), None
     name, _, file = artefact.partition(":")
     path = Path(artefact)
     if name in teacher_names() and not path.exists():

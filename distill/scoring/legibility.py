@@ -1,0 +1,101 @@
+"""Can the lips be read? Ten classes of phones told from the rig by a linear classifier, other speakers than it learnt.
+
+rig values of the frames at -33, 0, +33 ms of a phone's middle, standardised
+  -> multinomial logistic regression, C = 0.1, balanced class weights
+  -> folds of speakers: learn on three quarters of them, ask about the rest -> balanced accuracy (chance 0.10)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from distill.scoring.intervals import bounds, picks
+from distill.scoring.phone_classes import CLASSES, class_of
+from distill.speech.phones import Phone
+
+FOLDS = 4
+
+
+@dataclass
+class Legibility:
+    """Collects phones over utterances: whose, which class, and three frames of rig values each."""
+
+    whose: list[str] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    poses: list[np.ndarray] = field(default_factory=list)  # (3, channels)
+
+    def add(self, values: np.ndarray, fps: float, phones: Sequence[Phone], whose: str) -> None:
+        """One utterance: rig values `(N, channels)` at `fps` frames a second from t = 0, and its phones."""
+        for phone in phones:
+            label = class_of(phone.symbol)
+            middle = round((phone.start + phone.end) / 2 * fps)
+            if label is None or not 1 <= middle < len(values) - 1:
+                continue
+            self.whose.append(whose)
+            self.classes.append(CLASSES.index(label))
+            self.poses.append(values[middle - 1 : middle + 2].astype(np.float32))
+
+    def extend(self, other: Legibility) -> None:
+        """Take in what another has collected."""
+        self.whose += other.whose
+        self.classes += other.classes
+        self.poses += other.poses
+
+    def mean_poses(self) -> dict[str, np.ndarray]:
+        """The mean rig vector `(channels,)` in the middle of each class that occurs."""
+        classes = np.array(self.classes)
+        return {
+            name: np.mean([self.poses[k][1] for k in np.flatnonzero(classes == i)], axis=0)
+            for i, name in enumerate(CLASSES)
+            if np.any(classes == i)
+        }
+
+    def scores(self, resamples: int = 0) -> dict[str, Any]:
+        """`legibility` (balanced accuracy over the classes there are), `read_as_<class>` (its recall), `phones`, and
+        over how many speakers or clips it was folded; NaN below four. Intervals: of the answers, not learnt again."""
+        nan = float("nan")
+        asked = {"phones": len(self.classes), "folded_over": len(set(self.whose))}
+        names = [f"read_as_{name}" for name in CLASSES]
+        if len(set(self.whose)) < FOLDS or len(set(self.classes)) < 2:
+            return {"legibility": nan, **dict.fromkeys(names, nan), **asked}
+        truth = np.array(self.classes)
+        said = answers(np.stack(self.poses).reshape(len(truth), -1), truth, np.array(self.whose))
+        recalls = _recalls(truth, said)
+        found: dict[str, Any] = {
+            "legibility": float(np.nanmean(recalls)),
+            **dict(zip(names, map(float, recalls), strict=True)),
+            **asked,
+        }
+        if resamples:
+            drawn = np.array([_recalls(truth[pick], said[pick]) for pick in picks(self.whose, resamples)])
+            ends = {name: bounds(column) for name, column in zip(names, drawn.T, strict=True)}
+            found["intervals"] = {"legibility": bounds(np.nanmean(drawn, axis=1)), **ends}
+        return found
+
+
+def answers(poses: np.ndarray, classes: np.ndarray, whose: np.ndarray) -> np.ndarray:
+    """The class that is read from each of `poses` `(n, features)` by a classifier that never met its speaker."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    moving = poses[:, poses.std(axis=0) > 1e-6]
+    said = np.full(len(classes), -1)
+    if not moving.shape[1]:  # a still mouth says nothing
+        moving = np.zeros((len(poses), 1), dtype=np.float32)
+    for train, test in GroupKFold(FOLDS).split(moving, classes, whose):
+        reader = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300))
+        said[test] = reader.fit(moving[train], classes[train]).predict(moving[test])
+    return said
+
+
+def _recalls(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """`(10,)`: the share of each class that was read as itself; NaN for one that does not occur."""
+    asked = np.bincount(truth, minlength=len(CLASSES)).astype(np.float64)
+    right = np.bincount(truth[truth == said], minlength=len(CLASSES))
+    return np.divide(right, asked, out=np.full(len(CLASSES), np.nan), where=asked > 0)
