@@ -1,0 +1,98 @@
+"""Who imports whom: one way between the rooms, one way inside them, no circles, and no folder that nobody can survey."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = {
+    "sdk": {"sdk"},
+    "distill": {"distill", "sdk"},
+    "profiles": {"profiles", "sdk"},
+    "export": {"export", "sdk", "distill", "profiles"},
+    "runtime_examples": {"runtime_examples", "sdk"},
+}
+# Inside a room each place, a folder or a file at its top, imports only itself and what stands before it.
+INSIDE = {
+    "distill": "students files speech teachers corpus scoring training recipes",
+    "profiles": "model measure inspect judge show run __main__",
+    "export": "load quantise lower plan measure verify deliver pipeline every explain foreign studies "
+    "build choices qat sensitivity study table2 torchscript",
+}
+MOST_FILES = 15
+# One file for each thing of a kind: a list, not a room. `sdk` is the ground floor, whose names users import.
+LISTS = {"export/lower/backends", "sdk"}
+PATHS = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for room in ROOMS
+    for path in sorted((ROOT / room).rglob("*.py"))
+}
+
+
+def _named(path: Path) -> Iterator[str]:
+    """Every module of ours that the file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in PATHS else node.module
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    return frozenset(name for name in _named(PATHS[module]) if name in PATHS and name != module)
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_rooms_import_only_whom_they_may(module: str) -> None:
+    room = module.split(".")[0]
+    assert {name.split(".")[0] for name in imports(module)} <= ROOMS[room]
+
+
+@pytest.mark.parametrize("room", INSIDE)
+def test_inside_a_room_imports_run_one_way(room: str) -> None:
+    order = INSIDE[room].split()
+    modules = [name for name in PATHS if name.startswith(f"{room}.")]
+    assert {name.split(".")[1] for name in modules} == set(order), "a new place: say where it stands in INSIDE"
+    backward = [
+        f"{module} imports {name}"
+        for module in modules
+        for name in imports(module)
+        if name.startswith(f"{room}.") and order.index(name.split(".")[1]) > order.index(module.split(".")[1])
+    ]
+    assert not backward
+
+
+def test_no_circle_of_imports() -> None:
+    """Not even one that is hidden in functions."""
+    left = {module: set(imports(module)) for module in PATHS}
+    while ends := [module for module, needs in left.items() if not needs & left.keys()]:
+        for module in ends:
+            del left[module]
+    assert not left, f"these stand in a circle, or above one: {', '.join(left)}"
+
+
+def test_studies_are_imported_by_their_commands_alone() -> None:
+    readers = {m for m in PATHS if any(name.startswith("export.studies") for name in imports(m))}
+    assert {m for m in readers if not m.startswith("export.studies")} <= {
+        "export.choices", "export.sensitivity", "export.study", "export.table2",
+    }  # fmt: skip
+
+
+def test_recipes_are_commands_alone() -> None:
+    for module, path in PATHS.items():
+        if module.startswith("distill.recipes."):
+            assert '__name__ == "__main__"' in path.read_text("utf-8"), f"{module}: no command; give it another place"
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent.relative_to(ROOT).as_posix() for path in PATHS.values()}))
+def test_a_folder_can_be_surveyed(folder: str) -> None:
+    files = [path.name for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+    assert folder in LISTS or len(files) <= MOST_FILES, f"{len(files)} files; group what belongs together"
