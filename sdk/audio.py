@@ -16,7 +16,7 @@ import numpy as np
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError
 
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 96000
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 192000
 MOST_CHANNELS = 8
 _LOUDEST = 100.0  # 40 dB over full scale: only integers written as floats get here
 _ZERO_CROSSINGS = 32  # of the sinc on each side: 2 ms at 16 kHz
@@ -59,7 +59,7 @@ def to_mono_float(samples: object) -> np.ndarray:
 
 
 def check_rate(rate_hz: int) -> int:
-    """`rate_hz` if it is a whole number within 8000..96000; raises `AudioError` otherwise."""
+    """`rate_hz` if it is a whole number within 8000..192000; raises `AudioError` otherwise."""
     if isinstance(rate_hz, bool) or not isinstance(rate_hz, (int, np.integer)):
         raise AudioError(f"sample rate {rate_hz!r} is no whole number of samples a second")
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
@@ -85,7 +85,7 @@ class ResamplerState:
 
 
 class StreamingResampler:
-    """`rate_hz` (any whole rate from 8000 to 96000) to 16 kHz mono; the output does not depend on the chunking.
+    """`rate_hz` (any whole rate from 8000 to 192000) to 16 kHz mono; the output does not depend on the chunking.
 
     Band-limited to the lower of both rates: flat (0.02 dB) to 85 % of its half, at least 70 dB down from that half on.
     `lookahead_samples`: see the function; 0 at 16 kHz, where samples pass through. `state` may be read and set back.

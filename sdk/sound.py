@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
+from sdk.recording import read_recording
 
 
 def open_sound(path: Path | str) -> Any:
@@ -25,9 +26,5 @@ def open_sound(path: Path | str) -> Any:
 
 
 def read_sound(path: Path | str) -> tuple[np.ndarray, int]:
-    """The whole file: float32 `(n, channels)`, and its rate in Hz. Raises what `open_sound` raises."""
-    with open_sound(path) as sound:
-        try:
-            return sound.read(dtype="float32", always_2d=True), int(sound.samplerate)
-        except (RuntimeError, OSError) as error:
-            raise AudioError(f"{path}: damaged ({error}); give a sound file that plays to its end") from error
+    """The whole file: float32 `(n, channels)`, and its rate in Hz. Raises what `open_recording` raises."""
+    return read_recording(path)

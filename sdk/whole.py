@@ -1,8 +1,9 @@
-"""Whole or not at all: a file that appears only when it is complete."""
+"""Whole or not at all: a file that appears only when it is complete. A pipe or a device stays what it is."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,17 +16,36 @@ from sdk.errors import TinyfaceError
 def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterator[BinaryIO]:
     """A binary file that appears under `path` only when the block ends well (temp file, fsync, rename).
 
+    A link is followed: what it points to is replaced, it stays. A pipe, device or socket is written into as bytes come.
     Raises `error` when the disk is full or not writable; what stood under `path` before is then untouched.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.part"
+    temporary: Path | None = None
     try:
+        if _is_stream(path):
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        # a short name: that of `path` may be as long as names can be
+        temporary = path.parent / f".{os.getpid()}.{os.urandom(4).hex()}.part"
         with temporary.open("wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
+    except BrokenPipeError:
+        raise  # who read us went away; that is no failure of the disk
     except OSError as failure:
         raise error(f"cannot write {path}: {failure.strerror or failure}; nothing was changed") from failure
     finally:
-        with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
-            temporary.unlink()
+        if temporary is not None:
+            with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
+                temporary.unlink()
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)

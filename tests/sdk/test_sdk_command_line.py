@@ -42,7 +42,9 @@ def test_animate(
     import soundfile
 
     out = tmp_path / f"frames.{suffix}"
-    assert main(["animate", str(sealed["executorch"]), str(speech), "--out", str(out), "--fps", "25"]) == 0
+    assert (
+        main(["animate", str(sealed["executorch"]), str(speech), "--out", str(out), "--fps", "25", "--rest", "0"]) == 0
+    )
     assert "38 frames at 25 fps from 1.50 s" in capsys.readouterr().out
     wanted = sdk.predict(sealed["executorch"], soundfile.read(speech)[0], 44100, fps=25)
     if suffix == "csv":

@@ -1,0 +1,192 @@
+"""`tinyface live`: a microphone, a recording or a pipe, to engines, VTuber tools, Maya, pages, files, as it happens."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import threading
+from typing import Any
+
+from sdk.cli.shared import Renamed, add_face_options, performance_of, split_model
+from sdk.command import say
+from sdk.engines import open_engine
+from sdk.errors import ConfigError
+from sdk.live.conductor import Conductor, summary
+from sdk.live.meter import Meter
+from sdk.live.microphone import Microphone
+from sdk.live.player import Player
+from sdk.live.sinks import PORTS, Sink, open_sink
+from sdk.live.sources import BLOCK_S, Piped, Recording, Source
+from sdk.performance import Performance
+from sdk.rig import Frame
+
+_INFERENCE_MS = 5.0  # what a frame may take to compute here, on top of what it waits for
+_LONGEST_DELAY_MS = 5000.0
+_EXAMPLES = """examples:
+  tinyface live --mic --to livelink://127.0.0.1:11111/Anna          the system's microphone to Unreal
+  tinyface live --mic "USB" --to vmc://127.0.0.1 --to csv:take.csv  by a part of its name; and kept
+  tinyface live --mic --to vmc://127.0.0.1:39539?names=vrm0         a VRM 0 model without Perfect Sync
+  tinyface live --wav speech.wav --play --delay auto --to ws://     heard in time with the mouth on a page
+  tts | tinyface live - --rate 24000 --to maya://127.0.0.1:7001     samples on stdin (s16le; or a wav)
+  kill -USR1 PID                                                    barge-in: forget what was heard, rest, go on
+"""
+
+
+def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The subcommand's options."""
+    parser = commands.add_parser(
+        "live", help="animate sound as it happens", epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="tinyface live [MODEL] (--mic [DEVICE] | --wav FILE | -) --to WHERE [--to WHERE ...] [options]",
+    )  # fmt: skip
+    parser.add_argument("words", nargs="*", metavar="[MODEL] [-]", help="the artefact; - hears stdin")
+    sound = parser.add_argument_group("the sound")
+    sound.add_argument(
+        "--mic", nargs="?", const="", metavar="DEVICE", help="a microphone, by number or part of its name"
+    )
+    sound.add_argument("--wav", metavar="FILE", help="a recording at its own pace")
+    sound.add_argument("--loop", action="store_true", help="play the recording again and again")
+    sound.add_argument("--rate", type=int, metavar="HZ", help="of stdin (16000) or the microphone (its own)")
+    sound.add_argument("--stdin-channels", type=int, default=1, metavar="N", help="of samples on stdin (1)")
+    sound.add_argument("--format", choices=("s16le", "f32le"), default="s16le", help="of samples on stdin")
+    sound.add_argument("--play", nargs="?", const="", metavar="DEVICE", help="play what is heard, held back by --delay")
+    sound.add_argument(
+        "--delay", default="auto", metavar="auto|MS", help="holds sound and face back; auto: what the face needs"
+    )
+    sound.add_argument("--for", type=float, dest="seconds", metavar="S", help="stop after so many seconds")
+    where = ", ".join(f"{scheme}://HOST:{port}" for scheme, port in PORTS.items())
+    parser.add_argument(
+        "--to",
+        action="append",
+        required=True,
+        metavar="WHERE",
+        help=f"{where}, csv, jsonl, csv:FILE, - ; several at once",
+    )
+    parser.add_argument("--stats", action="store_true", help="at the end, counters as JSON on stderr")
+    parser.add_argument("--quiet", action="store_true", help="no level meter")
+    add_face_options(parser)
+
+
+def run_live(options: argparse.Namespace) -> None:
+    """Until the sound ends, or Ctrl-C. Raises what the message should say."""
+    model, words = split_model(options.words, options.model)
+    engine = open_engine(model)
+    source = _source(options, words)
+    act = performance_of(options, engine, source.rate_hz)
+    latency = act.predictor.latency_at(max(1, int(source.rate_hz * BLOCK_S)), _INFERENCE_MS)
+    delay_ms = _delay_ms(options.delay, latency.total_ms)
+    renamed = Renamed(options.names, act.layout)
+    with contextlib.ExitStack() as opened:
+        sinks = []
+        for where in options.to:
+            sinks.append(_Named(open_sink(where, renamed.layout, act.clock.fps), renamed))
+            opened.callback(sinks[-1].close)
+        player = _player(options, source, delay_ms)
+        if player:
+            player.start()
+            opened.callback(player.stop)
+        opened.callback(source.stop)
+        meter = Meter(options.quiet)
+        conductor = Conductor(source, act, sinks, max(delay_ms, latency.total_ms), player, meter.show)
+        _listen(conductor, options.seconds)
+        if not options.quiet:
+            behind = f"the face is {latency.total_ms:.0f} ms behind the sound"
+            say(f"{source.name}, {source.rate_hz} Hz -> {', '.join(options.to)}; {behind}")
+        _conduct(conductor)
+        meter.end()
+        _report(conductor, act, options.stats)
+
+
+def _conduct(conductor: Conductor) -> None:
+    try:
+        conductor.run()
+    except KeyboardInterrupt:  # how live sound usually ends
+        conductor.stop()
+
+
+def _report(conductor: Conductor, act: Performance, as_json: bool) -> None:
+    facts = summary(conductor)
+    if as_json:
+        say(json.dumps(facts))
+    else:
+        troubles = {name: facts[name] for name in ("dropped", "overruns", "underruns", "lost", "stalls") if facts[name]}
+        said = "; ".join(f"{name} {count}" for name, count in troubles.items()) or "nothing lost"
+        say(
+            f"{facts['frames']} frames at {float(act.clock.fps):.5g} fps from {facts['heard_s']:.1f} s of sound: {said}"
+        )
+
+
+def _source(options: argparse.Namespace, words: list[str]) -> Source:
+    """The one that was asked for. Raises `ConfigError` for none or several, and what opening it raises."""
+    asked = [options.mic is not None, options.wav is not None, words == ["-"]]
+    if sum(asked) != 1 or (words and words != ["-"]):
+        raise ConfigError("give one of --mic [DEVICE], --wav FILE or - (stdin)")
+    if options.mic is not None:
+        microphone = Microphone(options.mic or None, options.rate)
+        microphone.start()  # its rate is only known now
+        return _Started(microphone)
+    if options.wav is not None:
+        return Recording(options.wav, options.channel, options.loop)
+    return Piped(options.rate or 16000, options.stdin_channels, options.format)
+
+
+def _delay_ms(word: str, needed_ms: float) -> float:
+    if word == "auto":
+        return needed_ms
+    try:
+        delay = float(word.removesuffix("ms"))
+    except ValueError:
+        raise ConfigError(f"--delay {word!r}: give auto or milliseconds") from None
+    if not 0 <= delay <= _LONGEST_DELAY_MS:
+        raise ConfigError(f"--delay {word!r}: give 0 to {_LONGEST_DELAY_MS:g} ms")
+    return delay
+
+
+def _player(options: argparse.Namespace, source: Source, delay_ms: float) -> Player | None:
+    if options.play is None:
+        return None
+    player = Player(source.rate_hz, delay_ms, options.play or None)
+    if isinstance(source, Recording):
+        source.card = player.time_of
+    return player
+
+
+def _listen(conductor: Conductor, seconds: float | None) -> None:
+    """SIGUSR1 is barge-in, where the system has it; a timer ends what was given a time."""
+    if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, lambda *_: conductor.reset())
+    if seconds is not None:
+        timer = threading.Timer(seconds, conductor.stop)
+        timer.daemon = True
+        timer.start()
+
+
+class _Named:
+    """A sink that gets frames by other names."""
+
+    def __init__(self, sink: Sink, renamed: Renamed) -> None:
+        self._sink, self._renamed = sink, renamed
+
+    def send(self, frame: Frame) -> None:
+        self._sink.send(self._renamed.frame(frame))
+
+    def close(self) -> None:
+        self._sink.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sink, name)
+
+
+class _Started:
+    """A source that runs already: its `start` does nothing more."""
+
+    def __init__(self, source: Microphone) -> None:
+        self._source = source
+
+    def start(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)

@@ -1,0 +1,240 @@
+"""Keeps time: sound in, each frame out at its moment, to every sink. One thread, one loop, counters of what went wrong.
+
+A frame at sample s is due when the source's clock shows s plus the promised latency: so frames leave evenly although
+sound comes in lumps and inference in hops. A frame that is late by more than its successor's moment is dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import AudioError
+from sdk.live.player import Player
+from sdk.live.sinks import Sink
+from sdk.live.sources import Source
+from sdk.performance import Performance
+from sdk.rig import Frame
+
+_TICK_S = 0.005
+_STALLED_S = 0.15  # no sound for so long: the take is over, the face comes to rest
+_REPORT_S = 0.25
+_MOST_BEHIND = 64  # blocks heard at once, so that a machine too slow for speech still shows something
+
+
+@dataclass
+class Counters:
+    """What happened so far; `late_ms` holds how late the last frames left against their moments."""
+
+    frames: int = 0
+    dropped: int = 0
+    takes: int = 1
+    stalls: int = 0
+    heard_s: float = 0.0
+    level_db: float = -96.0
+    late_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1 << 16))
+
+    def percentiles(self) -> tuple[float, float]:
+        """p50 and p99 of how late frames left, ms."""
+        if not self.late_ms:
+            return 0.0, 0.0
+        p50, p99 = np.percentile(self.late_ms, [50, 99])
+        return float(p50), float(p99)
+
+
+class Conductor:
+    """`run` until the source ends, or `stop` is called (from any thread); `reset` begins a new take (barge-in)."""
+
+    def __init__(
+        self,
+        source: Source,
+        show: Performance,
+        sinks: Sequence[Sink],
+        delay_ms: float,
+        player: Player | None = None,
+        report: Callable[[Conductor], None] | None = None,
+    ) -> None:
+        self.source, self.show, self.sinks, self.player = source, show, list(sinks), player
+        self.delay_s, self.counters = delay_ms / 1000, Counters()
+        self._report, self._reported = report, 0.0
+        self._due: deque[tuple[float, Frame]] = deque()
+        self._first, self._next_index = 0, 0  # frames of earlier takes; the next of this one
+        self._take_start, self._read = 0, 0  # in the source's samples
+        self._shown: Frame | None = None
+        self._left: np.ndarray | None = None  # what the take before left on the face, and since when
+        self._left_at = 0.0
+        self._generation = 0
+        self._resting = self._stopped = self._asked_reset = False
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def reset(self) -> None:
+        """Barge-in: what is on its way is not shown, the face comes to rest, the next sound begins a new take."""
+        self._asked_reset = True
+
+    def run(self) -> Counters:
+        """All of it. Sinks are left open."""
+        self.source.start()
+        self._heard_at = time.monotonic()
+        going = True
+        while going and not self._stopped:
+            until = time.monotonic() + _TICK_S
+            block = self.source.read(min(until, self._due[0][0]) if self._due else until)
+            for _ in range(_MOST_BEHIND):  # what has come meanwhile is heard first: only then is it known what is late
+                if block is None:
+                    break
+                self._hear(block)
+                if not len(block):
+                    break
+                block = self.source.read(time.monotonic())
+            if block is None:
+                self._queue(self.show.finish())
+                going = False
+            self._send_due(time.monotonic())
+            self._watch()
+        self._drain()
+        return self.counters
+
+    def _hear(self, block: np.ndarray) -> None:
+        now = time.monotonic()
+        generation = getattr(self.source, "generation", 0)
+        if generation != self._generation:
+            self._generation, self._read = generation, getattr(self.source, "position", self._read)
+            self._new_take(now)
+        elif self._asked_reset:
+            self._asked_reset = False
+            if forget := getattr(self.source, "forget", None):
+                self._read += forget()
+            self._read += len(block)
+            self._new_take(now)
+            return
+        if not len(block):
+            if now - self._heard_at > _STALLED_S and not self._resting and self._shown:
+                self.counters.stalls += 1
+                self._resting = True
+                self._queue(self.show.finish())
+            return
+        if self._resting:  # sound again after a pause that nobody fed
+            self._resting = False
+            self._new_take(now)
+        self._heard_at = now
+        if self.player:
+            self.player.push(block)
+        frames = self.show.push(block)
+        self._read += len(block)
+        self.counters.heard_s += len(block) / self.source.rate_hz
+        self.counters.level_db = 10 * np.log10(float(np.mean(np.square(block, dtype=np.float64))) + 1e-10)
+        self._queue(frames)
+
+    def _new_take(self, now: float) -> None:
+        """What waits is dropped; the sound to come is sample 0, and what is on the face fades under it."""
+        rate = self.show.predictor.rate_hz
+        if self.source.rate_hz != rate:
+            raise AudioError(f"{self.source.name} came back at {self.source.rate_hz} Hz, not {rate} Hz: start again")
+        if self.player:
+            self.player.forget()
+        self._rest(now)
+        self._first, self._next_index = self._first + self._next_index, 0
+        self._take_start = self._read
+        self.show.reset()
+        self.counters.takes += 1
+
+    def _rest(self, now: float) -> None:
+        """In place of what waits, the way from the face that is shown to rest, from now on."""
+        self._due.clear()
+        if self._shown is None:
+            return
+        self._left, self._left_at = self._shown.values - self.show.neutral, now
+        for step, frame in enumerate(self.show.settle(self._shown), 1):
+            self._next_index = max(self._next_index, self._shown.index - self._first + step)
+            self._due.append((now + step / float(self.show.clock.fps), self._numbered(frame, self._next_index)))
+            self._next_index += 1
+
+    def _numbered(self, frame: Frame, index: int) -> Frame:
+        """Frame `index` of this take, counted from the first frame of all."""
+        number = self._first + index
+        return replace(frame, index=number, sample=self.show.clock.sample(number))
+
+    def _queue(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            sample = self._take_start + frame.sample * self.source.rate_hz / SAMPLE_RATE_HZ
+            moment = self.source.time_of(sample) + self.delay_s
+            while self._due and self._due[-1][0] >= moment:  # the take before is still coming to rest
+                self._due.pop()
+            self._due.append((moment, self._numbered(self._faded(frame, moment), frame.index)))
+            self._next_index = max(self._next_index, frame.index + 1)
+
+    def _faded(self, frame: Frame, moment: float) -> Frame:
+        """A take's first frames, with what is left on the face from the take before."""
+        if self._left is None or not self.show.rest_s:
+            return frame
+        share = (moment - self._left_at) / self.show.rest_s
+        if share >= 1:
+            self._left = None
+            return frame
+        share = max(0.0, share)
+        rest = np.float32(1 - share * share * (3 - 2 * share))
+        return replace(frame, values=frame.layout.clamp(frame.values + rest * self._left))
+
+    def _send_due(self, now: float) -> None:
+        while self._due:
+            moment, frame = self._due[0]
+            if moment > now:
+                return
+            self._due.popleft()
+            if self._due and self._due[0][0] <= now:
+                self.counters.dropped += 1  # its successor is due already: who sees this one sees the past
+                continue
+            self.counters.late_ms.append((now - moment) * 1000)
+            self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
+        for sink in self.sinks:
+            sink.send(frame)
+        self._shown = frame
+        self.counters.frames += 1
+
+    def _drain(self) -> None:
+        """After the end: the frames that wait leave at their moments, unless stopped."""
+        while self._due and not self._stopped:
+            now = time.monotonic()
+            if self._due[0][0] > now:
+                time.sleep(min(self._due[0][0] - now, _TICK_S))
+            self._send_due(time.monotonic())
+            self._watch()
+        if self._report:
+            self._report(self)
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if self._report and now - self._reported > _REPORT_S:
+            self._reported = now
+            self._report(self)
+
+
+def summary(conductor: Conductor) -> dict[str, Any]:
+    """All counters as one object, for `--stats`."""
+    counters, (p50, p99) = conductor.counters, conductor.counters.percentiles()
+    return {
+        "source": conductor.source.name,
+        "rate_hz": conductor.source.rate_hz,
+        "heard_s": round(counters.heard_s, 3),
+        "frames": counters.frames,
+        "dropped": counters.dropped,
+        "takes": counters.takes,
+        "stalls": counters.stalls,
+        "left_late_ms": {"p50": round(p50, 3), "p99": round(p99, 3)},
+        "overruns": conductor.source.overruns,
+        "lost": conductor.source.lost,
+        "underruns": conductor.player.underruns if conductor.player else 0,
+        "card_ppm": round(float(getattr(conductor.source, "ppm", 0.0)), 1),
+        "delay_ms": round(conductor.delay_s * 1000, 2),
+        "sinks": {sink.name: {"sent": sink.sent, "failed": sink.failed} for sink in conductor.sinks},
+    }

@@ -1,0 +1,222 @@
+"""A microphone through PyAudio: the card's callback writes into a ring, and does nothing else.
+
+A device that goes away is looked for again by its name, once a second; when it is back a new take begins. PortAudio
+knows only the devices that were there when it was opened, so looking again means opening it anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sdk.errors import AudioError, EngineUnavailable
+from sdk.live.pace import CardClock
+from sdk.live.ring import Ring
+
+_BLOCK_S = 0.01
+_RING_S = 2.0
+_SILENT_S = 1.0  # a card that has not called back for so long is gone
+_AGAIN_S = 1.0
+_POLL_S = 0.002
+_RATES = (48000, 44100, 16000, 32000)
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device of PortAudio's list."""
+
+    index: int
+    name: str
+    host: str
+    inputs: int
+    outputs: int
+    rate_hz: int
+    default_input: bool
+    default_output: bool
+
+
+def pyaudio_module() -> Any:
+    """PyAudio. Raises `EngineUnavailable`, with what to install."""
+    try:
+        import pyaudio
+    except (ImportError, OSError) as error:
+        raise EngineUnavailable(
+            f"microphones and players need PyAudio ({error}): install PortAudio (Debian: portaudio19-dev), "
+            "then pip install 'tinyface[mic]'"
+        ) from error
+    return pyaudio
+
+
+def list_devices(port: Any) -> list[Device]:
+    """The devices of an opened `pyaudio.PyAudio`."""
+
+    def default(which: str) -> int:
+        try:
+            return int(getattr(port, f"get_default_{which}_device_info")()["index"])
+        except OSError:
+            return -1
+
+    first_in, first_out = default("input"), default("output")
+    found = []
+    for index in range(port.get_device_count()):
+        entry = port.get_device_info_by_index(index)
+        host = port.get_host_api_info_by_index(entry["hostApi"])["name"]
+        found.append(
+            Device(
+                index, str(entry["name"]), str(host), int(entry["maxInputChannels"]), int(entry["maxOutputChannels"]),
+                int(entry["defaultSampleRate"]), index == first_in, index == first_out,
+            )
+        )  # fmt: skip
+    return found
+
+
+def find_device(devices: list[Device], wanted: str | None, playing: bool = False) -> Device:
+    """By number, or by a part of the name in any case; None is the system's own. Raises `AudioError` naming them."""
+    able = [device for device in devices if (device.outputs if playing else device.inputs) > 0]
+    kind = "player" if playing else "microphone"
+    if not able:
+        raise AudioError(f"no {kind} here: the system lists {len(devices)} sound devices, none of which is one")
+    if wanted is None:
+        return next((d for d in able if (d.default_output if playing else d.default_input)), able[0])
+    if wanted.isdigit():
+        hits = [device for device in able if device.index == int(wanted)]
+    else:
+        exact = [device for device in able if device.name.lower() == wanted.lower()]
+        hits = exact or [device for device in able if wanted.lower() in device.name.lower()]
+    if not hits:
+        names = ", ".join(f"{device.index} {device.name!r}" for device in able)
+        raise AudioError(f"no {kind} {wanted!r}; there are: {names}")
+    return hits[0]
+
+
+class Microphone:
+    """See `Source`. Raises `EngineUnavailable` or `AudioError` at `start` where there is no such device.
+
+    lost: how often the device went away. generation: grows when it is back; a new take begins then.
+    """
+
+    def __init__(self, wanted: str | None = None, rate_hz: int | None = None) -> None:
+        self._wanted, self._asked = wanted, rate_hz
+        self._port: Any = None
+        self._stream: Any = None
+        self.overruns = self.lost = self.generation = 0
+        self.name, self.rate_hz = wanted or "microphone", rate_hz or _RATES[0]
+        self._ring, self._overrun, self.position = Ring(1, 1), 0, 0
+        self._clock = CardClock(self.rate_hz)
+        self._search: threading.Thread | None = None
+        self._stream_gone: Any = None
+        self._wanted_back, self._called = True, 0.0
+
+    def start(self) -> None:
+        self._open()
+
+    @property
+    def open(self) -> bool:
+        return self._stream is not None
+
+    def read(self, until: float) -> np.ndarray:
+        """What the card gave, waiting until then at most; nothing while the device is away."""
+        while not self._ring.waiting:
+            now = time.monotonic()
+            if self._stream is not None and now - self._called > _SILENT_S:
+                self._lose()
+            if now >= until:
+                break
+            time.sleep(_POLL_S)
+        ring = self._ring
+        if ring.overrun != self._overrun:  # sound is missing between what was read and what comes
+            self.overruns += ring.overrun - self._overrun
+            self._overrun = ring.overrun
+            self.generation += 1
+        self.position = ring.read_total + ring.overrun
+        return ring.read(int(self.rate_hz * _RING_S))
+
+    def time_of(self, sample: float) -> float:
+        return self._clock.time_of(sample) if self._clock.started else time.monotonic()
+
+    @property
+    def ppm(self) -> float:
+        return self._clock.ppm
+
+    def stop(self) -> None:
+        self._wanted_back = False
+        if self._search:
+            self._search.join(timeout=2 * _AGAIN_S)
+        self._close()
+
+    def _open(self) -> None:
+        pyaudio = pyaudio_module()
+        self._port = pyaudio.PyAudio()
+        try:
+            device = find_device(list_devices(self._port), self._wanted)
+            self._begin(pyaudio, device)
+        except BaseException:
+            self._close()
+            raise
+
+    def _begin(self, pyaudio: Any, device: Device) -> None:
+        """The first rate that the device takes; the callback runs from here on."""
+        why: Exception | None = None
+        rates = [self._asked] if self._asked else [*dict.fromkeys((device.rate_hz, *_RATES))]
+        for rate in rates:
+            if not 8000 <= rate <= 192000:
+                continue
+            ring, clock = Ring(int(rate * _RING_S), 1), CardClock(rate)
+
+            def callback(data: bytes, frames: int, _: Any, __: int, ring: Ring = ring, clock: CardClock = clock) -> Any:
+                now = time.monotonic()
+                ring.write(np.frombuffer(data, np.float32).reshape(-1, 1))
+                clock.arrived(ring.written + ring.overrun, now)
+                self._called = now
+                return None, pyaudio.paContinue
+
+            try:
+                self._called = time.monotonic()
+                stream = self._port.open(
+                    rate=rate, channels=1, format=pyaudio.paFloat32, input=True, input_device_index=device.index,
+                    frames_per_buffer=int(rate * _BLOCK_S), stream_callback=callback,
+                )  # fmt: skip
+            except (OSError, ValueError) as error:
+                why = error
+                continue
+            self._ring, self._clock, self._stream, self._overrun = ring, clock, stream, 0
+            self.rate_hz, self.name = rate, device.name
+            return
+        raise AudioError(f"microphone {device.name!r} does not open: {why}")
+
+    def _lose(self) -> None:
+        """The device is gone: close what is left of it, and look for it from another thread."""
+        self.lost += 1
+        self._stream_gone, self._stream, self._wanted_back = self._stream, None, True
+        self._search = threading.Thread(target=self._look, daemon=True)
+        self._search.start()
+
+    def _look(self) -> None:
+        self._close()
+        while self._wanted_back:
+            time.sleep(_AGAIN_S)
+            try:
+                self._open()
+            except (AudioError, OSError):
+                continue
+            # a driver may open a device that gives nothing: it is back when it calls
+            opened = time.monotonic()
+            while self._wanted_back and time.monotonic() - opened < _SILENT_S and not self._ring.written:
+                time.sleep(_POLL_S)
+            if self._ring.written:
+                self.generation += 1
+                return
+            self._close()
+
+    def _close(self) -> None:
+        stream, port = self._stream or self._stream_gone, self._port
+        self._stream = self._stream_gone = self._port = None
+        for ending in (stream and stream.close, port and port.terminate):
+            if ending:
+                with contextlib.suppress(OSError):  # it is gone already
+                    ending()

@@ -1,0 +1,208 @@
+"""Where frames go: sockets, pages, files and pipes. Nothing here waits for a receiver: what cannot go now is counted.
+
+livelink://HOST:PORT/SUBJECT   vmc://HOST:PORT?names=vrm0   maya://HOST:PORT/NODE   ws://HOST:PORT (pages connect)
+jsonl://HOST:PORT (UDP)        ovr://HOST:PORT              csv or jsonl (stdout)   csv:FILE   jsonl:FILE   - (jsonl)
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sdk.errors import ConfigError
+from sdk.plugins import load_plugin
+from sdk.protocols import livelink, maya, ovr, vmc
+from sdk.protocols.base import FrameProtocol, at, datagrams
+from sdk.rig import Frame, RigLayout
+
+PORTS = {"livelink": livelink.DEFAULT_PORT, "vmc": vmc.DEFAULT_PORT, "maya": maya.DEFAULT_PORT, "ovr": ovr.DEFAULT_PORT,
+         "ws": 8765, "jsonl": 11112}  # fmt: skip
+_AGAIN_S = 1.0
+
+
+class Sink(Protocol):
+    """What the conductor sends to. sent, failed: frames that went and that could not."""
+
+    name: str
+    sent: int
+    failed: int
+
+    def send(self, frame: Frame) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Address:
+    """One `--to`, read: scheme, host and port of a socket, or the path of a file (empty is stdout)."""
+
+    text: str
+    scheme: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Raises `ConfigError` for what is no place to send to."""
+        if text in ("-", "jsonl", "csv"):
+            return cls(text, "csv" if text == "csv" else "jsonl")
+        if match := re.fullmatch(r"(csv|jsonl):(?!//)(.+)", text):
+            return cls(text, match[1], path=match[2])
+        parts = urlsplit(text)
+        if parts.scheme not in PORTS or not text.startswith(f"{parts.scheme}://"):
+            schemes = ", ".join(f"{scheme}://" for scheme in PORTS)
+            raise ConfigError(
+                f"--to {text!r}: nowhere that is known; give {schemes}, csv, jsonl, csv:FILE, jsonl:FILE or -"
+            )
+        try:
+            port = parts.port or PORTS[parts.scheme]
+        except ValueError as error:
+            raise ConfigError(f"--to {text!r}: {error}") from None
+        options = tuple((key, values[-1]) for key, values in parse_qs(parts.query).items())
+        return cls(text, parts.scheme, parts.hostname or "127.0.0.1", port, unquote(parts.path.strip("/")), options)
+
+    def protocol(self) -> FrameProtocol:
+        """The bytes that are spoken there. Raises `ConfigError` for options it does not know."""
+        options = dict(self.options)
+        made: FrameProtocol
+        if self.scheme == "livelink":
+            made = livelink.LiveLinkUdp(self.path or "tinyface", options.pop("device", ""))
+        elif self.scheme == "vmc":
+            made = vmc.Vmc(options.pop("names", "perfect"))
+        elif self.scheme == "maya":
+            made = maya.MayaLines(self.path)
+        else:
+            made = load_plugin("sdk.protocols", "jsonl" if self.scheme == "ws" else self.scheme, "PROTOCOL")
+        if options:
+            raise ConfigError(f"--to {self.text!r}: no option {', '.join(options)}")
+        return made
+
+
+def open_sink(text: str, layout: RigLayout, fps: Fraction) -> Sink:
+    """A place to send frames of `layout` to. Raises `ConfigError`, `RigError`, or `EngineUnavailable` for ws."""
+    address = Address.parse(text)
+    protocol = at(address.protocol(), fps)
+    header = protocol.header(layout, fps)
+    if not address.host:
+        return Stream(address, protocol, layout, header)
+    if address.scheme == "maya":
+        return Line(address, protocol, layout, header)
+    if address.scheme == "ws":
+        from sdk.live.pages import Pages
+
+        return Pages(address.host, address.port, protocol, layout, header)
+    return Packets(address, protocol, layout)
+
+
+class Stream:
+    """A file or stdout, written as frames come."""
+
+    def __init__(self, address: Address, protocol: FrameProtocol, layout: RigLayout, header: bytes) -> None:
+        self.name, self.sent, self.failed = address.text, 0, 0
+        self._protocol, self._layout, self._own = protocol, layout, bool(address.path)
+        try:
+            self._stream: BinaryIO = Path(address.path).open("wb") if address.path else sys.stdout.buffer  # noqa: SIM115
+        except OSError as error:
+            raise ConfigError(f"cannot write {address.path}: {error.strerror or error}") from error
+        self._stream.write(header)
+
+    def send(self, frame: Frame) -> None:
+        self._stream.write(self._protocol.encode(frame, self._layout))
+        self._stream.flush()
+        self.sent += 1
+
+    def close(self) -> None:
+        self._stream.flush()
+        if self._own:
+            self._stream.close()
+
+
+class Packets:
+    """UDP: each frame its datagrams, to whoever listens."""
+
+    def __init__(self, address: Address, protocol: FrameProtocol, layout: RigLayout) -> None:
+        self.name, self.sent, self.failed = address.text, 0, 0
+        self._protocol, self._layout = protocol, layout
+        try:
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
+        except OSError as error:
+            raise ConfigError(f"--to {address.text!r}: no host {address.host!r} ({error.strerror or error})") from error
+        self._to: Any = found[4]
+        self._socket = socket.socket(found[0], socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def send(self, frame: Frame) -> None:
+        try:
+            for packet in datagrams(self._protocol, frame, self._layout):
+                self._socket.sendto(packet, self._to)
+            self.sent += 1
+        except OSError:  # nobody there, or no room: the next frame says more than this one
+            self.failed += 1
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Line:
+    """TCP: lines to one receiver, which may come later, go, and come again; lines go whole or not at all."""
+
+    def __init__(self, address: Address, protocol: FrameProtocol, layout: RigLayout, header: bytes) -> None:
+        self.name, self.sent, self.failed = address.text, 0, 0
+        self._protocol, self._layout, self._header = protocol, layout, header
+        self._to, self._try_at = (address.host, address.port), 0.0
+        self._socket: socket.socket | None = None
+        self._reached: socket.socket | None = None
+        self._rest = b""  # of a line that found no room
+
+    def send(self, frame: Frame) -> None:
+        opened = self._socket or self._connect()
+        if opened is None:
+            self.failed += 1
+            return
+        try:
+            if self._rest:
+                self._rest = self._rest[opened.send(self._rest) :]
+            if self._rest:
+                self.failed += 1
+                return
+            line = self._protocol.encode(frame, self._layout)
+            self._rest = line[opened.send(line) :]
+            self.sent += 1
+        except BlockingIOError:
+            self.failed += 1
+        except OSError:
+            self.failed += 1
+            self.close()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._rest = None, b""
+
+    def _connect(self) -> socket.socket | None:
+        """The receiver, once another thread has reached it; a try a second, and nothing waits for it."""
+        now = time.monotonic()
+        if now >= self._try_at:
+            self._try_at = now + _AGAIN_S
+            threading.Thread(target=self._reach, daemon=True).start()
+        self._socket, self._reached = self._reached, None
+        return self._socket
+
+    def _reach(self) -> None:
+        try:
+            opened = socket.create_connection(self._to, timeout=_AGAIN_S / 2)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.sendall(self._header)
+            opened.setblocking(False)
+        except OSError:
+            return
+        self._reached = opened

@@ -1,0 +1,183 @@
+"""Where live sound comes from: a recording played at its own pace, samples on stdin, a microphone (`microphone.py`).
+
+A source is read by one thread: `read(until)` gives the samples that came, waiting for them until then at most.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+
+from sdk.errors import AudioError
+from sdk.live.ring import Ring
+from sdk.recording import Again, one_channel, read_recording, show
+from sdk.wav import WavStream
+
+BLOCK_S = 0.01
+_RING_S = 4.0
+_POLL_S = 0.002
+_AHEAD_S = 0.1  # how much of a fast pipe is heard before its time
+
+
+class Source(Protocol):
+    """What the conductor reads from."""
+
+    rate_hz: int
+    name: str
+
+    @property
+    def overruns(self) -> int:
+        """Samples that came and found no room."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How often the device went away."""
+        ...
+
+    def start(self) -> None: ...
+    def read(self, until: float) -> np.ndarray | None:
+        """Samples `(n,)` or `(n, channels)`, perhaps none yet; None when there will be no more."""
+        ...
+
+    def time_of(self, sample: float) -> float:
+        """When the source was or will be at `sample` of what `read` gave since `start`, in `time.monotonic`."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class Recording:
+    """A sound file as if it were spoken now: block by block, none before its time.
+
+    `heard`: how many samples a player has played; without one the computer's clock goes.
+    """
+
+    def __init__(self, path: Path | str, channel: int | None = None, loop: bool = False) -> None:
+        samples, self.rate_hz = read_recording(path)
+        self.name = show(path)
+        if not len(samples):
+            raise AudioError(f"{self.name}: holds no samples")
+        self.samples = one_channel(samples, channel, self.name)
+        self.overruns = self.lost = 0
+        self._loop, self._at, self._block = loop, 0, int(self.rate_hz * BLOCK_S)
+        self.card: Callable[[float], float] | None = None  # a player's clock: when it gets to a sample
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate_hz
+
+    def start(self) -> None:
+        self._began, self._at = time.monotonic(), 0
+
+    def read(self, until: float) -> np.ndarray | None:
+        if not self._loop and self._at >= len(self.samples):
+            return None
+        due = self.time_of(self._at + self._block)
+        if due > until:
+            _sleep_until(until)
+            return self.samples[:0]
+        _sleep_until(due)
+        place = self._at % len(self.samples)
+        block = self.samples[place : place + self._block]
+        self._at += len(block)
+        return block
+
+    def time_of(self, sample: float) -> float:
+        if self.card:
+            return self.card(sample)
+        return self._began + sample / self.rate_hz
+
+    def stop(self) -> None:
+        pass
+
+
+class Piped:
+    """Samples on stdin as they come: raw PCM (`rate_hz`, `channels`, `kind`), or a wav that says so itself.
+
+    The pipe is played at its rate: what comes faster waits, what comes later shifts all that follows.
+    """
+
+    def __init__(self, rate_hz: int, channels: int, kind: str, stream: BinaryIO | None = None) -> None:
+        self._stream = stream or sys.stdin.buffer
+        self.rate_hz, self.channels, self.name = rate_hz, channels, "stdin"
+        self._kind, self.lost, self._ended = kind, 0, False
+        self._first = self._stream.read(4)
+        self._wav = None
+        if self._first in (b"RIFF", b"RF64"):
+            self._wav = WavStream(Again(self._first, self._stream), "stdin")  # type: ignore[arg-type]
+            self.rate_hz, self.channels = self._wav.samplerate, self._wav.channels
+        elif not self._first:
+            raise AudioError("stdin: holds no samples")
+        self._ring = Ring(int(self.rate_hz * _RING_S), self.channels)
+        self._origin: float | None = None
+
+    @property
+    def overruns(self) -> int:
+        return self._ring.overrun
+
+    def start(self) -> None:
+        threading.Thread(target=self._pump, daemon=True).start()
+
+    def read(self, until: float) -> np.ndarray | None:
+        ahead = self._ring.read_total / self.rate_hz - _AHEAD_S
+        while not self._ring.waiting or (self._origin is not None and time.monotonic() < self._origin + ahead):
+            if self._ended and not self._ring.waiting:
+                return None
+            if time.monotonic() >= until:
+                return self._ring.read(0)
+            time.sleep(_POLL_S)
+        block = self._ring.read(int(self.rate_hz * BLOCK_S))
+        began = time.monotonic() - self._ring.read_total / self.rate_hz
+        self._origin = began if self._origin is None else max(self._origin, began)
+        return block
+
+    def forget(self) -> int:
+        """Leave out what waits; returns how many samples."""
+        return self._ring.skip()
+
+    def time_of(self, sample: float) -> float:
+        return (time.monotonic() if self._origin is None else self._origin) + sample / self.rate_hz
+
+    def stop(self) -> None:
+        pass
+
+    def _pump(self) -> None:
+        """stdin into the ring, waiting for room: a pipe that is faster than speech is held back, not dropped."""
+        try:
+            for block in self._wav.blocks(480) if self._wav else self._raw():
+                while len(block):
+                    taken = self._ring.write(block[: self._ring.room]) if self._ring.room else 0
+                    block = block[taken:]
+                    if len(block):
+                        time.sleep(_POLL_S)
+        finally:
+            self._ended = True
+
+    def _raw(self) -> Iterator[np.ndarray]:
+        dtype: np.dtype[Any] = np.dtype({"s16le": "<i2", "f32le": "<f4"}[self._kind])
+        width, pending, more = dtype.itemsize * self.channels, self._first, True
+        read = getattr(self._stream, "read1", self._stream.read)
+        while more:
+            data = read(4096)
+            more = bool(data)
+            pending += data
+            whole = len(pending) // width * width
+            values = np.frombuffer(pending[:whole], dtype).astype(np.float32)
+            if dtype.kind == "i":
+                values /= np.float32(32768)
+            if whole:
+                yield values.reshape(-1, self.channels)
+            pending = pending[whole:]
+
+
+def _sleep_until(moment: float) -> None:
+    left = moment - time.monotonic()
+    if left > 0:
+        time.sleep(left)

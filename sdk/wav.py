@@ -1,0 +1,107 @@
+"""RIFF WAVE as recorders and pipes leave it: read as it comes, its sizes not believed.
+
+A recorder that was cut off leaves a data size of 0, one that writes into a pipe 0xFFFFFFFF; both mean "until the end".
+RF64 and WAVE_FORMAT_EXTENSIBLE are understood; 8, 16, 24, 32 bit integers, 32 and 64 bit floats.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from sdk.errors import AudioError
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_UNTOLD = (0, 0xFFFFFFFF)
+
+
+class WavStream:
+    """An open WAVE: `samplerate`, `channels`, `frames` (None where the header does not tell), `blocks`.
+
+    Raises `AudioError` for what is no WAVE, or one in a coding that is not plain samples.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, length: int | None = None) -> None:
+        """`length`: bytes of the whole file, where it is one."""
+        self._stream, self._name = stream, name
+        self._read_total = 0
+        if self._exactly(4) not in (b"RIFF", b"RF64") or (self._exactly(4), self._exactly(4))[1] != b"WAVE":
+            raise AudioError(f"{name}: no RIFF WAVE")
+        kind = self._header()
+        self._dtype = kind
+        left = None if length is None else max(0, length - self._read_total)
+        told = None if self._size in _UNTOLD else self._size
+        self._bytes = min((size for size in (left, told) if size is not None), default=None)
+        width = self.channels * self._width
+        self.frames = None if self._bytes is None else self._bytes // width
+
+    def _header(self) -> str:
+        """Read chunks up to the samples; returns how they are coded."""
+        coding = 0
+        while True:
+            name, size = struct.unpack("<4sI", self._exactly(8))
+            if name == b"data":
+                self._size = size
+                break
+            body = self._exactly(size + size % 2)
+            if name == b"fmt ":
+                coding, self.channels, self.samplerate, _, _, bits = struct.unpack_from("<HHIIHH", body)
+                if coding == _EXTENSIBLE and len(body) >= 26:
+                    (coding,) = struct.unpack_from("<H", body, 24)
+                self._width = (bits + 7) // 8
+        kinds = {
+            (_PCM, 1): "u1",
+            (_PCM, 2): "<i2",
+            (_PCM, 3): "i3",
+            (_PCM, 4): "<i4",
+            (_FLOAT, 4): "<f4",
+            (_FLOAT, 8): "<f8",
+        }
+        if not coding or (coding, self._width) not in kinds or not self.channels or not self.samplerate:
+            raise AudioError(f"{self._name}: a WAVE of coding {coding}, which is not plain samples")
+        return kinds[coding, self._width]
+
+    def blocks(self, frames: int) -> Iterator[np.ndarray]:
+        """float32 `(n, channels)`, n at most `frames`, as they arrive, until the end; a torn last frame is left out."""
+        width, left = self.channels * self._width, self._bytes
+        pending = b""
+        while left is None or left > 0:
+            want = frames * width - len(pending)
+            data = self._stream.read(want if left is None else min(want, left))
+            if not data:
+                return
+            left = None if left is None else left - len(data)
+            pending += data
+            whole = len(pending) // width * width
+            if whole:
+                yield self._floats(pending[:whole])
+                pending = pending[whole:]
+
+    def _floats(self, data: bytes) -> np.ndarray:
+        if self._dtype == "i3":
+            raw = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            wide = np.zeros((len(raw), 4), np.uint8)
+            wide[:, 1:] = raw
+            values = wide.reshape(-1).view("<i4").astype(np.float32) / np.float32(2**31)
+        else:
+            raw = np.frombuffer(data, self._dtype)
+            values = raw.astype(np.float32)
+            if self._dtype == "u1":
+                values = (values - 128) / np.float32(128)
+            elif self._dtype[1] == "i":
+                values /= np.float32(2 ** (8 * self._width - 1))
+        return values.reshape(-1, self.channels)
+
+    def _exactly(self, count: int) -> bytes:
+        parts, need = [], count
+        while need:
+            data = self._stream.read(need)
+            if not data:
+                raise AudioError(f"{self._name}: ends within its header")
+            parts.append(data)
+            need -= len(data)
+        self._read_total += count
+        return b"".join(parts)

@@ -1,0 +1,301 @@
+"""Live: rings that lose nothing, clocks that follow the card, frames that leave in time, receivers that are real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sdk
+from sdk.__main__ import main
+from sdk.engines.eager import EagerEngine
+from sdk.errors import ConfigError
+from sdk.live.conductor import Conductor, summary
+from sdk.live.pace import CardClock
+from sdk.live.ring import Ring
+from sdk.live.sinks import Address, open_sink
+from sdk.live.sources import Piped, Recording
+from sdk.performance import Performance
+from sdk.rig import Frame, RigLayout
+from tests.sdk.test_recordings import tone, wav
+
+
+def test_a_ring_gives_what_was_put_in_across_threads() -> None:
+    ring, total = Ring(1000, 1), 60_000
+    data = np.arange(total, dtype=np.float32).reshape(-1, 1)
+    got: list[np.ndarray] = []
+
+    def write() -> None:
+        rng, at = np.random.default_rng(0), 0
+        while at < total:
+            at += ring.write(data[at : min(total, at + int(rng.integers(1, 900)), at + ring.room)])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while sum(map(len, got)) < total:
+        got.append(ring.read(337))
+    writer.join()
+    np.testing.assert_array_equal(np.concatenate(got), data)
+    assert ring.overrun == 0
+
+
+def test_a_full_ring_keeps_the_old_and_counts_the_new() -> None:
+    ring = Ring(10, 2)
+    assert ring.write(np.ones((7, 2), np.float32)) == 7
+    assert ring.write(np.full((7, 2), 2, np.float32)) == 3
+    assert (ring.overrun, ring.waiting, ring.room) == (4, 10, 0)
+    assert ring.read(100)[:, 0].tolist() == [1] * 7 + [2] * 3
+    assert ring.skip() == 0
+
+
+@pytest.mark.parametrize("ppm", [-120.0, 0.0, 80.0])
+def test_the_card_s_clock_is_followed_through_jitter(ppm: float) -> None:
+    """Ten minutes of blocks of a card that is off by `ppm`, each late by up to 15 ms, one in a hundred by 60."""
+    rng, rate = np.random.default_rng(1), 48000
+    clock, true = CardClock(rate), (1 + ppm * 1e-6) / rate
+    worst = 0.0
+    for block in range(1, 60_000):
+        late = float(rng.exponential(0.003)) + (0.06 if rng.random() < 0.01 else 0.0)
+        clock.arrived(block * 480, block * 480 * true + min(late, 0.075))
+        if block > 6000:
+            worst = max(worst, abs(clock.time_of(block * 480) - block * 480 * true))
+    assert worst < 0.004, "no drift, whatever the card's crystal"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("livelink://10.0.0.5:9/A%20B", ("livelink", "10.0.0.5", 9, "A B")),
+        ("vmc://h?names=vrm0", ("vmc", "h", 39539, "")),
+        ("maya://h:1/a:head", ("maya", "h", 1, "a:head")),
+        ("ws://", ("ws", "127.0.0.1", 8765, "")),
+        ("csv:a/b.csv", ("csv", "", 0, "a/b.csv")),
+        ("-", ("jsonl", "", 0, "")),
+    ],
+)
+def test_addresses(text: str, expected: tuple[str, str, int, str]) -> None:
+    address = Address.parse(text)
+    assert (address.scheme, address.host, address.port, address.path) == expected
+
+
+def test_addresses_that_are_none() -> None:
+    for text, words in (
+        ("http://x", "nowhere"),
+        ("x", "nowhere"),
+        ("vmc://h:99999", "ort"),
+        ("vmc://h?names=x", "expressions"),
+        ("vmc://h?a=1", "no option a"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            open_sink(text, RigLayout.arkit(), sdk.FrameClock.at(30).fps)
+
+
+@pytest.fixture
+def act(make_engine: Callable[..., EagerEngine]) -> Performance:
+    return Performance(sdk.FramePredictor(make_engine()), rest_s=0.2)
+
+
+class Kept:
+    """A sink that keeps what it gets, and when."""
+
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.times: list[float] = []
+        self.failed = 0
+
+    @property
+    def sent(self) -> int:
+        return len(self.frames)
+
+    def send(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self.times.append(time.monotonic())
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_recording_leaves_in_its_own_time(act: Performance, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(tone(1.0)))
+    kept, source = Kept(), Recording(tmp_path / "a.wav")
+    conductor = Conductor(source, act, [kept], 200.0)
+    conductor.run()
+    offline = Performance(sdk.FramePredictor(act.predictor.engine), rest_s=0.2)
+    wanted = offline.push(tone(1.0)) + offline.finish()
+    shown = {frame.index: frame.values for frame in kept.frames}
+    assert len(shown) + conductor.counters.dropped == len(wanted)
+    for frame in wanted:
+        if frame.index in shown:
+            np.testing.assert_allclose(shown[frame.index], frame.values, atol=1e-3)
+    due = [source.time_of(frame.sample) + 0.2 for frame in kept.frames]
+    assert min(np.subtract(kept.times, due)) > -0.001, "never before its moment"
+    assert np.median(np.subtract(kept.times, due)) < 0.03
+    facts = summary(conductor)
+    assert facts["sinks"]["kept"]["sent"] == facts["frames"] == len(kept.frames)
+
+
+def test_late_frames_are_dropped_and_counted(act: Performance, tmp_path: Path) -> None:
+    class Slow(Kept):
+        def send(self, frame: Frame) -> None:
+            super().send(frame)
+            if len(self.frames) == 5:
+                time.sleep(0.4)
+
+    (tmp_path / "a.wav").write_bytes(wav(tone(1.0)))
+    kept = Slow()
+    conductor = Conductor(Recording(tmp_path / "a.wav"), act, [kept], 60.0)
+    counters = conductor.run()
+    assert counters.dropped >= 8, "those of the pause are not caught up with"
+    assert counters.frames == len(kept.frames)
+    indices = [frame.index for frame in kept.frames]
+    assert indices == sorted(set(indices))
+
+
+def test_barge_in_rests_and_begins_again(act: Performance, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "a.wav").write_bytes(wav((rng.standard_normal(24000) * 0.2).clip(-1, 1).astype(np.float32)))
+    kept = Kept()
+    conductor = Conductor(Recording(tmp_path / "a.wav"), act, [kept], 60.0)
+    threading.Timer(0.7, conductor.reset).start()
+    counters = conductor.run()
+    assert counters.takes == 2
+    indices = [frame.index for frame in kept.frames]
+    assert indices == sorted(set(indices)), "numbers go on over the takes"
+    values = np.stack([frame.values for frame in kept.frames])
+    assert np.abs(np.diff(values, axis=0)).max() < 0.75
+    np.testing.assert_allclose(values[-1], act.neutral, atol=1e-6)
+
+
+def test_a_pipe_is_played_at_its_rate_and_its_pauses_rest_the_face(act: Performance) -> None:
+    import os
+
+    read, write = os.pipe()
+    rng = np.random.default_rng(4)
+    burst = (rng.standard_normal(8000) * 6000).clip(-32768, 32767).astype("<i2").tobytes()
+
+    def talk() -> None:
+        os.write(write, burst)
+        time.sleep(1.3)
+        os.write(write, burst)
+        os.close(write)
+
+    threading.Thread(target=talk).start()
+    kept = Kept()
+    with open(read, "rb", buffering=0) as stream:
+        source = Piped(16000, 1, "s16le", stream)
+        conductor = Conductor(source, act, [kept], 80.0)
+        counters = conductor.run()
+    assert counters.stalls == 1
+    assert counters.takes == 2
+    gaps = np.diff(kept.times)
+    longest = int(gaps.argmax())
+    np.testing.assert_allclose(kept.frames[longest].values, act.neutral, atol=1e-6)
+    assert kept.times[-1] - kept.times[0] > 1.5, "a fast pipe is not a fast face"
+    assert counters.heard_s == pytest.approx(1.0, abs=0.01)
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_several_receivers_at_once(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command itself, to a UDP socket, a TCP server, a WebSocket page and a file."""
+    websockets = pytest.importorskip("websockets.asyncio.client", reason="a page needs a WebSocket client")
+    (tmp_path / "a.wav").write_bytes(wav(tone(1.5)))
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    udp.settimeout(5)
+    tcp = socket.create_server(("127.0.0.1", 0))
+    page_port = free_port(socket.SOCK_STREAM)
+    lines: list[str] = []
+    messages: list[str] = []
+
+    def hear_maya() -> None:
+        opened, _ = tcp.accept()
+        with opened, opened.makefile("r") as stream:
+            lines.extend(stream)
+
+    async def see_page() -> None:
+        for _ in range(100):
+            try:
+                async with websockets.connect(f"ws://127.0.0.1:{page_port}") as page:
+                    async for message in page:
+                        messages.append(message)
+                return
+            except OSError:
+                await asyncio.sleep(0.05)
+
+    others = [threading.Thread(target=hear_maya), threading.Thread(target=lambda: asyncio.run(see_page()))]
+    for other in others:
+        other.start()
+    to = [f"jsonl://127.0.0.1:{udp.getsockname()[1]}", f"maya://127.0.0.1:{tcp.getsockname()[1]}",
+          f"ws://127.0.0.1:{page_port}", f"jsonl:{tmp_path / 'kept.jsonl'}"]  # fmt: skip
+    command = ["live", str(sealed["torchscript"]), "--wav", str(tmp_path / "a.wav"), "--stats", "--quiet"]
+    assert main([*command, *(word for where in to for word in ("--to", where))]) == 0
+    for other in others:
+        other.join(5)
+    facts = json.loads(capsys.readouterr().err.splitlines()[-1])
+    kept = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text().splitlines()[1:]]
+    assert len(kept) == facts["frames"] > 30
+    udp.setblocking(False)
+    packets = []
+    while len(packets) < facts["frames"]:
+        packets.append(json.loads(udp.recv(65536)))
+    assert packets == kept
+    assert lines[0].startswith("tinyface rig 30 1 jawOpen")
+    assert len(lines) - 1 == facts["sinks"][to[1]]["sent"] > 20
+    assert json.loads(messages[0])["format"] == "tinyface.frames"
+    assert json.loads(messages[-1]) == kept[-1]
+    assert len(messages) > 20
+
+
+def test_live_mistakes_end_in_one_line(
+    sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(tone()))
+    model, sound = str(sealed["torchscript"]), ["--wav", str(tmp_path / "a.wav")]
+    for arguments, words in [
+        ([model, "--to", "csv"], "give one of --mic"),
+        ([model, *sound, "-", "--to", "csv"], "give one of --mic"),
+        ([model, *sound, "--to", "ftp://x"], "nowhere that is known"),
+        ([model, *sound, "--to", "csv", "--delay", "soon"], "give auto or milliseconds"),
+        ([model, *sound, "--to", "csv", "--rest", "soon"], "'soon' is no time"),
+        ([model, *sound, "--to", f"csv:{tmp_path}/no/a.csv"], "cannot write"),
+        ([str(tmp_path / "no.pte"), *sound, "--to", "csv"], "cannot read"),
+    ]:
+        assert main(["live", *arguments]) == 2, arguments
+        said = capsys.readouterr().err
+        assert said.startswith("error: ")
+        assert words in said
+        assert said.count("\n") == 1
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("animate", "live"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        said = capsys.readouterr().out
+        assert f"tinyface {command}" in said
+        assert "examples:" in said
+
+
+def test_no_artefact_says_where_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINYFACE_MODEL", raising=False)
+    assert main(["animate", "a.wav", "--out", "a.csv"]) == 2
+    assert "python -m export.build" in capsys.readouterr().err
+    assert sys.modules["sdk.live.sinks"]

@@ -1,0 +1,105 @@
+"""What a director may ask for: strength, channels, rest, life; lips that met still meet, the mouth is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sdk
+from sdk.engines.eager import EagerEngine
+from sdk.errors import ConfigError
+from sdk.face import CLOSED_CM, Face
+from sdk.life import Life
+from sdk.performance import Performance
+from sdk.rig import ARKIT_52, Frame, RigLayout
+from sdk.shaping import Shaping
+
+ARKIT = RigLayout.arkit()
+
+
+def test_strength_moves_away_from_rest_and_keeps_lips_shut() -> None:
+    face, rng = Face.default(), np.random.default_rng(1)
+    values = rng.random((500, 52)).astype(np.float32) * 0.3
+    values[:, 18] = values[:, 17]  # mouthClose undoes the jaw
+    gap = face.lip_gap_cm(values, ARKIT)
+    shut = values[gap <= CLOSED_CM / 1.3]
+    assert len(shut) > 10
+    for strength in (0.5, 1.3):
+        out = Shaping.of(ARKIT, strength).values(shut)
+        np.testing.assert_allclose(out, np.clip(strength * shut, 0, 1), atol=1e-6)
+        assert face.lip_gap_cm(out, ARKIT).max() <= CLOSED_CM + 1e-4
+    assert not Shaping.of(ARKIT, 0).values(values).any()
+    with pytest.raises(ConfigError, match="strength 9"):
+        Shaping.of(ARKIT, 9)
+
+
+def test_a_file_of_channels(tmp_path: Path) -> None:
+    path = tmp_path / "channels.txt"
+    path.write_text("# mine\njawOpen 2\nmouthSmile* 1 0.1\nbrowInnerUp 0.5 0 0 0.2  # calm\n")
+    shaping = Shaping.of(ARKIT, 1.0, path)
+    out = dict(zip(ARKIT_52, shaping.values(np.full(52, 0.45, np.float32)).tolist(), strict=True))
+    assert out["jawOpen"] == pytest.approx(0.9)
+    assert (out["mouthSmileLeft"], out["mouthSmileRight"]) == (pytest.approx(0.55), pytest.approx(0.55))
+    assert out["browInnerUp"] == pytest.approx(0.2)
+    assert out["tongueOut"] == pytest.approx(0.45)
+    path.write_text("jawOpen\nnose 1\njawOpen 1 2 3\njawOpen 1 0 1 0\n")
+    with pytest.raises(
+        ConfigError, match=r"line 1: expected.*line 2: no channel 'nose'.*line 3: expected.*line 4: low 1"
+    ):
+        Shaping.of(ARKIT, 1.0, path)
+
+
+@pytest.mark.parametrize("fps", ["24", "29.97", "30", "60"])
+def test_a_take_cut_in_mid_vowel_closes_within_the_rest(make_engine: Callable[..., EagerEngine], fps: str) -> None:
+    engine = make_engine()
+    loud = np.random.default_rng(2).standard_normal(16000).astype(np.float32) * 0.3
+    plain = sdk.predict(engine, loud, fps=fps)
+    act = Performance(sdk.FramePredictor(engine, fps=fps), rest_s=0.3)
+    frames = act.push(loud) + act.finish()
+    tail = frames[len(plain) :]
+    np.testing.assert_array_equal([f.values for f in frames[: len(plain)]], [f.values for f in plain])
+    assert np.abs(plain[-1].values).max() > 0.1, "cut with the mouth open"
+    np.testing.assert_allclose(tail[-1].values, 0, atol=1e-6)
+    assert (tail[-1].sample - plain[-1].sample) / 16000 <= 0.3
+    openness = np.array([f.values.max() for f in [plain[-1], *tail]])
+    assert (np.diff(openness) <= 1e-6).all(), "never opens again on the way"
+    assert [f.index for f in frames] == list(range(len(frames)))
+    assert act.settle() == [], "at rest already"
+    with pytest.raises(ConfigError, match="a rest of 11 s"):
+        Performance(sdk.FramePredictor(engine), rest_s=11)
+
+
+def _lived(seed: int, seconds: int, start: int = 0) -> list[Frame]:
+    life = Life(ARKIT, seed)
+    rng = np.random.default_rng(5)
+    still = np.full(52, 0.2, np.float32)
+    for second in range(seconds):
+        loud = 0.3 if second % 2 else 0.001
+        life.hear(rng.standard_normal(16000) * loud, 16000, float(second))
+    return [life.frame(Frame(k, k * 16000 // 30, still, ARKIT)) for k in range(start, seconds * 30)]
+
+
+def test_life_blinks_glances_and_never_touches_the_mouth() -> None:
+    frames = _lived(7, 60)
+    values = np.stack([frame.values for frame in frames])
+    for place, name in enumerate(ARKIT_52):
+        if name.startswith(("mouth", "jaw", "cheek", "tongue", "nose")):
+            assert (values[:, place] == np.float32(0.2)).all(), name
+    lids = values[:, ARKIT_52.index("eyeBlinkLeft")]
+    blinks = int(((lids[1:] > 0.6) & (lids[:-1] <= 0.6)).sum())
+    assert 8 <= blinks <= 30, "about one every four seconds"
+    np.testing.assert_array_equal(lids, values[:, ARKIT_52.index("eyeBlinkRight")])
+    assert len(np.unique(values[:, ARKIT_52.index("eyeLookUpLeft")])) > 10
+    brow = values[:, ARKIT_52.index("browInnerUp")]
+    assert brow.max() > 0.24, "a voice that rises lifts the brow"
+    assert values.max() <= 1
+    assert values.min() >= 0
+    again = np.stack([frame.values for frame in _lived(7, 60)])
+    np.testing.assert_array_equal(values, again)
+    assert np.abs(values - np.stack([frame.values for frame in _lived(8, 60)])).max() > 0.1
+    later = np.stack([frame.values for frame in _lived(7, 60, start=900)])
+    lid = ARKIT_52.index("eyeBlinkLeft")
+    np.testing.assert_array_equal(later[:, lid], values[900:, lid])

@@ -1,0 +1,204 @@
+"""Recordings as people have them, each read to the right samples, or refused in one sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdk.__main__ import main
+from sdk.errors import AudioError
+from sdk.recording import PhaseWatch, open_recording, read_recording
+
+ROOT = Path(__file__).parents[2]
+RATE = 16000
+
+
+def tone(seconds: float = 0.5, rate: int = RATE) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * 220 * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+def wav(
+    samples: np.ndarray, rate: int = RATE, told: int | None = None, coding: str = "<i2", chunks: bytes = b""
+) -> bytes:
+    """RIFF by hand: `told` is the data size in the header, `coding` how samples are written, `chunks` come before."""
+    rows = samples.reshape(len(samples), -1)
+    kind, scale = {
+        "<i2": (1, 32767),
+        "<i4": (1, 2**31 - 1),
+        "<f4": (3, 1),
+        "<f8": (3, 1),
+        "i3": (1, 2**23 - 1),
+        "u1": (1, 127),
+    }[coding]
+    if coding == "i3":
+        data = (rows * scale).round().astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    elif coding == "u1":
+        data = ((rows * scale).round() + 128).astype(np.uint8).tobytes()
+    else:
+        data = (rows * scale).astype(coding).tobytes()
+    width = {"i3": 3, "u1": 1}.get(coding) or np.dtype(coding).itemsize
+    step = width * rows.shape[1]
+    form = struct.pack("<HHIIHH", kind, rows.shape[1], rate, rate * step, step, width * 8)
+    size = len(data) if told is None else told
+    body = b"WAVE" + b"fmt " + struct.pack("<I", len(form)) + form + chunks + b"data" + struct.pack("<I", size) + data
+    return b"RIFF" + struct.pack("<I", min(len(body), 0xFFFFFFFF)) + body
+
+
+@pytest.mark.parametrize("told", [None, 0, 0xFFFFFFFF, 10**9])
+def test_a_header_s_sizes_are_not_believed(tmp_path: Path, told: int | None) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes(wav(tone(), told=told))
+    samples, rate = read_recording(path)
+    assert rate == RATE
+    np.testing.assert_allclose(samples[:, 0], tone(), atol=2e-4)
+
+
+@pytest.mark.parametrize("coding", ["<i2", "<i4", "<f4", "<f8", "i3", "u1"])
+def test_plain_codings_are_those_of_soundfile(tmp_path: Path, coding: str) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="soundfile judges our wav reader")
+    path = tmp_path / "a.wav"
+    stereo = np.stack([tone(), -0.5 * tone()], axis=1)
+    path.write_bytes(wav(stereo, coding=coding, chunks=b"LIST" + struct.pack("<I", 3) + b"abc\0"))
+    samples, _ = read_recording(path)
+    theirs, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    np.testing.assert_allclose(samples, theirs, atol=1e-7)
+
+
+def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(wav(tone(), told=0xFFFFFFFF)))
+    writer.start()
+    samples, _ = read_recording(pipe)
+    writer.join()
+    np.testing.assert_allclose(samples[:, 0], tone(), atol=2e-4)
+
+
+def test_torn_and_foreign_files_are_explained(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    for data, words in (
+        (b"", "a.wav"), (b"RIFF", "readable|header"), (wav(tone())[:30], "readable|header"),
+        (b"not a sound at all", "not readable as sound"),
+    ):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(AudioError, match=words):
+            read_recording(path)
+    path.write_bytes(wav(tone())[:-1])
+    assert len(read_recording(path)[0]) == len(tone()) - 1, "half a sample is none"
+
+
+def test_names_that_are_no_utf8_and_as_long_as_names_can_be(sealed: dict[str, Path], tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/na\xefve.wav"))
+    long = tmp_path / ("x" * 251 + ".csv")
+    try:
+        odd.write_bytes(wav(tone()))
+        long.touch()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert main(["animate", str(sealed["torchscript"]), os.fspath(odd), "--out", os.fspath(long)]) == 0
+    assert long.stat().st_size > 1000
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()).count(".part") == 0
+
+
+def test_opposite_phase_is_heard(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "phase.wav"
+    path.write_bytes(wav(np.stack([tone(), -tone()], axis=1)))
+    command = ["animate", str(sealed["torchscript"]), str(path), "--out", str(tmp_path / "a.jsonl")]
+    assert main(command) == 0
+    assert "opposite phase: their mean keeps 0.0 %" in capsys.readouterr().err
+    assert main([*command, "--channel", "1"]) == 0
+    assert "phase" not in capsys.readouterr().err
+    assert main([*command, "--channel", "3"]) == 2
+    assert "no channel 3; it has 2" in capsys.readouterr().err
+    watch = PhaseWatch(RATE)
+    watch.hear(np.stack([tone(), tone()], axis=1))
+    assert not watch.warning
+
+
+def test_192_khz(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "fast.wav"
+    path.write_bytes(wav(tone(rate=192000), 192000))
+    assert (
+        main(["animate", str(sealed["torchscript"]), str(path), "--out", str(tmp_path / "a.csv"), "--rest", "0"]) == 0
+    )
+    assert "15 frames at 30 fps from 0.50 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["m4a", "webm"])
+def test_what_phones_record_is_read_by_ffmpeg(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, source = tmp_path / f"a.{suffix}", tmp_path / "a.wav"
+    source.write_bytes(wav(tone()))
+    if shutil.which("ffmpeg"):
+        subprocess.run(["ffmpeg", "-v", "error", "-i", str(source), str(path)], check=True)
+        samples, rate = read_recording(path)
+        assert len(samples) / rate == pytest.approx(0.5, abs=0.08)
+        assert np.sqrt((samples**2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
+    else:
+        path.write_bytes(b"\0\0\0\x1cftypM4A ")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AudioError, match="install ffmpeg for the rest"):
+        read_recording(path)
+
+
+def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "sdk", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, input=stdin, capture_output=True, env={**os.environ, **environment}, check=False
+    )
+
+
+def test_pipes_and_devices_at_both_ends(sealed: dict[str, Path], tmp_path: Path) -> None:
+    model = str(sealed["torchscript"])
+    done = run("animate", model, "-", "--out", "-", "--rest", "0", stdin=wav(tone(), told=0))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1 + 15
+    done = run("animate", model, "/dev/stdin", "--out", "/dev/stdout", stdin=wav(tone()))
+    assert done.returncode == 2
+    assert b"no '' among the protocols" in done.stderr
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.write_text("before")
+    link.symlink_to(real)
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    (tmp_path / "a.wav").write_bytes(wav(tone()))
+    for out in (link, pipe):
+        assert main(["animate", model, str(tmp_path / "a.wav"), "--out", str(out)]) == 0
+    reader.join(10)
+    assert link.is_symlink()
+    assert real.read_bytes() == got[0]
+    assert pipe.is_fifo()
+    assert got[0].startswith(b"Timecode")
+
+
+def test_a_reader_that_has_enough_and_a_console_without_letters(sealed: dict[str, Path]) -> None:
+    command = f"'{sys.executable}' -m sdk info '{sealed['torchscript']}' | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("artefact")
+    done2 = run("animate", str(sealed["torchscript"]), "höö.wav", "--out", "ü.csv", PYTHONIOENCODING="ascii")
+    assert done2.returncode == 2
+    assert b"Traceback" not in done2.stderr
+    assert b"h\\xf6\\xf6.wav" in done2.stderr
+
+
+def test_blocks_come_before_the_end_of_a_pipe() -> None:
+    """A stream is heard while it is still being sent."""
+    read, write = os.pipe()
+    os.write(write, wav(tone(), told=0xFFFFFFFF))
+    with open_recording(f"/dev/fd/{read}") as sound:
+        first = next(iter(sound.blocks(1600)))
+    os.close(write)
+    assert len(first) == 1600
