@@ -12,7 +12,7 @@ import numpy as np
 from sdk.cli.shared import Renamed, add_face_options, performance, rate_word, seconds, split_model
 from sdk.command import say
 from sdk.errors import AudioError, ConfigError, FaceError
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.performance import Performance
 from sdk.plugins import load_plugin, plugin_names
 from sdk.protocols.base import FrameProtocol, at

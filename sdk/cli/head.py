@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sdk.face import Face
+from sdk.faces.face import Face
 from sdk.recording import show
 from sdk.scenes.head import head_scene
 from sdk.whole import whole_file

@@ -11,7 +11,7 @@ import pytest
 import sdk
 from sdk.engines.eager import EagerEngine
 from sdk.errors import ConfigError
-from sdk.face import CLOSED_CM, Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.life import Life
 from sdk.performance import Performance
 from sdk.rig import ARKIT_52, Frame, RigLayout
