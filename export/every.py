@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from export.deliver.delivery import deliver, workshop
-from export.deliver.manifest import versions
 from export.deliver.papers import write_papers
 from export.deliver.report import choice_report
 from export.load.checkpoints import Wanted
+from export.load.versions import versions
 from export.lower.memory import error_percent
 from export.pipeline import finish, make_program, plan_all
 from export.plan.choose import Candidate

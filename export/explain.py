@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from export.deliver.report import why_chosen
 from export.load.checkpoints import Wanted
 from export.lower.backends.base import backend_names, cannot_run, load_backend
 from export.pipeline import BUILT, plan_all
-from export.plan.choose import Candidate, exceeded
-from export.plan.pareto import Built, Key, Row, find_built, needs, pareto_rows, table
+from export.plan.choose import exceeded
+from export.plan.pareto import Built, Key, Row, find_built, first_that_fits, pareto_rows, table
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
 from sdk.command import say
@@ -29,18 +29,13 @@ def explain(budget_bytes: int, wanted: Wanted, built: Mapping[Key, Built] | None
     """
     planned, others = plan_all(wanted, say)
     known = find_built(BUILT) if built is None else built
-    chosen = choose(planned, budget_bytes, known)
+    chosen = first_that_fits(planned, budget_bytes, known)
     shown = pareto_rows(planned, budget_bytes, known, chosen)
     if chosen is None:
         print(table(shown))
         raise exceeded(budget_bytes, planned, others())
     why = why_chosen(chosen, planned, budget_bytes)
     return f"{table(shown)}\n\n{LEGEND}\n\n{show_bytes(budget_bytes)}: {why}"
-
-
-def choose(planned: Sequence[Candidate], budget_bytes: int, built: Mapping[Key, Built]) -> Candidate | None:
-    """The first of `planned` that fits by what is known of it, measured before computed; None where none does."""
-    return next((c for c in planned if needs(c, built) <= budget_bytes and c.cost.is_real_time), None)
 
 
 def report_table(report: Mapping[str, Any]) -> str:

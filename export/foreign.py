@@ -17,10 +17,11 @@ from typing import Any
 
 from distill.files.checkpoint import Checkpoint
 from export.deliver.delivery import deliver, workshop, write
-from export.deliver.manifest import manifest, versions
+from export.deliver.manifest import manifest
 from export.deliver.papers import write_papers
 from export.deliver.report import REPORT_SCHEMA
 from export.load.checkpoints import Wanted, load_wanted
+from export.load.versions import versions
 from export.lower.backends.base import Backend, cannot_run, exportable
 from export.lower.program import Lowered
 from export.measure.counted import file_report

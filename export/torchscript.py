@@ -1,15 +1,6 @@
-"""Student -> TorchScript `.pt`, traced and frozen: for tools and as a second opinion on the `.pte`.
+"""Student -> TorchScript `.pt` of any precision, sealed and verified; how: `export/lower/torchscript.py`.
 
-    python -m export.torchscript --checkpoint checkpoints/s7.pt --precision int8 --out build/s7-int8.pt
-
-`export.build` writes a float one beside every program; this writes one of any precision, sealed and verified. Both load
-in libtorch and in torch without any package of ours, on any device that torch has. A rounded student keeps its weights
-in int8; its integers and grids are those of its twin, and it multiplies them as floats that hold whole numbers.
-
-Not by torch's own quantised convolutions, which give other numbers on other processors: oneDNN's grouped one is wrong
-by whole grids where there is AMX, and without VNNI its sums of pairs of products stop at 16 bits.
-
-TorchScript is deprecated in PyTorch; it works in 2.13, and nothing that ships in an engine should depend on it.
+python -m export.torchscript --checkpoint checkpoints/s7.pt --precision int8 --out build/s7-int8.pt
 """
 
 from __future__ import annotations

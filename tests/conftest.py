@@ -24,3 +24,9 @@ def one_torch_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plans_of_this_run_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is cached between builds (`export/plan/known.py`) lies in a folder of this run."""
+    os.environ["TINYFACE_CACHE"] = str(tmp_path_factory.mktemp("cache"))

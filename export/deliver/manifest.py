@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-from importlib import metadata
-
 from distill.files.checkpoint import Checkpoint
 from distill.students.spec import Student
 from distill.students.stream import StreamStudent
+from export.load.versions import versions
 from export.lower.deploy_stream import CROWD_VOICES
 from export.quantise.precision import Point
 from sdk.clock import SAMPLE_RATE_HZ
@@ -53,9 +51,3 @@ def _state_shapes(student: Student) -> list[list[int]]:
     if not isinstance(student, StreamStudent):
         return []
     return [list(tensor.shape[1:]) for tensor in student.initial_state()]
-
-
-def versions() -> dict[str, str]:
-    """Of the tools that make an artefact."""
-    versions = {name: metadata.version(name) for name in ("torch", "executorch", "numpy")}
-    return versions | {"python": platform.python_version()}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from export.deliver.manifest import versions
+from export.load.versions import versions
 from export.lower.backends.base import load_backend
 from export.plan.choose import Candidate
 from export.plan.pareto import Built, Key, pareto_rows

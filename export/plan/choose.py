@@ -5,15 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from distill.files.checkpoint import Checkpoint
-from export.lower.backends.base import backend_names, cannot_run, load_backend
+from export.lower.backends.base import Backend, backend_names, cannot_run, load_backend
 from export.lower.memory import MemoryRows
 from export.lower.program import Lowered
 from export.lower.trace import trace_forward
 from export.plan.cost import Cost, cost
+from export.plan.known import known
 from export.quantise.precision import Point
 from profiles.show.words import show_bytes
 from sdk.errors import BudgetExceeded
@@ -71,17 +73,22 @@ def automatic_backends() -> list[str]:
 def plan(path: Path, checkpoint: Checkpoint, point: Point, backends: Sequence[str] = ("xnnpack",)) -> list[Candidate]:
     """A candidate for each of `backends` that takes the precision and whose memory can be computed.
 
-    The student is traced once, for one voice; a third of a second.
+    The student is traced once, for one voice; a third of a second, and none where its plan is known (`known.py`).
     """
     chosen = {name: load_backend(name) for name in backends}
     takers = {name: one for name, one in chosen.items() if one.rows and point.precision in one.precisions}
     if not takers:
         return []
-    exported, single, score = trace_forward(point.student), checkpoint.student(), quality(point.scores)
+    single, score = checkpoint.student(), quality(point.scores)
+    traced = cache(lambda: trace_forward(point.student))
     found = []
     for name, one in takers.items():
-        assert one.rows
-        rows, taken = one.rows(exported, single), cost(exported, checkpoint.spec, one.speeds[point.precision])
+
+        def make(one: Backend = one) -> tuple[MemoryRows, Cost]:
+            assert one.rows
+            return one.rows(traced(), single), cost(traced(), checkpoint.spec, one.speeds[point.precision])
+
+        rows, taken = known(point, checkpoint.spec, name, make)
         found.append(Candidate(path, checkpoint, point, name, rows, taken, score))
     return found
 

@@ -130,6 +130,11 @@ def _dominates(a: Row, b: Row) -> bool:
     return all(one >= other for one, other in pairs) and any(one > other for one, other in pairs)
 
 
+def first_that_fits(planned: Sequence[Candidate], budget_bytes: int, built: Mapping[Key, Built]) -> Candidate | None:
+    """The first of `planned` that fits by what is known of it, measured before computed; None where none does."""
+    return next((c for c in planned if needs(c, built) <= budget_bytes and c.cost.is_real_time), None)
+
+
 def table(rows: Sequence[Row]) -> str:
     """Markdown: `~` stands before what is estimated or computed where a measurement could stand."""
     return markdown(HEAD, [cells(row) for row in rows])

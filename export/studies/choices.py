@@ -15,11 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from export.explain import choose
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.pipeline import BUILT, plan_all
 from export.plan.choose import Candidate
-from export.plan.pareto import Built, Key, find_built, key, needs
+from export.plan.pareto import Built, Key, find_built, first_that_fits, key, needs
 from export.plan.target import allowed_backends, target
 from profiles.model.device import device_names
 from profiles.show.table import markdown
@@ -49,11 +48,11 @@ class Choice:
     why: str
 
 
-def choice(
+def choice_for(
     name: str, planned: Sequence[Candidate], budget_bytes: int, precision: str, built: Mapping[Key, Built]
 ) -> Choice:
     """What of `planned`, the points that the target allows, best first, would be built for it."""
-    found = choose(planned, budget_bytes, built)
+    found = first_that_fits(planned, budget_bytes, built)
     if found is None:
         closest = min(planned, key=lambda c: needs(c, built))
         over = show_bytes(needs(closest, built) - budget_bytes)
@@ -104,7 +103,7 @@ def choices(
         wanted = Wanted(precision=precision, checkpoints=checkpoints, backends=allowed_backends(device))
         if wanted not in plans:
             plans[wanted], _ = plan_all(wanted, lambda line: None)
-        found.append(choice(name, plans[wanted], budget_bytes, precision, built))
+        found.append(choice_for(name, plans[wanted], budget_bytes, precision, built))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Who imports whom: one way between the rooms, one way inside them, no circles, and no folder that nobody can survey."""
+"""Who imports whom: one way between the rooms, one way inside them, no circle, and no folder too full to survey."""
 
 from __future__ import annotations
 

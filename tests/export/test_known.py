@@ -1,0 +1,56 @@
+"""Plans made before: taken up only where nothing that they depend on has changed, and equal to plans made now."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from random_students import make_stream_checkpoint
+
+from distill.files.checkpoint import Checkpoint
+from export.plan import choose, known
+from export.plan.choose import plan
+from export.quantise.precision import float_point
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+    monkeypatch.setenv("TINYFACE_CACHE", str(tmp_path / "cache"))
+    return make_stream_checkpoint()
+
+
+def never(*_: object) -> None:
+    raise AssertionError("traced again")
+
+
+def test_a_known_plan_is_not_traced_again(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    point, names = float_point(checkpoint), ("xnnpack", "portable")
+    first = plan(Path("s8.pt"), checkpoint, point, names)
+    monkeypatch.setattr(choose, "trace_forward", never)
+    again = plan(Path("s8.pt"), checkpoint, point, names)
+    assert [(c.backend, c.rows, c.cost) for c in again] == [(c.backend, c.rows, c.cost) for c in first]
+    with pytest.raises(AssertionError, match="traced again"):
+        plan(Path("s8.pt"), checkpoint, dataclasses.replace(point, weights_sha256="0" * 64), names)
+    monkeypatch.setattr(known, "sources", lambda: "another line of ours")
+    with pytest.raises(AssertionError, match="traced again"):
+        plan(Path("s8.pt"), checkpoint, point, names)
+
+
+def test_a_damaged_plan_is_made_again(checkpoint: Checkpoint) -> None:
+    point = float_point(checkpoint)
+    (first,) = plan(Path("s8.pt"), checkpoint, point)
+    (file,) = known.folder().glob("*.json")
+    for damage in ("", "{}", '{"rows": {}, "cost": {}}', "[1]"):
+        file.write_text(damage)
+        (made,) = plan(Path("s8.pt"), checkpoint, point)
+        assert (made.rows, made.cost) == (first.rows, first.cost)
+        assert file.read_text() != damage
+
+
+def test_where_nothing_can_be_kept_plans_are_made_all_the_same(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("TINYFACE_CACHE", str(tmp_path / "file"))
+    assert plan(Path("s8.pt"), checkpoint, float_point(checkpoint))
