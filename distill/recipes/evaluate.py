@@ -12,6 +12,8 @@ closure, AUC (`scoring/metrics.py`), MSE to the teacher's labels, jitter. On cap
 closures and openings are those of the captured mouth; the row `rest` is the share of frames with lips shut where
 nobody speaks. `--whole` adds what a mouth driven by loudness cannot do (`distill/scoring/whole.py`: closures against
 other consonants, legibility, shape), with 95 % intervals over speakers, and the controls beside it.
+`--conditions around` with `--noise` and `--rooms` draws curves over noise, level, rooms and codecs
+(`surroundings.py`); `--grid` asks lips measured in video.
 `--into` keeps the scores of sets and conditions that were not asked for now.
 """
 
@@ -30,19 +32,23 @@ from distill.files.disk import atomic_write_text
 from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
 from distill.files.twin import SUFFIX as TWIN_SUFFIX
 from distill.files.twin import Twin, twin_card
-from distill.scoring.conditions import CONDITIONS, REST, Item, check_conditions, read_sets
+from distill.scoring.conditions import CONDITIONS, Item, read_sets, rest_set, synthetic_set
 from distill.scoring.conditions import conditions as each_condition
 from distill.scoring.controls import CONTROLS
-from distill.scoring.tally import LABELS, jobs, run_jobs, score, scores_of, write_gaps
+from distill.scoring.report import control_row, table
+from distill.scoring.surroundings import GROUPS, expand, noises_alone, surroundings
+from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, score, scores_of, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged, teacher_tracker
-from distill.scoring.whole import COLUMNS as WHOLE_COLUMNS
-from distill.scoring.whole import whole_table
 from distill.teachers.neural.teacher import NeuralTeacher
 from distill.teachers.registry import teacher_kind
 from sdk.command import ending
 from sdk.engines.base import Engine
 from sdk.errors import DataError
 from sdk.faces.face import Face
+
+Sets = dict[str, list[Item]]
+Known = Mapping[str, Callable[[Item], Item]]
+TOGETHER = 3  # conditions
 
 
 def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:
@@ -54,78 +60,73 @@ def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: 
     return {key: score(items, layout, face, tracker) for key, _, items in each_condition(sets)}
 
 
-def add_controls(scores: dict[str, Any], sets: dict[str, list[Item]], wanted: Sequence[str], workers: int) -> None:
+def score_all(options: argparse.Namespace, sets: Sets, wanted: Sequence[str], known: Known) -> dict[str, Tally]:
+    """The tally of every key, a few conditions at a time: sound that nobody scores yet is not held."""
+    tallies: dict[str, Tally] = {}
+    alone = {**rest_set(), **noises_alone(options.noise)} if options.rest else {}
+    for first in range(0, len(wanted), TOGETHER):
+        some = wanted[first : first + TOGETHER]
+        todo = jobs(options.artefact, sets, some, {} if first else alone, options.face, options.whole, known)
+        tallies |= run_jobs(todo, options.workers)
+    return tallies
+
+
+def add_controls(scores: dict[str, Any], sets: Sets, wanted: Sequence[str], known: Known, workers: int) -> None:
     """Puts the scores of every control on the same items into `scores`, below `controls` of each key."""
     for name in CONTROLS:
-        found = scores_of(run_jobs(jobs(name, sets, wanted, False, None, True), workers))
-        for key, row in found.items():
-            if "whole" in row:
-                kept = {column: row["whole"][column] for column in WHOLE_COLUMNS}
-                old = {column: row[column] for column in ("pbm", "recall_at_2pct", "auc", "mse")}
-                scores[key].setdefault("controls", {})[name] = old | kept
+        for condition in wanted:
+            found = scores_of(run_jobs(jobs(name, sets, [condition], {}, None, True, known), workers))
+            for key, row in found.items():
+                if "whole" in row:
+                    scores[key].setdefault("controls", {})[name] = control_row(row)
 
 
-COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "auc", "mse", "jitter")
-
-
-def table(rows: Mapping[str, Any]) -> str:
-    """A Markdown table: one line a condition; below it what has other columns."""
-    lines = ["| set | " + " | ".join(COLUMNS) + " | closures / vowels |", "|---" * (len(COLUMNS) + 2) + "|"]
-    below = []
-    for key, row in rows.items():
-        if key == REST:
-            shares = ", ".join(f"{name} {found['shut']:.1%}" for name, found in row.items())
-            below.append(f"frames with lips shut where nobody speaks: {shares}")
-            continue
-        cells = " | ".join("" if row.get(c) is None else f"{row[c]:.4f}" for c in COLUMNS)
-        lines.append(f"| {key} | {cells} | {row['closures']} / {row['vowels']} |")
-        if "rest_shut" in row:
-            below.append(f"{key}: captured rest shut {row['rest_shut']:.1%}, jaw r {row['jaw_correlation']:.3f}")
-        for name, control in row.get("controls", {}).items():
-            old = ", ".join(f"{c} {control[c]:.4f}" for c in ("pbm", "recall_at_2pct", "auc", "mse"))
-            below.append(f"{key}, the control {name}: {old}")
-    for key, row in rows.items():
-        if "whole" in row:
-            below += ["", whole_table({key: row["whole"], **row.get("controls", {})})]
-    return "\n".join([*lines, "", *below]).rstrip()
-
-
-def main(arguments: list[str] | None = None) -> int:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.evaluate", description=__doc__.split("\n")[0])
-    parser.add_argument("artefact", help=".pte, .pt or .teacher to score, a teacher's name, or the word `teacher`")
+    parser.add_argument(
+        "artefact", help=".pte, .pt or .teacher to score, a teacher's or a control's name, or `teacher`"
+    )
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, nargs="+", help="folders of recordings with TextGrids")
     parser.add_argument("--people", type=Path, nargs="+", help="folders of recordings with labels/NAME.phones.json")
     parser.add_argument("--mandarin", type=Path, help="folder of held-out espeak shards, all of them Mandarin")
+    parser.add_argument("--languages", type=Path, help="folder of folders of held-out espeak shards, one a language")
     parser.add_argument("--facegood", type=Path, help="folder of recordings with captured curves")
     parser.add_argument("--clips", nargs="*", default=[], help="of --facegood only these, such as 2_04")
+    parser.add_argument("--grid", type=Path, help="folder of recordings with lips measured in video")
+    parser.add_argument("--limit", type=int, help="of each set so many utterances, spread evenly")
     parser.add_argument("--whole", action="store_true", help="also specificity, legibility, shape, beside the controls")
     parser.add_argument("--rest", action="store_true", help="also lips where nobody speaks: silence, noise alone")
-    parser.add_argument("--conditions", default=",".join(CONDITIONS), help="default: %(default)s")
+    parser.add_argument(
+        "--conditions", default=",".join(CONDITIONS), help=f"or {', '.join(GROUPS)}; default: %(default)s"
+    )
+    parser.add_argument("--noise", type=Path, help="folder of noises; those that training leaves out are scored in")
+    parser.add_argument("--rooms", type=Path, help="folder of room responses, held out likewise")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--face", type=Path, help="npz or glTF face to measure on instead of the default head")
     parser.add_argument("--into", type=Path, help="checkpoint, twin or teacher to write the scores into, with its card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     parser.add_argument("--gaps", type=Path, help="npz to write every closure to: what intervals are computed from")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
     with ending() as end:
-        wanted = check_conditions(options.conditions.split(","))
-        folders = {
-            "espeak": options.synthetic, "human": options.aligned, "people": options.people,
-            "mandarin": options.mandarin, "facegood": options.facegood,
-        }  # fmt: skip
-        sets = read_sets(folders, options.clips)
+        sets = sets_of(options)
         if not sets and not options.rest:
             raise DataError(
-                "nothing to score on: give --synthetic, --aligned, --people, --mandarin, --facegood or --rest"
+                "nothing to score on: give --synthetic, --aligned, --people, --mandarin, --languages, --facegood, "
+                "--grid or --rest"
             )
+        known = CONDITIONS | surroundings(options.noise, options.rooms, voices_of(sets))
+        wanted = expand(options.conditions.split(","), known)
         judged_sha256 = None if options.artefact == LABELS else open_judged(options.artefact)[2]
         into = open_weights(judged_sha256, options.into) if options.into else None
-        todo = jobs(options.artefact, sets, wanted, options.rest, options.face, options.whole)
-        tallies = run_jobs(todo, options.workers)
+        tallies = score_all(options, sets, wanted, known)
         scores = scores_of(tallies)
         if options.whole:
-            add_controls(scores, sets, wanted, options.workers)
+            add_controls(scores, sets, wanted, known, options.workers)
         print(table(scores))
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
@@ -137,6 +138,25 @@ def main(arguments: list[str] | None = None) -> int:
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), card(scored))
     return end.status
+
+
+def sets_of(options: argparse.Namespace) -> Sets:
+    """The sets that were asked for, thinned out where `--limit` says so. Raises what reading them raises."""
+    folders = {
+        "espeak": options.synthetic, "human": options.aligned, "people": options.people,
+        "mandarin": options.mandarin, "facegood": options.facegood, "grid": options.grid,
+    }  # fmt: skip
+    sets = read_sets(folders, options.clips)
+    for folder in sorted(path for path in options.languages.iterdir() if path.is_dir()) if options.languages else []:
+        sets[folder.name] = synthetic_set(folder)
+    if not options.limit:
+        return sets
+    return {name: items[:: -(-len(items) // options.limit)] for name, items in sets.items()}
+
+
+def voices_of(sets: Sets) -> list[Item]:
+    """Everybody who speaks in the sets: of them babble is made."""
+    return [item for items in sets.values() for item in items]
 
 
 def open_weights(judged_sha256: str | None, path: Path) -> tuple[Any, Callable[[Any], str]]:

@@ -4,6 +4,7 @@
     human              recordings with TextGrids            10db    steady noise, 10 dB below the speech
     people             recordings of several speakers, with phones in `labels/`
     facegood           speech with captured animation       8khz    a recording at 8 kHz: nothing above 4 kHz
+    grid               speech with lips measured in video   ...     more of them in `surroundings.py`
     rest               no speech at all: the lips should be shut
 
 A set in quiet has its own name as key, any other condition is added: `human`, `human_10db`, `human_8khz`.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from distill.corpus.capture.mouth import CapturedMouth
 from distill.corpus.capture.reader import read_captures
 from distill.corpus.shards import synthetic_utterances
 from distill.files.disk import find_audio, load_mono
+from distill.scoring.mouth.measured_lips import read_lips
 from distill.speech.aligned import read_labels
 from distill.speech.augment import add_noise
 from distill.speech.phones import Phone, read_textgrid
@@ -43,7 +45,7 @@ _BAND_HZ, _BAND_TAPS = 3700, 129  # 60 dB down at 3950 Hz
 class Item:
     """One test utterance: float32 audio `(n,)` at 16 kHz and its trusted phones, or the animation captured with it.
 
-    speaker: who speaks, empty where that is not known.
+    speaker: who speaks, empty where that is not known. lips: as measured in video (`mouth/measured_lips.py`).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Item:
     phones: list[Phone]
     capture: CapturedMouth | None = None
     speaker: str = ""
+    lips: np.ndarray | None = None
 
     @property
     def frames(self) -> int:
@@ -108,6 +111,11 @@ def read_speakers(path: Path) -> dict[str, str]:
     return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}
 
 
+def measured_set(folder: Path) -> list[Item]:
+    """Recordings whose lips were measured in video (`mouth/measured_lips.py`): they judge and never teach."""
+    return [Item(path.stem, load_mono(path), [], lips=lips) for path, lips in read_lips(folder).items()]
+
+
 def captured_set(folder: Path, only: Sequence[str] = ()) -> list[Item]:
     """Recordings below `folder` with captured curves (`distill/corpus/capture/reader.py`).
 
@@ -136,6 +144,7 @@ def read_sets(folders: Mapping[str, Path | Sequence[Path] | None], clips: Sequen
         "human": aligned_set,
         "people": people_set,
         "facegood": lambda folder: captured_set(folder, clips),
+        "grid": measured_set,
     }
     several = {name: [f] if isinstance(f, Path) else list(f) for name, f in folders.items() if f is not None}
     return {name: [i for f in found for i in readers[name](f)] for name, found in several.items() if found}
@@ -181,16 +190,20 @@ CONDITIONS: dict[str, Callable[[Item], Item]] = {
 USUAL = ("quiet", f"{NOISE_DB:g}db")  # what checkpoints are ranked by
 
 
-def check_conditions(names: Sequence[str]) -> tuple[str, ...]:
+def check_conditions(names: Sequence[str], known: Iterable[str] = CONDITIONS) -> tuple[str, ...]:
     """`names` as they are. Raises `ConfigError` for one that is not there."""
-    if unknown := [name for name in names if name not in CONDITIONS]:
-        raise ConfigError(f"no condition {', '.join(unknown)}; there are: {', '.join(CONDITIONS)}")
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"no condition {', '.join(unknown)}; there are: {', '.join(known)}")
     return tuple(names)
 
 
-def conditions(sets: Mapping[str, list[Item]], wanted: Sequence[str] = USUAL) -> Iterator[tuple[str, str, list[Item]]]:
-    """(key, set name, items) of every set under each condition of `wanted`."""
+def conditions(
+    sets: Mapping[str, list[Item]],
+    wanted: Sequence[str] = USUAL,
+    known: Mapping[str, Callable[[Item], Item]] = CONDITIONS,
+) -> Iterator[tuple[str, str, list[Item]]]:
+    """(key, set name, items) of every set under each condition of `wanted`; `known` says what each name does."""
     for name, items in sets.items():
-        for condition in check_conditions(wanted):
+        for condition in check_conditions(wanted, known):
             key = name if condition == "quiet" else f"{name}_{condition}"
-            yield key, name, [CONDITIONS[condition](item) for item in items]
+            yield key, name, [known[condition](item) for item in items]

@@ -52,18 +52,19 @@ def loudness(audio: np.ndarray, frames: int) -> np.ndarray:
     return np.asarray(np.clip((heard - low) / max(high - low, 1e-6), 0, 1))
 
 
-def loudness_tracker() -> Any:
-    """The mouth that follows loudness, all of it by the jaw: shut at the clip's quiet, 1.2 cm open at its loud."""
+def loudness_mouth(audio: np.ndarray, frames: int) -> np.ndarray:
+    """ARKit values `(frames, 52)` that follow loudness by the jaw: shut at the clip's quiet, 1.2 cm at its loud."""
     layout = RigLayout.arkit()
     offset, row = Face.default().lip_gap_row(layout)
     jaw = layout.index("jawOpen")
+    values = np.zeros((frames, len(layout)), dtype=np.float32)
+    values[:, jaw] = np.maximum(WIDEST_CM * loudness(audio, frames) - offset, 0) / row[jaw]
+    return layout.clamp(values)
 
-    def track(item: Any, reference: np.ndarray) -> np.ndarray:
-        values = np.zeros((len(reference), len(layout)), dtype=np.float32)
-        values[:, jaw] = np.maximum(WIDEST_CM * loudness(item.audio, len(reference)) - offset, 0) / row[jaw]
-        return layout.clamp(values)
 
-    return track
+def loudness_tracker() -> Any:
+    """The mouth that follows loudness."""
+    return lambda item, reference: loudness_mouth(item.audio, len(reference))
 
 
 def mean_pose_tracker() -> Any:

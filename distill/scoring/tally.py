@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -14,8 +14,9 @@ import numpy as np
 
 from distill.files.disk import atomic_open
 from distill.scoring import metrics
-from distill.scoring.conditions import FPS, REST, Item, conditions, rest_set
-from distill.scoring.mouth_space import MouthSpace
+from distill.scoring.conditions import CONDITIONS, FPS, REST, Item, conditions
+from distill.scoring.mouth.measured_lips import LipsInVideo
+from distill.scoring.mouth.space import MouthSpace
 from distill.scoring.trackers import Tracker, open_judged, recognising_tracker
 from distill.scoring.whole import RESAMPLES, WholeMouth, speakers_or_clips
 from sdk.faces.face import CLOSED_CM, Face
@@ -36,11 +37,15 @@ class Tally:
     shut: list[bool] = field(default_factory=list)  # frames of sound in which nobody speaks
     curves: list[tuple[float, float, int]] = field(default_factory=list)  # MSE (NaN: no labels), jitter, frames
     whole: WholeMouth = field(default_factory=WholeMouth)
+    video: LipsInVideo = field(default_factory=LipsInVideo)
 
     def add(
         self, item: Item, values: np.ndarray, layout: RigLayout, face: Face, space: MouthSpace | None = None
     ) -> None:
         """One utterance and its frames `(n, channels)`; with a `space` all of its mouth is measured."""
+        if item.lips is not None:
+            self.video.add(values, layout, item.audio, item.lips, space or MouthSpace.default())
+            return
         gap = face.lip_gap_cm(values, layout)
         if item.capture is not None:
             jaw = layout.select(values, [JAW])[:, 0] if JAW in layout.names else np.zeros(len(values))
@@ -63,6 +68,7 @@ class Tally:
         self.shut += other.shut
         self.curves += other.curves
         self.whole.extend(other.whole)
+        self.video.extend(other.video)
 
     @property
     def gaps(self) -> metrics.Gaps:
@@ -70,6 +76,8 @@ class Tally:
 
     def scores(self) -> dict[str, Any]:
         """Plain numbers; of a captured set no MSE, since its rig is another."""
+        if self.video.clips:
+            return dict(self.video.scores())
         if self.shut:
             return {"shut": float(np.mean(self.shut)), "frames": len(self.shut)}
         errors, jitters, weights = np.array(self.curves).T
@@ -87,7 +95,8 @@ class Tally:
 
 def tally(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker, whole: bool = False) -> Tally:
     """The tally of `track(item, reference) -> (frames, channels)` over a set."""
-    found, space = Tally(), MouthSpace.default() if whole else None
+    found = Tally()
+    space = MouthSpace.default() if whole or any(item.lips is not None for item in items) else None
     for item in items:
         found.add(item, track(item, item.reference), layout, face, space)
     return found
@@ -120,13 +129,12 @@ class Job:
 
 
 def jobs(
-    judged: str, sets: Mapping[str, list[Item]], wanted: Sequence[str], rest: bool, face: Path | None,
-    whole: bool = False,
+    judged: str, sets: Mapping[str, list[Item]], wanted: Sequence[str], rest: Mapping[str, list[Item]],
+    face: Path | None, whole: bool = False, known: Mapping[str, Callable[[Item], Item]] = CONDITIONS,
 ) -> list[Job]:  # fmt: skip
-    """Everything to do, in pieces of about 40 s of speech, in the order of the table."""
-    rows = [(key, name, speakers_or_clips(items)) for key, name, items in conditions(sets, wanted)]
-    if rest:
-        rows += [(f"{REST}.{name}", REST, items) for name, items in rest_set().items()]
+    """Everything to do, in pieces of about 40 s of speech, in the order of the table; `rest`: sound without speech."""
+    rows = [(key, name, speakers_or_clips(items)) for key, name, items in conditions(sets, wanted, known)]
+    rows += [(f"{REST}.{name}", REST, items) for name, items in rest.items()]
     found = []
     for key, name, items in rows:
         waiting: list[Item] = []

@@ -17,10 +17,10 @@ import numpy as np
 
 from distill.scoring import metrics
 from distill.scoring.conditions import FPS, Item
-from distill.scoring.legibility import Legibility
-from distill.scoring.mouth_space import MouthSpace
-from distill.scoring.shape import Shape
-from distill.scoring.specificity import Specificity
+from distill.scoring.mouth.legibility import Legibility
+from distill.scoring.mouth.shape import Shape
+from distill.scoring.mouth.space import MouthSpace
+from distill.scoring.mouth.specificity import Specificity
 from sdk.rig import RigLayout
 
 RESAMPLES = 200

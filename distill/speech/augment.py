@@ -6,6 +6,8 @@ espeak's closures are exact digital silence, a cue that no microphone delivers, 
 
 from __future__ import annotations
 
+import re
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +29,10 @@ class Augment:
 
     @classmethod
     def from_folders(cls, noise: Path | None, rooms: Path | None, strength: float = 1.0) -> Augment:
-        """Noises (at least a second) and room responses from sound files below two folders."""
-        noises = [n for n in map(load_mono, find_audio(noise)) if len(n) >= SAMPLE_RATE_HZ] if noise else []
-        responses = [_trim_room(r) for r in map(load_mono, find_audio(rooms)) if r.any()] if rooms else []
+        """Noises (at least a second) and room responses from sound files below two folders, but for those that are
+        held out to score in; where all of a folder are, it is kept whole."""
+        noises = [n for n in map(load_mono, _to_train_in(noise)) if len(n) >= SAMPLE_RATE_HZ]
+        responses = [trim_room(r) for r in map(load_mono, _to_train_in(rooms)) if r.any()]
         return cls(noises, responses, strength)
 
     def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -78,6 +81,19 @@ class Augment:
         return np.asarray(lfilter([1.0], [1.0, -pole], random.normal(0, 1, count)))
 
 
+def held_out_noise(name: str) -> bool:
+    """Whether a recording of noise, or of a room, is one that no training hears, by its file's name: a fifth of them.
+
+    Cuts of one recording, which ESC-50 tells by a letter (`3-155642-B.ogg`), go together.
+    """
+    return zlib.crc32(re.sub(r"-[A-Z]$", "", Path(name).stem).encode()) % 5 == 0
+
+
+def _to_train_in(folder: Path | None) -> list[Path]:
+    paths = find_audio(folder) if folder else []
+    return [path for path in paths if not held_out_noise(path.name)] or paths
+
+
 def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     """`speech` plus `noise` `(n,)` scaled to `snr_db` over the segment's mean power; unchanged if either is silent."""
     power, noise_power = float(np.mean(speech**2)), float(np.mean(noise**2))
@@ -87,7 +103,7 @@ def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarra
     return (speech + scale * noise).astype(np.float32)
 
 
-def _trim_room(response: np.ndarray) -> np.ndarray:
+def trim_room(response: np.ndarray) -> np.ndarray:
     """A room response from its direct sound on, that sound at 1, half a second long: the timing of speech is kept."""
     peak = int(np.abs(response).argmax())
     cut = response[peak : peak + SAMPLE_RATE_HZ // 2]

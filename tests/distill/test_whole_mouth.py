@@ -11,11 +11,12 @@ import soundfile
 
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
-from distill.scoring import intervals, phone_classes
+from distill.scoring import intervals
 from distill.scoring.conditions import Item, people_set
 from distill.scoring.controls import CONTROLS, loudness
-from distill.scoring.mouth_space import MEASURES, MouthSpace
-from distill.scoring.specificity import Specificity, free_frames
+from distill.scoring.mouth import phone_classes
+from distill.scoring.mouth.space import MEASURES, MouthSpace
+from distill.scoring.mouth.specificity import Specificity, free_frames
 from distill.scoring.whole import WholeMouth, speakers_or_clips, whole_mouth
 from distill.speech.phones import SILENCE, Phone, to_json
 from sdk.faces.face import Face
@@ -188,7 +189,7 @@ def test_evaluate_puts_the_controls_beside_the_judged(tmp_path: Path, capsys: py
     assert list(found["people"]["controls"]) == list(CONTROLS)
     assert found["people"]["controls"]["exact"]["other_auc"] == 1.0
     assert found["people"]["whole"]["others_shut"] == found["people"]["controls"]["loudness"]["others_shut"]
-    assert "| exact |" in capsys.readouterr().out
+    assert "| *exact* |" in capsys.readouterr().out
     assert "whole" not in table(
         {"people": {k: v for k, v in found["people"].items() if k not in ("whole", "controls")}}
     )

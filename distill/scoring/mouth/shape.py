@@ -15,8 +15,8 @@ import numpy as np
 
 from distill.scoring import metrics
 from distill.scoring.intervals import bounds, picks
-from distill.scoring.mouth_space import MEASURES, MouthSpace
-from distill.scoring.phone_classes import class_of
+from distill.scoring.mouth.phone_classes import class_of
+from distill.scoring.mouth.space import MEASURES, MouthSpace
 from distill.speech.phones import SILENCE, Phone
 from sdk.rig import RigLayout
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from distill.scoring.intervals import bounds, picks
-from distill.scoring.phone_classes import CLASSES, class_of
+from distill.scoring.mouth.phone_classes import CLASSES, class_of
 from distill.speech.phones import Phone
 
 FOLDS = 4

@@ -16,7 +16,7 @@ import numpy as np
 
 from distill.scoring import metrics
 from distill.scoring.intervals import bounds, picks
-from distill.scoring.phone_classes import BESIDE_S, OTHER_CONSONANTS, VOWELS, clear_of_labials, is_labial, pauses
+from distill.scoring.mouth.phone_classes import BESIDE_S, OTHER_CONSONANTS, VOWELS, clear_of_labials, is_labial, pauses
 from distill.speech.phones import BILABIALS, Phone
 from sdk.faces.face import CLOSED_CM
 

@@ -1,0 +1,153 @@
+"""What is done to a test set is what its name says, keeps the timing, and is the same every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from distill.recipes.evaluate import main as evaluate
+from distill.scoring.conditions import CONDITIONS, Item, measured_set
+from distill.scoring.controls import loudness_mouth
+from distill.scoring.mouth.measured_lips import LipsInVideo
+from distill.scoring.mouth.space import MouthSpace
+from distill.scoring.surroundings import Change, coded, expand, noises, noises_alone, surroundings
+from distill.speech.augment import Augment, held_out_noise
+from sdk.errors import ConfigError, DataError
+from sdk.rig import RigLayout
+
+HELD, TRAINED = "kitchen.wav", "bell.wav"
+
+
+def spoken(name: str, speaker: str = "", seconds: float = 1.5) -> Item:
+    random = np.random.default_rng(sum(map(ord, name)))
+    times = np.arange(int(seconds * 16000)) / 16000
+    voice = sum(np.sin(2 * np.pi * f * times) / f for f in (180.0, 540.0, 1260.0, 2500.0))
+    loud = 20 * voice * (0.3 + np.abs(np.sin(2 * np.pi * 1.7 * times + random.uniform(0, 3))))
+    return Item(name, loud.astype(np.float32), [], speaker=speaker)
+
+
+ITEM = spoken("clip")
+VOICES = [spoken(f"voice{i}", f"s{i}") for i in range(9)]
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> dict[str, Change]:
+    random = np.random.default_rng(1)
+    for folder in ("noise", "rooms"):
+        (tmp_path / folder).mkdir()
+    for name in (HELD, TRAINED):
+        soundfile.write(tmp_path / "noise" / name, random.normal(0, 0.1, 24000), 16000)
+    for name in (HELD, TRAINED):
+        soundfile.write(tmp_path / "rooms" / name, np.r_[np.zeros(80), 0.5, random.normal(0, 0.05, 3000)], 16000)
+    return surroundings(tmp_path / "noise", tmp_path / "rooms", VOICES)
+
+
+def test_training_leaves_out_the_noises_that_are_scored_in(known: dict[str, Change], tmp_path: Path) -> None:
+    assert held_out_noise(HELD)
+    assert not held_out_noise(TRAINED)
+    assert held_out_noise("3-155642-A.ogg") == held_out_noise("3-155642-B.ogg"), "cuts of one recording go together"
+    assert 0.1 < np.mean([held_out_noise(f"{i}.wav") for i in range(400)]) < 0.3
+    augment = Augment.from_folders(tmp_path / "noise", tmp_path / "rooms")
+    assert (len(augment.noises), len(augment.rooms)) == (1, 1)
+    assert list(noises(tmp_path / "noise")) == ["kitchen"]
+    (tmp_path / "noise" / TRAINED).unlink()
+    assert len(Augment.from_folders(tmp_path / "noise", None).noises) == 1, "better one noise than none"
+    alone = noises_alone(tmp_path / "noise")["kitchen"][0]
+    assert np.sqrt(np.mean(alone.audio**2)) == pytest.approx(10**-1.5, rel=0.05)
+
+
+def test_every_condition_keeps_the_length_and_repeats(known: dict[str, Change]) -> None:
+    assert {"steady_0db", "babble_-5db", "kitchen_20db", "quieter_40db", "clipped", "dc", "room", "gsm"} <= set(known)
+    for name, change in known.items():
+        once = change(ITEM)
+        assert once.audio.dtype == np.float32, name
+        assert once.audio.shape == ITEM.audio.shape, name
+        np.testing.assert_array_equal(once.audio, change(ITEM).audio, err_msg=name)
+        assert not np.array_equal(once.audio, ITEM.audio), name
+
+
+@pytest.mark.parametrize("noise", ["steady", "babble", "kitchen"])
+def test_noise_is_as_loud_as_its_name(known: dict[str, Change], noise: str) -> None:
+    for snr in (10, -5):
+        added = known[f"{noise}_{snr}db"](ITEM).audio - ITEM.audio
+        assert 10 * np.log10(np.mean(ITEM.audio**2) / np.mean(added**2)) == pytest.approx(snr, abs=0.1)
+
+
+def test_level_and_offset_are_as_named(known: dict[str, Change]) -> None:
+    for down in (20, 40):
+        found = known[f"quieter_{down}db"](ITEM).audio
+        assert 20 * np.log10(found.std() / ITEM.audio.std()) == pytest.approx(-down, abs=0.1)
+    assert known["dc"](ITEM).audio.mean() == pytest.approx(0.05, abs=1e-3)
+    assert np.mean(np.abs(known["clipped"](ITEM).audio) == 1.0) > 0.05
+
+
+@pytest.mark.parametrize("codec", ["opus", "mp3", "gsm"])
+def test_codecs_keep_speech_in_its_place(codec: str) -> None:
+    heard = coded(ITEM.audio, codec)
+    size = 1 << 16
+    both = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(ITEM.audio, size)), size)
+    lag = int(both.argmax())
+    assert min(lag, size - lag) <= 16, "within a millisecond"
+
+
+def test_a_word_stands_for_a_group_and_a_wrong_one_is_named(known: dict[str, Change]) -> None:
+    assert expand(["levels", "quiet"], known) == [
+        "quieter_20db", "quieter_30db", "quieter_40db", "clipped", "dc", "quiet",
+    ]  # fmt: skip
+    assert len(expand(["snr"], known)) == 15
+    assert set(expand(["around"], known)) == set(known)
+    with pytest.raises(ConfigError, match=r"no condition kitchen_0db; there are: quiet.*need --noise and --rooms"):
+        expand(["kitchen_0db"], CONDITIONS | surroundings(None, None, []))
+
+
+def lips_folder(folder: Path) -> Path:
+    """Three clips whose lips in video are those of the loudness mouth, upside down for the third."""
+    space, curves = MouthSpace.default(), {}
+    for number in range(3):
+        item = spoken(f"clip{number}", seconds=2.0)
+        soundfile.write(folder / f"{item.name}.wav", item.audio, 16000)
+        jaw = space.measures(space.shapes(loudness_mouth(item.audio, 60), RigLayout.arkit()))[:, 4]
+        seen = np.interp((np.arange(50) + 0.5) / 25, np.arange(60) / 30, jaw) * (-1 if number == 2 else 1)
+        curves[item.name] = np.stack([seen, seen, seen, np.full(50, 0.5), seen, seen], axis=1).astype(np.float16)
+    np.savez(folder / "lips_25fps.npz", **curves)
+    return folder
+
+
+def test_lips_in_video_are_met_frame_by_frame_less_what_loudness_gets(tmp_path: Path) -> None:
+    items = measured_set(lips_folder(tmp_path))
+    judge, space, still = LipsInVideo(), MouthSpace.default(), np.zeros((60, 52), np.float32)
+    for item in items[:2]:
+        assert item.lips is not None
+        judge.add(loudness_mouth(item.audio, 60), RigLayout.arkit(), item.audio, item.lips, space)
+    found = judge.scores()
+    assert found["gap_r"] == pytest.approx(found["loudness_gap_r"])
+    assert found["jaw_r_clip"] > 0.99
+    assert found["width_r"] == 0.0, "a width that never moves goes with nothing"
+    assert found["gap_r_over_loudness"] == pytest.approx(0.0)
+    other, third = LipsInVideo(), items[2].lips
+    assert third is not None
+    other.add(still, RigLayout.arkit(), items[2].audio, third, space)
+    assert other.scores()["gap_r"] == 0.0
+    assert other.scores()["loudness_gap_r"] < -0.9
+    judge.extend(other)
+    assert judge.scores()["clips"] == 3
+    with pytest.raises(DataError, match="cannot read measured lips"):
+        measured_set(Path(__file__).parent)
+
+
+def test_evaluate_asks_video_and_noise_alone(
+    tmp_path: Path, known: dict[str, Change], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, grid = tmp_path / "scores.json", tmp_path / "grid"
+    grid.mkdir()
+    asked = ["--grid", str(lips_folder(grid)), "--rest", "--noise", str(tmp_path / "noise"), "--conditions", "quiet,dc"]
+    assert evaluate(["loudness", *asked, "--json", str(out)]) == 0
+    found = json.loads(out.read_text("utf-8"))
+    assert found["grid"]["clips"] == found["grid_dc"]["clips"] == 3
+    assert found["grid"]["gap_r_over_loudness"] == pytest.approx(0.0)
+    assert set(found["rest"]) == {"silence", "noise_60db", "noise_45db", "noise_30db", "kitchen"}
+    assert "r with lips in video (loudness): gap" in capsys.readouterr().out
