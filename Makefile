@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: validators setup demo test check isa bench families kernels table2 clean
+.PHONY: validators live-report mic-report setup demo test check isa bench families kernels table2 clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -48,6 +48,13 @@ kernels: setup
 # the paper's Table 2 and figures 4 and 6 to 8 from checkpoints/table2, into docs/; scores are those in the checkpoints
 table2: setup
 	$(PY) -m export.table2
+
+# live streams received by other processes for five minutes each; and a microphone on a sound card that is not there
+live-report: setup
+	$(PY) -m tests.live_report
+
+mic-report: setup
+	$(PY) -m tests.mic_report build/demo/model.pte --wav $(WAV)
 
 # other people's readers that are not Python: Khronos' glTF validator, for the tests that ask for it
 validators:

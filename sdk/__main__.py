@@ -1,4 +1,5 @@
-"""The command `tinyface`, and `python -m sdk`, which is the same: `animate`, `live`, `devices`, `info`, `card`, `head`.
+"""The command `tinyface`, and `python -m sdk`, which is the same: `animate`, `live`, `devices`, `info`, `card`,
+`head`, `retarget`.
 
 Exit status: 0 done, 2 a mistake that the message explains, 130 interrupted.
 """
@@ -16,6 +17,7 @@ from sdk.cli.animate import add_animate, run_animate
 from sdk.cli.head import add_head, run_head
 from sdk.cli.info import show_devices, show_info
 from sdk.cli.live import add_live, run_live
+from sdk.cli.retarget import add_retarget, run_retarget
 from sdk.command import ending
 
 _EXAMPLES = """examples:
@@ -43,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     card_of = commands.add_parser("card", help="print an artefact's model card, as Markdown")
     card_of.add_argument("artefact", type=Path)
     add_head(commands)
+    add_retarget(commands)
     return whole
 
 
@@ -72,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
             elif chosen.command == "devices":
                 show_devices()
             else:
-                {"animate": run_animate, "live": run_live, "head": run_head}[chosen.command](chosen)
+                doing = {"animate": run_animate, "live": run_live, "head": run_head, "retarget": run_retarget}
+                doing[chosen.command](chosen)
             sys.stdout.flush()
     except BrokenPipeError:  # `tinyface info ... | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

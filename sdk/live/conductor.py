@@ -82,7 +82,7 @@ class Conductor:
     def run(self) -> Counters:
         """All of it. Sinks are left open."""
         self.source.start()
-        self._heard_at = time.monotonic()
+        self._began = self._heard_at = time.monotonic()
         going = True
         while going and not self._stopped:
             until = time.monotonic() + _TICK_S
@@ -141,7 +141,9 @@ class Conductor:
         if self.player:
             self.player.forget()
         self._rest(now)
-        self._first, self._next_index = self._first + self._next_index, 0
+        # numbers go on with the time that has passed, so that a receiver sees how much it missed
+        passed = round((now - self._began) * float(self.show.clock.fps))
+        self._first, self._next_index = max(self._first + self._next_index, passed), 0
         self._take_start = self._read
         self.show.reset()
         self.counters.takes += 1

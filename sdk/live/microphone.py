@@ -22,6 +22,7 @@ _BLOCK_S = 0.01
 _RING_S = 2.0
 _SILENT_S = 1.0  # a card that has not called back for so long is gone
 _AGAIN_S = 1.0
+_FIRST_S = 5.0  # and one that was just opened may take so long to begin
 _POLL_S = 0.002
 _RATES = (48000, 44100, 16000, 32000)
 
@@ -109,8 +110,7 @@ class Microphone:
         self._ring, self._overrun, self.position = Ring(1, 1), 0, 0
         self._clock = CardClock(self.rate_hz)
         self._search: threading.Thread | None = None
-        self._stream_gone: Any = None
-        self._wanted_back, self._called = True, 0.0
+        self._wanted_back, self._searching, self._called = True, False, 0.0
 
     def start(self) -> None:
         self._open()
@@ -123,7 +123,7 @@ class Microphone:
         """What the card gave, waiting until then at most; nothing while the device is away."""
         while not self._ring.waiting:
             now = time.monotonic()
-            if self._stream is not None and now - self._called > _SILENT_S:
+            if not self._searching and now - self._called > _SILENT_S:
                 self._lose()
             if now >= until:
                 break
@@ -146,8 +146,9 @@ class Microphone:
     def stop(self) -> None:
         self._wanted_back = False
         if self._search:
-            self._search.join(timeout=2 * _AGAIN_S)
-        self._close()
+            self._search.join(timeout=_FIRST_S + 2 * _AGAIN_S)
+        if not self._search or not self._search.is_alive():
+            self._close()
 
     def _open(self) -> None:
         pyaudio = pyaudio_module()
@@ -176,7 +177,7 @@ class Microphone:
                 return None, pyaudio.paContinue
 
             try:
-                self._called = time.monotonic()
+                self._called = time.monotonic() + _FIRST_S - _SILENT_S
                 stream = self._port.open(
                     rate=rate, channels=1, format=pyaudio.paFloat32, input=True, input_device_index=device.index,
                     frames_per_buffer=int(rate * _BLOCK_S), stream_callback=callback,
@@ -190,9 +191,9 @@ class Microphone:
         raise AudioError(f"microphone {device.name!r} does not open: {why}")
 
     def _lose(self) -> None:
-        """The device is gone: close what is left of it, and look for it from another thread."""
+        """The device is gone: another thread closes what is left of it, and looks for it."""
         self.lost += 1
-        self._stream_gone, self._stream, self._wanted_back = self._stream, None, True
+        self._searching = True
         self._search = threading.Thread(target=self._look, daemon=True)
         self._search.start()
 
@@ -206,16 +207,17 @@ class Microphone:
                 continue
             # a driver may open a device that gives nothing: it is back when it calls
             opened = time.monotonic()
-            while self._wanted_back and time.monotonic() - opened < _SILENT_S and not self._ring.written:
+            while self._wanted_back and time.monotonic() - opened < _FIRST_S and not self._ring.written:
                 time.sleep(_POLL_S)
             if self._ring.written:
                 self.generation += 1
+                self._searching = False
                 return
             self._close()
 
     def _close(self) -> None:
-        stream, port = self._stream or self._stream_gone, self._port
-        self._stream = self._stream_gone = self._port = None
+        stream, port = self._stream, self._port
+        self._stream = self._port = None
         for ending in (stream and stream.close, port and port.terminate):
             if ending:
                 with contextlib.suppress(OSError):  # it is gone already

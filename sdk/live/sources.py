@@ -22,6 +22,7 @@ from sdk.wav import WavStream
 BLOCK_S = 0.01
 _RING_S = 4.0
 _POLL_S = 0.002
+_MOST_BEHIND_S = 2.0
 _AHEAD_S = 0.1  # how much of a fast pipe is heard before its time
 
 
@@ -65,7 +66,7 @@ class Recording:
         if not len(samples):
             raise AudioError(f"{self.name}: holds no samples")
         self.samples = one_channel(samples, channel, self.name)
-        self.overruns = self.lost = 0
+        self.overruns = self.lost = self.generation = self.position = 0
         self._loop, self._at, self._block = loop, 0, int(self.rate_hz * BLOCK_S)
         self.card: Callable[[float], float] | None = None  # a player's clock: when it gets to a sample
 
@@ -84,6 +85,12 @@ class Recording:
             _sleep_until(until)
             return self.samples[:0]
         _sleep_until(due)
+        behind = int((time.monotonic() - due) * self.rate_hz)
+        if behind > _MOST_BEHIND_S * self.rate_hz:  # what nobody had time to hear is left out, as a card would
+            self._at, self.overruns, self.generation = self._at + behind, self.overruns + behind, self.generation + 1
+            if not self._loop and self._at >= len(self.samples):
+                return None
+        self.position = self._at
         place = self._at % len(self.samples)
         block = self.samples[place : place + self._block]
         self._at += len(block)

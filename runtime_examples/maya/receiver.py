@@ -1,0 +1,162 @@
+"""Drives a rig in Maya from `tinyface live --to maya://HOST:7001`: a thread listens, Maya's idle loop applies.
+
+Runs in Maya's interpreter and needs nothing but it. See README.md beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+
+try:
+    from maya import cmds
+except ImportError:  # outside Maya: a test puts a stand-in here
+    cmds = None
+
+PORT = 7001
+_MOST_LINE = 1 << 16
+
+
+class Receiver:
+    """One face. `mapping`: channel -> [(attribute, factor, offset), ...]; `node`: whose attributes are the channels."""
+
+    def __init__(self, mapping=None, node="", host="127.0.0.1", port=PORT):
+        self.mapping = {name: [_target(one) for one in many] for name, many in (mapping or {}).items()}
+        self.node = node
+        self.received = self.applied = self.replaced = 0
+        self.recording = False
+        self.fps = 30.0
+        self.channels = ()
+        self.missing = set()
+        self._newest = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._server.bind((host, port))
+        self._server.listen(1)
+        self._server.settimeout(0.2)
+        self.port = self._server.getsockname()[1]
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def apply(self):
+        """Set the newest frame on the rig, if there is a new one. Maya's main thread calls this when it is idle."""
+        with self._lock:
+            frame, self._newest = self._newest, None
+        if frame is None:
+            return
+        index, values = frame
+        for channel, value in values.items():
+            targets = self.mapping.get(channel)
+            if targets is None and self.node:
+                targets = [(self.node + "." + channel, 1.0, 0.0)]
+            for attribute, factor, offset in targets or ():
+                self._set(attribute, value * factor + offset, index)
+        self.applied += 1
+
+    def close(self):
+        """Stop listening."""
+        self._over.set()
+        self._thread.join(2.0)
+        self._server.close()
+
+    def _set(self, attribute, value, index):
+        if attribute in self.missing:
+            return
+        try:
+            cmds.setAttr(attribute, value)
+            if self.recording:
+                cmds.setKeyframe(attribute, time=index, value=value)
+        except (
+            RuntimeError,
+            ValueError,
+        ) as error:  # no such attribute, or a locked one: said once, not 30 times a second
+            self.missing.add(attribute)
+            cmds.warning("tinyface: " + attribute + ": " + str(error))
+
+    def _listen(self):
+        while not self._over.is_set():
+            try:
+                opened, _ = self._server.accept()
+            except OSError:  # a timeout is one too
+                continue
+            with opened:
+                opened.settimeout(0.2)
+                self._read(opened)
+
+    def _read(self, opened):
+        pending = b""
+        while not self._over.is_set():
+            try:
+                data = opened.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            pending += data
+            *lines, pending = pending.split(b"\n")
+            if len(pending) > _MOST_LINE:
+                return  # whoever that is, it does not speak lines
+            for line in lines:
+                self._take(line.decode("ascii", "replace").split())
+
+    def _take(self, words):
+        """`tinyface rig N D names...` or `tinyface frame INDEX SAMPLE values...`; anything else is left out."""
+        if len(words) < 4 or words[0] != "tinyface":
+            return
+        try:
+            if words[1] == "rig":
+                self.fps, self.channels = int(words[2]) / float(words[3]), tuple(words[4:])
+            elif words[1] == "frame" and len(words) - 4 == len(self.channels):
+                frame = int(words[2]), dict(zip(self.channels, map(float, words[4:]), strict=True))
+                with self._lock:
+                    self.replaced += self._newest is not None
+                    self._newest = frame
+                self.received += 1
+        except ValueError:
+            return
+
+
+_running = {}
+
+
+def start(mapping=None, node="", host="127.0.0.1", port=PORT):
+    """Listen, and apply when Maya is idle. A receiver that runs is stopped first."""
+    stop()
+    receiver = Receiver(mapping, node, host, port)
+    _running["receiver"] = receiver
+    _running["job"] = cmds.scriptJob(idleEvent=receiver.apply)
+    return receiver
+
+
+def stop():
+    """Stop listening and applying."""
+    receiver, job = _running.pop("receiver", None), _running.pop("job", None)
+    if job is not None and cmds.scriptJob(exists=job):
+        cmds.scriptJob(kill=job)
+    if receiver is not None:
+        receiver.close()
+
+
+def record(on=True):
+    """Key what is applied, at the frame's own number, or no more."""
+    _running["receiver"].recording = on
+
+
+def map_file(path):
+    """The mapping in a JSON map, as `tinyface retarget` writes it."""
+    with open(path, encoding="utf-8") as stream:
+        content = json.load(stream)
+    channels = content.get("channels", content)
+    return {
+        name: list(parts.items()) if isinstance(parts, dict) else [(parts, 1.0)] for name, parts in channels.items()
+    }
+
+
+def _target(one):
+    attribute, factor, offset = (*one, 1.0, 0.0)[:3] if len(one) == 1 else (*one, 0.0)[:3]
+    return str(attribute), float(factor), float(offset)

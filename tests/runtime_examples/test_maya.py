@@ -1,0 +1,144 @@
+"""Maya's receiver over a real socket, in a Maya that is not there: a stand-in of `maya.cmds` that keeps attributes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdk.live.sinks import open_sink
+from sdk.rig import Frame, RigLayout
+
+ROOT = Path(__file__).parents[2]
+LAYOUT = RigLayout(("jawOpen", "mouthClose", "browInnerUp"))
+
+
+class StandIn:
+    """The few of Maya's commands that the receiver calls, as they behave there."""
+
+    def __init__(self, *attributes: str) -> None:
+        self.attributes = dict.fromkeys(attributes, 0.0)
+        self.keys: list[tuple[str, float, float]] = []
+        self.warnings: list[str] = []
+        self.jobs: dict[int, Callable[[], None]] = {}
+
+    def setAttr(self, attribute: str, value: float) -> None:
+        if attribute not in self.attributes:
+            raise RuntimeError(f"setAttr: No object matches name: {attribute}")
+        self.attributes[attribute] = value
+
+    def setKeyframe(self, attribute: str, time: float, value: float) -> None:
+        self.keys.append((attribute, time, value))
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def scriptJob(self, idleEvent: Any = None, kill: int = 0, exists: int = 0) -> Any:
+        if idleEvent:
+            self.jobs[len(self.jobs) + 1] = idleEvent
+            return len(self.jobs)
+        return self.jobs.pop(kill, None) if kill else exists in self.jobs
+
+    def idle(self) -> None:
+        for job in list(self.jobs.values()):
+            job()
+
+
+@pytest.fixture
+def receiver() -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location("receiver", ROOT / "runtime_examples/maya/receiver.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    module.stop()
+
+
+def send(port: int, frames: list[Frame], until: Callable[[], bool], path: str = "") -> None:
+    """Through our own sink, which connects when it can."""
+    sink = open_sink(f"maya://127.0.0.1:{port}{path}", LAYOUT, Fraction(30))
+    end = time.monotonic() + 10
+    for frame in frames:
+        before = sink.sent
+        while sink.sent == before and time.monotonic() < end:
+            sink.send(frame)
+            time.sleep(0.005)
+    while not until() and time.monotonic() < end:
+        time.sleep(0.005)
+    sink.close()
+
+
+def frames(count: int) -> list[Frame]:
+    rng = np.random.default_rng(8)
+    return [Frame(k, k * 533, rng.random(3).astype(np.float32), LAYOUT) for k in range(count)]
+
+
+def test_a_mapping_drives_controls_and_the_newest_frame_wins(receiver: ModuleType) -> None:
+    receiver.cmds = StandIn("jaw.rotateX", "lips.together")
+    face = receiver.start(
+        {"jawOpen": [("jaw.rotateX", 25.0, 1.0)], "mouthClose": [("lips.together", 1.0), ("gone.x", 2)]}, port=0
+    )
+    spoken = frames(6)
+    send(face.port, spoken, lambda: face.received == 6)
+    receiver.cmds.idle()
+    receiver.cmds.idle()
+    assert face.channels == LAYOUT.names
+    assert receiver.cmds.attributes["jaw.rotateX"] == pytest.approx(25 * spoken[-1]["jawOpen"] + 1, rel=1e-4)
+    assert receiver.cmds.attributes["lips.together"] == pytest.approx(spoken[-1]["mouthClose"], rel=1e-4)
+    assert (face.received, face.applied, face.replaced) == (6, 1, 5), "a slow scene shows fewer frames, not later ones"
+    assert receiver.cmds.warnings == ["tinyface: gone.x: setAttr: No object matches name: gone.x"]
+    receiver.stop()
+    assert not receiver.cmds.jobs
+
+
+def test_a_node_s_own_attributes_and_keys(receiver: ModuleType, tmp_path: Path) -> None:
+    receiver.cmds = StandIn("head.jawOpen", "head.mouthClose", "head.browInnerUp")
+    face = receiver.start(node="head", port=0)
+    receiver.record()
+    spoken = frames(4)
+    for number, frame in enumerate(spoken, 1):
+        send(face.port, [frame], lambda number=number: face.received == number)
+        receiver.cmds.idle()
+    jaws = [(moment, value) for attribute, moment, value in receiver.cmds.keys if attribute == "head.jawOpen"]
+    assert [moment for moment, _ in jaws] == [0, 1, 2, 3]
+    np.testing.assert_allclose([value for _, value in jaws], [frame["jawOpen"] for frame in spoken], rtol=1e-4)
+    (tmp_path / "map.json").write_text(json.dumps({"channels": {"jawOpen": {"a.b": 2.0}, "mouthClose": "c.d"}}))
+    assert receiver.map_file(tmp_path / "map.json") == {"jawOpen": [("a.b", 2.0)], "mouthClose": [("c.d", 1.0)]}
+
+
+def test_what_is_not_ours_does_no_harm(receiver: ModuleType) -> None:
+    receiver.cmds = StandIn("head.jawOpen")
+    face = receiver.start(node="head", port=0)
+    for nonsense in (b"GET / HTTP/1.0\r\n\r\n", b"tinyface frame x y z\ntinyface rig a b c\n", b"\xff" * 100_000):
+        with socket.create_connection(("127.0.0.1", face.port)) as opened, __import__("contextlib").suppress(OSError):
+            opened.sendall(nonsense)
+    send(face.port, frames(1), lambda: face.received == 1)
+    receiver.cmds.idle()
+    assert face.applied == 1
+
+
+def test_maya_s_own_command_port_gets_mel() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    got: list[bytes] = []
+
+    def done() -> bool:
+        opened, _ = server.accept()
+        with opened:
+            got.append(opened.recv(65536))
+        return True
+
+    frame = frames(1)[0]
+    send(port, [frame], done, "/head")
+    assert got[0].startswith(b'setAttr "head.jawOpen" ')
+    assert got[0].count(b";") == 3
