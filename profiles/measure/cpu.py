@@ -32,7 +32,6 @@ from sdk.errors import ArtifactError, ProfileError
 
 SDK_RATE_HZ = 48000  # what a game's audio runs at
 LOADS = ("none", "renderer")
-_STUDENT_T = (12.7, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)  # 95 %, two-sided, by degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,9 @@ def median_uncertainty_percent(medians: Sequence[float]) -> float | None:
     """
     if len(medians) < 3:
         return None
-    t = _STUDENT_T[min(len(medians) - 1, len(_STUDENT_T)) - 1]
+    from scipy.stats import t as students_t  # a second to import, and only a whole profile asks
+
+    t = float(students_t.ppf(0.975, len(medians) - 1))
     half_width = 1.25 * t * statistics.stdev(medians) / math.sqrt(len(medians))
     return 100.0 * half_width / statistics.median(medians)
 
