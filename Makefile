@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: validators live-report mic-report setup demo test check isa bench families kernels table2 clean
+.PHONY: validators live-report mic-report setup demo test slow check isa bench families kernels table2 clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -23,7 +23,11 @@ else
 endif
 
 test: setup
-	$(PY) -m pytest
+	$(PY) -m pytest -m "not slow"
+
+# what takes minutes by itself: real programs built, timed and scored
+slow: setup
+	$(PY) -m pytest -m slow
 
 check: setup
 	$(PY) -m ruff check .

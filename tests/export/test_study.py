@@ -39,6 +39,7 @@ def words(shelf: Path, *more: str) -> list[str]:
     return ["--out", str(shelf / "study"), "--checkpoints", str(shelf), "--aligned", str(shelf / "speech"), *more]
 
 
+@pytest.mark.slow
 def test_a_study_of_real_programs(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doc = shelf / "page.md"
     given = words(shelf, "--precisions", "fp32", "int8-ptq", "weight-only", "mixed", "--doc", str(doc))
