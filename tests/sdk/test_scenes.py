@@ -20,6 +20,7 @@ from sdk.errors import FaceError, RigError
 from sdk.faces.face import Face
 from sdk.names import convention
 from sdk.names.visemes import pose
+from sdk.protocols.vmc import Vmc
 from sdk.rig import ARKIT_52, Frame, RigLayout
 from sdk.scenes.glb import read_scene
 from sdk.scenes.head import head_scene
@@ -333,3 +334,25 @@ def test_blender_imports_our_keyframes(tmp_path: Path) -> None:
         curve = np.array(curves[f'key_blocks["{name}"].value'])
         np.testing.assert_allclose(curve[:, 0], np.arange(12), atol=1e-4)
         np.testing.assert_allclose(curve[:, 1], column, atol=1e-6)
+
+
+def test_vmc_moves_a_vrm_as_its_own_file_says(tmp_path: Path) -> None:
+    """A receiver: python-osc hears VRM 1 expressions, the file's binds say which shapes those are."""
+    osc = pytest.importorskip("pythonosc.osc_bundle", reason="python-osc reads what we send")
+    mouth = pose("oh")
+    mouth[ARKIT_52.index("eyeBlinkRight")] = 0.6
+    said: dict[str, float] = {}
+    for bundle in Vmc("vrm1").datagrams(Frame(0, 0, mouth, ARKIT), ARKIT):
+        for message in osc.OscBundle(bundle):
+            if message.address == "/VMC/Ext/Blend/Val":
+                name, value = message.params
+                said[name] = value
+    scene = read_scene(vrm_head(tmp_path, 1))
+    shown: dict[str, float] = {}
+    for name, entry in scene.json["extensions"]["VRMC_vrm"]["expressions"]["preset"].items():
+        for bind in entry["morphTargetBinds"]:
+            shown[target_names(scene.json)[0][bind["index"]]] = bind["weight"] * said[name]
+    baked, _ = spoken_glb(vrm_head(tmp_path, 1), [Frame(0, 0, mouth, ARKIT)], ARKIT, FPS)
+    (tmp_path / "spoken.glb").write_bytes(baked)
+    for target, weight in weights_at(read_scene(tmp_path / "spoken.glb"), 0)[0].items():
+        assert shown.get(target, 0.0) == pytest.approx(weight, abs=1e-6), target
