@@ -84,6 +84,8 @@ async def _page(end: float) -> Arrivals:
 
 def measured(heard: Arrivals, fps: float = 30.0) -> dict[str, float]:
     """Frames, lost between first and last, jitter around the even raster in ms, and drift over the run in ms."""
+    if len(heard) < 2:  # it never connected: the row says so
+        return dict.fromkeys(("frames", "lost", "jitter_p50_ms", "jitter_p99_ms", "drift_ms", "minutes"), 0)
     times, numbers = np.array([at for at, _ in heard]), np.array([number for _, number in heard])
     off = (times - numbers / fps) * 1000
     off -= np.median(off)
