@@ -1,6 +1,7 @@
-"""Builds the native library with nothing but the `executorch` pip wheel, cmake and a C++17 compiler.
+"""Builds the native library: with the `executorch` pip wheel, or alone; with cmake and a C++17 compiler.
 
 python -m sdk.c.build --out build/native [--install PREFIX] [--private FOLDER]
+python -m sdk.c.build --alone --out build/alone              our own kernels, no runtime: one library
 python -m sdk.c.build --out build/native-asan --sanitize address --check model.pte
 """
 
@@ -31,7 +32,9 @@ def wheel_root() -> Path:
     for folder in spec.submodule_search_locations or () if spec else ():
         if (Path(folder) / "share/cmake/executorch-config.cmake").is_file():
             return Path(folder)
-    raise EngineUnavailable("the native library is built from the executorch wheel: pip install 'tinyface[play]'")
+    raise EngineUnavailable(
+        "the native library is built from the executorch wheel: pip install 'tinyface[play]', or build it with --alone"
+    )
 
 
 def missing_tools() -> str:
@@ -52,6 +55,7 @@ def build(
     check: Path | None = None,
     install: Path | None = None,
     xnnpack: bool = True,
+    alone: bool = False,
     jobs: int = 2,
 ) -> Path:
     """Configure and build into `out`; returns the folder of the shared libraries. A second call does what is new.
@@ -59,6 +63,7 @@ def build(
     sanitize: instrument our own code with `address` (and undefined behaviour) or `thread`. tests: also the programs
     that the tests run. check: run these with that artefact. install: put header, libraries and CMake config there.
     xnnpack: if not, the library plays artefacts of the backend tinyface alone, and ships with libexecutorch alone.
+    alone: without any runtime: one library that plays artefacts of the backend tinyface and needs nothing beside it.
     Raises `EngineUnavailable` without the wheel or the tools, `BuildFailed` with the end of the tools' output.
     """
     reason = missing_tools()
@@ -66,7 +71,8 @@ def build(
         raise EngineUnavailable(reason)
     out = out.resolve()
     flags = {
-        "CMAKE_PREFIX_PATH": str(wheel_root()),
+        "CMAKE_PREFIX_PATH": "" if alone else str(wheel_root()),
+        "TINYFACE_RUNTIME": "none" if alone else "executorch",
         "CMAKE_BUILD_TYPE": "Release",
         "FRAME_STREAM_SANITIZE": sanitize,
         "FRAME_STREAM_TESTS": "ON" if tests or check else "OFF",
@@ -99,6 +105,7 @@ def main() -> int:
     parser.add_argument(
         "--no-xnnpack", dest="xnnpack", action="store_false", help="only our own kernels: 0.9 MB in all"
     )
+    parser.add_argument("--alone", action="store_true", help="only our own kernels and no runtime: 0.4 MB in all")
     parser.add_argument(
         "--private", type=Path, metavar="FOLDER", help="copy the libraries there under names of their own"
     )

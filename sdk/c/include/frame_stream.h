@@ -26,7 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32)
+#if defined(_WIN32) && defined(FP_BUILDING_LIBRARY) && !defined(FP_STATIC)
+#define FP_API __declspec(dllexport)
+#elif defined(_WIN32) && !defined(FP_STATIC)
+#define FP_API __declspec(dllimport)
+#elif defined(_WIN32)
 #define FP_API
 #elif defined(FP_BUILDING_LIBRARY)
 #define FP_API __attribute__((visibility("default")))
@@ -44,6 +48,10 @@ extern "C" {
 /* The ABI of the loaded library. Refuse to go on unless it equals FP_ABI_VERSION.
  * Thread: any. Allocates: never. */
 FP_API uint32_t fp_abi_version(void);
+
+/* Version and dress of the loaded library, "1.2.0 alone": what it plays without any runtime, or with which one. The
+ * text is static. (since 1.2) Thread: any. Allocates: never. */
+FP_API const char* fp_version_string(void);
 
 typedef int32_t fp_status;
 enum {
@@ -72,6 +80,22 @@ FP_API const char* fp_status_string(fp_status status);
 typedef struct fp_error {
   char message[512]; /* UTF-8, NUL-ended, cut to fit */
 } fp_error;
+
+/* Where the library takes all memory of its own from, since 1.2 (a runtime inside it has its own ways). `allocate` gives
+ * `bytes` at a multiple of `alignment`, a power of two, or NULL: then the call that needed it fails with
+ * FP_OUT_OF_MEMORY (a build without exceptions ends the process instead). Both are called on the threads that open,
+ * create, close and destroy, and never in push, pull, finish, reset or fp_crowd_run. */
+typedef struct fp_allocator {
+  uint32_t struct_size;
+  uint32_t reserved;   /* 0 */
+  void* (*allocate)(void* user, size_t bytes, size_t alignment);
+  void (*release)(void* user, void* memory, size_t bytes, size_t alignment);
+  void* user;
+} fp_allocator;
+
+/* Use it for the whole process; NULL: malloc and free again. FP_BAD_ARGUMENT while anything of the library is alive.
+ * Owner: it is copied. Thread: no other call of the library may run. */
+FP_API fp_status fp_set_allocator(const fp_allocator* allocator, fp_error* error);
 
 /* ------------------------------------------------------------------------------------------------ model */
 
@@ -246,7 +270,7 @@ FP_API fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chu
 typedef struct fp_crowd fp_crowd;
 
 /* A crowd for streams of `model`. Loads the program's method for crowds, with its own copy of the weights, and runs
- * it a few times. FP_UNSUPPORTED: the model is a window student. Where the artefact has no method for crowds
+ * it once. FP_UNSUPPORTED: the model is a window student. Where the artefact has no method for crowds
  * (crowd_voices is 0) the hops run one by one.
  * Owner: the caller, of *crowd, until fp_crowd_destroy. Thread: any. Allocates: yes. */
 FP_API fp_status fp_crowd_create(const fp_model* model, fp_crowd** crowd, fp_error* error);
@@ -258,7 +282,7 @@ FP_API void fp_crowd_destroy(fp_crowd* crowd);
  * pulled for as long as its buffer lasts (buffer_samples) waits until it is.
  * `hops` may be NULL; it receives how many have run, also on FP_RUN_FAILED: then these stay done and the others can be
  * run again. FP_BAD_ARGUMENT, with nothing run: a stream is NULL or of another fp_model.
- * Fewer hops than pay for a call, which fp_crowd_create found out, run one by one on the model's own program.
+ * Fewer hops than three quarters of crowd_voices run one by one on the model's own program: a call for all would cost more.
  * Owner: the caller keeps `streams`, which may be NULL when `count` is 0. Thread: the pulling one of every stream
  * given; no other call on this crowd may run. Allocates: never (as fp_stream_pull). Locks: as fp_stream_pull, for hops
  * that run one by one. */

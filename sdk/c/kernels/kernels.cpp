@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#if defined(FP_X86_UNITS)
+#include "cpu.h"
+#endif
+
 namespace fp::kernels {
 
 const Kernels* base_kernels() noexcept;
@@ -13,12 +17,9 @@ const Kernels* avx512_kernels() noexcept;
 const Kernels* best(const char* name) noexcept {
   const auto wanted = [name](const char* unit) { return !name || !std::strcmp(name, unit); };
 #if defined(FP_X86_UNITS)
-  // What the unit is compiled with, no more and no less; the builtin also asks whether the system keeps the registers.
-  if (wanted("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return avx512_kernels();
-  if (wanted("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2_kernels();
+  const Cpu cpu = ask_cpu();
+  if (cpu.avx512 && wanted("avx512")) return avx512_kernels();
+  if (cpu.avx2 && wanted("avx2")) return avx2_kernels();
 #endif
   return wanted("base") || !name ? base_kernels() : nullptr;
 }

@@ -21,64 +21,71 @@ class Reader {
  public:
   Reader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
 
-  void at(std::size_t word) {
-    if ((word + 1) * 4 > size_) throw BadPlan{"the plan ends too early"};
-    at_ = word * 4;
-  }
+  // The first complaint, or null. What is read after it is `low`, zero or the plan's beginning.
+  const char* bad() const { return bad_; }
+  void at(std::size_t word) { at_ = word * 4; }
   std::uint32_t word() {
-    std::uint32_t value;
-    std::memcpy(&value, bytes_ + at_, 4);
+    std::uint32_t value = 0;
+    if (size_ < 4 || at_ > size_ - 4) complain("the plan ends too early");
+    else std::memcpy(&value, bytes_ + at_, 4);
     at_ += 4;
     return value;
   }
   std::size_t within(std::size_t low, std::size_t high) {
     const std::size_t value = word();
-    if (value < low || value > high) throw BadPlan{"a number in the plan is out of its range"};
-    return value;
+    if (value >= low && value <= high) return value;
+    complain("a number in the plan is out of its range");
+    return low;
   }
   bool flag() { return within(0, 1) == 1; }
   float number() {
     const std::uint32_t bits = word();
     float value;
     std::memcpy(&value, &bits, 4);
-    if (!std::isfinite(value)) throw BadPlan{"a number in the plan is not finite"};
-    return value;
+    if (std::isfinite(value)) return value;
+    complain("a number in the plan is not finite");
+    return 0;
   }
   // An array of `bytes` bytes, by where it begins.
-  const std::uint8_t* array(std::size_t bytes) {
+  const std::uint8_t* array(std::uint64_t bytes) {
     const std::size_t from = word();
-    if (from % 64 || from > size_ || bytes > size_ - from) throw BadPlan{"an array of the plan lies outside it"};
-    return bytes_ + from;
+    if (from % 64 == 0 && from <= size_ && bytes <= size_ - from) return bytes_ + from;
+    complain("an array of the plan lies outside it");
+    return bytes_;
   }
-  const float* floats(std::size_t count) { return reinterpret_cast<const float*>(array(count * sizeof(float))); }
+  const float* floats(std::uint64_t count) { return reinterpret_cast<const float*>(array(count * sizeof(float))); }
 
  private:
+  void complain(const char* why) {
+    if (!bad_) bad_ = why;
+  }
+
   const std::uint8_t* bytes_;
   std::size_t size_, at_ = 0;
+  const char* bad_ = nullptr;
 };
 
 }  // namespace
 
-Plan::Plan(const std::uint8_t* bytes, std::size_t size, std::size_t voices, const Kernels& kernels)
-    : voices_(voices), kernels_(kernels) {
-  if (reinterpret_cast<std::uintptr_t>(bytes) % 16) throw BadPlan{"the plan does not lie on a multiple of 16 bytes"};
-  if (!voices || voices > 1024) throw BadPlan{"the plan is for no voice, or for too many"};
-  read(bytes, size);
-  lay_out();
+const char* Plan::open(const std::uint8_t* bytes, std::size_t size) {
+  if (reinterpret_cast<std::uintptr_t>(bytes) % 16) return "the plan does not lie on a multiple of 16 bytes";
+  if (!voices_ || voices_ > 1024) return "the plan is for no voice, or for too many";
+  const char* const bad = read(bytes, size);
+  return bad ? bad : lay_out();
 }
 
-void Plan::read(const std::uint8_t* bytes, std::size_t size) {
-  if (size < kHeaderWords * 4) throw BadPlan{"the plan ends too early"};
+const char* Plan::read(const std::uint8_t* bytes, std::size_t size) {
+  if (size < kHeaderWords * 4) return "the plan ends too early";
   Reader from(bytes, size);
-  if (from.word() != kMagic) throw BadPlan{"it is not a plan"};
-  if (from.word() != kVersion) throw BadPlan{"the plan is of another version"};
+  if (from.word() != kMagic) return "it is not a plan";
+  if (from.word() != kVersion) return "the plan is of another version";
   const std::size_t count = from.within(1, kMostLayers);
   samples_ = from.within(1, kMostColumns);
   values_ = from.within(1, kMostWide);
   std::size_t columns = samples_, channels = 1;
   double products = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    from.at(kHeaderWords + (i + 1) * kLayerWords - 1);
+    if (from.bad()) return from.bad();
     from.at(kHeaderWords + i * kLayerWords);
     Layer l{};
     l.inputs = from.within(channels, channels), l.outputs = from.within(1, kMostWide);
@@ -88,19 +95,20 @@ void Plan::read(const std::uint8_t* bytes, std::size_t size) {
     l.activation = static_cast<Activation>(from.within(0, 3));
     l.prepare = static_cast<Prepare>(from.within(0, 3));
     l.columns = columns;
+    if (from.bad()) return from.bad();
     if (l.inputs % l.groups || l.outputs % l.groups || (l.taps - 1) * l.dilation >= l.all_columns() ||
         (l.remembers && (!l.left || l.right)))
-      throw BadPlan{"a layer of the plan has no possible shape"};
+      return "a layer of the plan has no possible shape";
     columns = l.columns_made(), channels = l.outputs;
     products += double(voices_ * columns) * double(l.taps) * double(l.outputs) * double(l.inputs / l.groups);
-    if (products > kMostProducts) throw BadPlan{"the plan asks for work beyond reason"};
+    if (products > kMostProducts) return "the plan asks for work beyond reason";
     const bool first = i == 0, window = l.prepare == Prepare::Window;
     if ((l.adds && (columns != l.columns || l.inputs != l.outputs)) || (l.prepare == Prepare::Gain && !first) ||
         (first && (l.int8 || l.adds)) ||
         (window && (!first || l.taps > kMomentTaps || l.left || l.right || voices_ > 1)))
-      throw BadPlan{"a layer of the plan does what it cannot do there"};
+      return "a layer of the plan does what it cannot do there";
     const std::size_t inside = l.inputs / l.groups, padded = l.panels() * kPanel;
-    l.weights = from.array(padded * l.taps * (l.int8 ? whole(inside, kQuad) : inside * sizeof(float)));
+    l.weights = from.array(std::uint64_t{padded} * l.taps * (l.int8 ? whole(inside, kQuad) : inside * sizeof(float)));
     l.bias = from.floats(padded);
     l.start = reinterpret_cast<const std::int32_t*>(from.array(l.int8 ? padded * 4 : 0));
     l.scale = from.floats(l.int8 ? padded : 0);
@@ -109,35 +117,37 @@ void Plan::read(const std::uint8_t* bytes, std::size_t size) {
     l.norm_weight = from.floats(normed), l.norm_bias = from.floats(normed);
     l.eps = from.number(), l.decay = from.number(), l.zero = from.number();
     l.grid = from.number(), l.lowest = from.number(), l.highest = from.number();
-    if (l.eps < 0 || std::fabs(l.zero) > 128) throw BadPlan{"a number in the plan is out of its range"};
+    if (l.eps < 0 || std::fabs(l.zero) > 128) return "a number in the plan is out of its range";
     layers_.push_back(l);
   }
-  if (columns != 1 || channels != values_) throw BadPlan{"the plan does not end in one column of values"};
+  if (from.bad()) return from.bad();
+  if (columns != 1 || channels != values_) return "the plan does not end in one column of values";
+  return nullptr;
 }
 
-void Plan::lay_out() {
+const char* Plan::lay_out() {
   std::size_t floats = 0, bytes = 0;
-  const auto reserve = [&floats](std::size_t count) {
+  const auto reserve = [&floats](std::size_t count) {  // beyond kMostFloats there is no more to give
     const std::size_t place = floats;
-    if (count > kMostFloats || (floats += whole(count + kSlack, kPanel)) > kMostFloats)
-      throw BadPlan{"the plan asks for memory beyond reason"};
+    floats = count > kMostFloats || floats > kMostFloats ? kMostFloats + 1 : floats + whole(count + kSlack, kPanel);
     return place;
   };
   for (Layer& l : layers_) {
     l.width = l.inputs == 1 ? 1 : whole(l.inputs, kPanel);
-    if (l.all_columns() > kMostFloats / voices_ / l.width) throw BadPlan{"the plan asks for memory beyond reason"};
+    if (l.all_columns() > kMostFloats / voices_ / l.width) return "the plan asks for memory beyond reason";
     const std::size_t count = voices_ * l.all_columns() * l.width;
     l.place = reserve(count);
     if (l.prepare == Prepare::Gain) states_.push_back(1);
     if (l.remembers) states_.push_back(l.left * l.inputs);
     if (!l.int8) continue;
-    if (l.inputs == 1) throw BadPlan{"a layer of the plan does what it cannot do there"};
+    if (l.inputs == 1) return "a layer of the plan does what it cannot do there";
     bytes = std::max(bytes, count);
   }
   result_ = reserve(voices_ * whole(values_, kPanel));
   const Layer& first = layers_[0];
   const std::size_t padded = first.panels() * kPanel;
   scaled_ = first.prepare == Prepare::Window ? reserve(padded * (first.taps * (first.inputs / first.groups) + 1)) : 0;
+  if (floats > kMostFloats) return "the plan asks for memory beyond reason";
   floats_ = Arena(floats * sizeof(float));
   bytes_ = Arena(bytes + kSlack);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -173,6 +183,7 @@ void Plan::lay_out() {
     c.bias = floats_.floats() + scaled_;
     c.weights = c.bias + padded;
   }
+  return nullptr;
 }
 
 // Channels of columns packed side by side, or apart by what a layer's memory needs.

@@ -7,23 +7,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "arena.h"
 #include "kernels.h"
 
 namespace fp::kernels {
 
-// What makes bytes no plan of ours.
-struct BadPlan {
-  const char* reason;
-};
-
 class Plan {
  public:
-  // For `voices` voices in a call. `bytes` must stay where they are and begin at a multiple of 16 bytes; nothing in
-  // them is trusted. Throws BadPlan.
-  Plan(const std::uint8_t* bytes, std::size_t size, std::size_t voices, const Kernels& kernels);
+  // For `voices` voices in a call.
+  Plan(std::size_t voices, const Kernels& kernels) : voices_(voices), kernels_(kernels) {}
+
+  // `bytes` must stay where they are and begin at a multiple of 16 bytes; nothing in them is trusted. Null, or what makes
+  // them no plan of ours. Once.
+  const char* open(const std::uint8_t* bytes, std::size_t size);
 
   std::size_t samples() const noexcept { return samples_; }  // of a voice's input
   std::size_t values() const noexcept { return values_; }    // of a voice's output
@@ -39,8 +36,8 @@ class Plan {
   struct Layer;
   enum class Prepare : std::uint32_t { None, Gain, Window, Channels };
 
-  void read(const std::uint8_t* bytes, std::size_t size);
-  void lay_out();
+  const char* read(const std::uint8_t* bytes, std::size_t size);
+  const char* lay_out();
   void take_input(const float* input, const float* before, float* after) noexcept;
   void normalise_window(const Layer& layer) noexcept;
   void run_layer(std::size_t index) noexcept;
@@ -67,8 +64,8 @@ class Plan {
 
   std::size_t voices_, samples_ = 0, values_ = 0;
   const Kernels& kernels_;
-  std::vector<Layer> layers_;
-  std::vector<std::size_t> states_;
+  Vector<Layer> layers_;
+  Vector<std::size_t> states_;
   std::size_t result_ = 0, scaled_ = 0;  // places of the last output, and of the first layer's scaled weights
   Arena floats_{0}, bytes_{0};
 };

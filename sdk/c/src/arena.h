@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <new>
+#include <utility>
+
+#include "memory.h"
 
 namespace fp {
 
@@ -15,20 +16,25 @@ constexpr std::size_t kOverread = 64;  // vector kernels may read, and ignore, s
 class Arena {
  public:
   explicit Arena(std::size_t size)
-      : size_(size), bytes_(static_cast<std::uint8_t*>(::operator new(size + kOverread, std::align_val_t{kAlign}))) {
+      : size_(size), bytes_(static_cast<std::uint8_t*>(take_memory(size + kOverread, kAlign))) {
     clear();
   }
-  std::uint8_t* data() const noexcept { return bytes_.get(); }
-  float* floats() const noexcept { return reinterpret_cast<float*>(bytes_.get()); }
+  Arena(Arena&& from) noexcept : size_(from.size_), bytes_(std::exchange(from.bytes_, nullptr)) {}
+  Arena& operator=(Arena&& from) noexcept {
+    std::swap(size_, from.size_);
+    std::swap(bytes_, from.bytes_);
+    return *this;
+  }
+  ~Arena() { give_memory(bytes_, size_ + kOverread, kAlign); }
+
+  std::uint8_t* data() const noexcept { return bytes_; }
+  float* floats() const noexcept { return reinterpret_cast<float*>(bytes_); }
   std::size_t size() const noexcept { return size_; }
-  void clear() noexcept { std::memset(bytes_.get(), 0, size_ + kOverread); }
+  void clear() noexcept { std::memset(bytes_, 0, size_ + kOverread); }
 
  private:
-  struct Free {
-    void operator()(std::uint8_t* bytes) const noexcept { ::operator delete(bytes, std::align_val_t{kAlign}); }
-  };
   std::size_t size_;
-  std::unique_ptr<std::uint8_t, Free> bytes_;
+  std::uint8_t* bytes_;
 };
 
 }  // namespace fp

@@ -8,13 +8,16 @@ namespace fp {
 
 constexpr std::int64_t kSampleRateHz = 16000;
 
-__extension__ typedef __int128 Wide;  // products of a frame index, a rate and a denominator
+// a / b rounded down, or up, for b > 0.
+constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return -floor_div(-a, b); }
 
-// a / b rounded down, for b > 0.
-constexpr std::int64_t floor_div(Wide a, Wide b) {
-  return static_cast<std::int64_t>(a / b - (a % b < 0 ? 1 : 0));
+// a * b / c rounded down, or up, for c > 0 and b * c within 64 bits: what exceeds them is never made, on any machine.
+constexpr std::int64_t floor_scaled(std::int64_t a, std::int64_t b, std::int64_t c) {
+  const std::int64_t whole = floor_div(a, c);
+  return whole * b + floor_div((a - whole * c) * b, c);
 }
-constexpr std::int64_t ceil_div(Wide a, Wide b) { return -floor_div(-a, b); }
+constexpr std::int64_t ceil_scaled(std::int64_t a, std::int64_t b, std::int64_t c) { return -floor_scaled(-a, b, c); }
 
 class FrameClock {
  public:
@@ -28,11 +31,11 @@ class FrameClock {
 
   // Where frame k sits: k * 16000 * m // n. Frames before the start are negative.
   std::int64_t sample(std::int64_t frame) const noexcept {
-    return floor_div(Wide{frame} * kSampleRateHz * denominator_, numerator_);
+    return floor_scaled(frame, kSampleRateHz * denominator_, numerator_);
   }
   // How many frames k >= 0 sit strictly before `sample`.
   std::int64_t frames_before(std::int64_t sample) const noexcept {
-    return sample <= 0 ? 0 : ceil_div(Wide{sample} * numerator_, Wide{kSampleRateHz} * denominator_);
+    return sample <= 0 ? 0 : ceil_scaled(sample, numerator_, kSampleRateHz * denominator_);
   }
   // The clock at twice the rate: its frame 2k is this clock's frame k.
   FrameClock doubled() const noexcept { return {numerator_ * 2, denominator_}; }

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
-#include <vector>
 
 #include "model.h"
 #include "stream_voice.h"
@@ -12,10 +10,11 @@ namespace fp {
 
 class Crowd {
  public:
-  // Loads `crowd`, which has its own copy of the weights, and runs it on silence, a few times: that also tells how many
-  // hops must be due for a call to pay. `model` must outlive it. Throws Failure: FP_UNSUPPORTED for a window student,
-  // FP_BAD_PROGRAM or FP_RUN_FAILED.
-  explicit Crowd(Model& model);
+  explicit Crowd(const Manifest& manifest);
+
+  // Loads `crowd`, which has its own copy of the weights, and runs it once on silence. `model` must outlive it.
+  // FP_UNSUPPORTED for a window student, FP_BAD_PROGRAM or FP_RUN_FAILED. Once.
+  Failure open(const Model& model);
 
   // Runs the hops of `streams` that their audio fills, as far as each has room for the values; adds how many to *hops.
   // All must be streams of the model; who stands there twice counts once. FP_OK, or FP_RUN_FAILED with a reason: hops
@@ -23,16 +22,15 @@ class Crowd {
   fp_status run(fp_stream* const* streams, std::size_t count, std::size_t* hops, const char** reason) noexcept;
 
  private:
-  std::size_t find_what_pays(StreamEngine& single, State start);
   fp_status run_seated(std::size_t* hops, const char** reason) noexcept;
   fp_status run_together(std::size_t count, const char** reason) noexcept;
 
   std::size_t channels_, hop_floats_;
   State state_;  // of all places, and below their hops: what the program reads
   Arena hops_;
-  std::vector<float*> inputs_;
-  std::unique_ptr<Method> method_;  // none where the artefact has no `crowd`: then one by one
-  std::vector<StreamVoice*> places_;
+  Vector<float*> inputs_;
+  Owned<Method> method_;  // none where the artefact has no `crowd`: then one by one
+  Vector<StreamVoice*> places_;
   std::size_t seated_ = 0;
   std::size_t pays_ = 0;  // fewer hops than these run one by one
 };

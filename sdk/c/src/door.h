@@ -11,11 +11,17 @@
 
 #include "failure.h"
 
+#if defined(__GNUC__)
+#define FP_FORMAT(text, first) __attribute__((format(printf, text, first)))
+#else
+#define FP_FORMAT(text, first)
+#endif
+
 namespace fp {
 
 constexpr std::size_t kLargestStruct = 4096;  // a struct_size beyond this is no size
 
-__attribute__((format(printf, 3, 4))) inline fp_status fail(fp_error* error, fp_status status, const char* format, ...) {
+FP_FORMAT(3, 4) inline fp_status fail(fp_error* error, fp_status status, const char* format, ...) {
   if (error) {
     va_list arguments;
     va_start(arguments, format);
@@ -29,14 +35,23 @@ inline fp_status null(fp_error* error, const char* what) {
   return fail(error, FP_BAD_ARGUMENT, "%s is NULL", what);
 }
 
-// Runs `work`, which may throw, and turns what it throws into a status.
+// FP_OK if `handle` is one of ours, of its own kind and not given back.
+template <class Handle>
+fp_status check_handle(const Handle* handle, const char* what, fp_error* error) {
+  if (!handle) return null(error, what);
+  if (handle->tag.value == Handle::kKind) return FP_OK;
+  return fail(error, FP_BAD_ARGUMENT, "%s is another kind of handle, or was given back already", what);
+}
+
+// Runs `work`, which gives a Failure, and turns that into a status. Without exceptions nothing else can come out.
 template <class Work>
 fp_status guarded(fp_error* error, Work&& work) noexcept {
+#if defined(__cpp_exceptions)
   try {
-    work();
-    return FP_OK;
-  } catch (const Failure& failure) {
-    return fail(error, failure.status, "%s", failure.message.c_str());
+#endif
+    const Failure failure = work();
+    return failure ? fail(error, failure.status, "%s", failure.message.c_str()) : FP_OK;
+#if defined(__cpp_exceptions)
   } catch (const std::bad_alloc&) {
     return fail(error, FP_OUT_OF_MEMORY, "there is not enough memory");
   } catch (const std::exception& defect) {
@@ -44,6 +59,7 @@ fp_status guarded(fp_error* error, Work&& work) noexcept {
   } catch (...) {
     return fail(error, FP_INTERNAL, "a defect of this library");
   }
+#endif
 }
 
 template <class Struct>

@@ -12,8 +12,8 @@ Shape with_first(std::size_t first, const Shape& rest) {
   return shape;
 }
 
-std::vector<std::size_t> counts(const Manifest& manifest) {
-  std::vector<std::size_t> out;
+Vector<std::size_t> counts(const Manifest& manifest) {
+  Vector<std::size_t> out;
   for (const Shape& shape : manifest.state) out.push_back(count_of(shape));
   return out;
 }
@@ -21,7 +21,7 @@ std::vector<std::size_t> counts(const Manifest& manifest) {
 // Bytes of one tensor, so that the next one is aligned again.
 std::size_t aligned_bytes(std::size_t floats) { return (floats * sizeof(float) + kAlign - 1) / kAlign * kAlign; }
 
-std::size_t total_bytes(const std::vector<std::size_t>& floats, std::size_t voices) {
+std::size_t total_bytes(const Vector<std::size_t>& floats, std::size_t voices) {
   std::size_t bytes = 0;
   for (const std::size_t count : floats) bytes += aligned_bytes(count * voices);
   return bytes;
@@ -38,17 +38,23 @@ fp_status check_values(const float* values, std::size_t count, const char** reas
   return FP_OK;
 }
 
-WindowEngine::WindowEngine(const Program& program, const Manifest& manifest)
-    : channels_(manifest.names.size()), window_(manifest.window_samples * sizeof(float)) {
+WindowEngine::WindowEngine(const Manifest& manifest)
+    : channels_(manifest.names.size()), window_(manifest.window_samples * sizeof(float)) {}
+
+Failure WindowEngine::open(const Program& program, const Manifest& manifest) {
   const auto samples = static_cast<std::int32_t>(manifest.window_samples);
-  method_ = program.load("forward", {{{1, 1, samples}}, {{1, static_cast<std::int32_t>(channels_)}}});
-  std::vector<float> silence(manifest.window_samples), values(channels_);
+  Ends ends;
+  ends.inputs.push_back({1, 1, samples});
+  ends.outputs.push_back({1, static_cast<std::int32_t>(channels_)});
+  if (auto failure = program.load("forward", ends, &method_)) return failure;
+  Vector<float> silence(manifest.window_samples), values(channels_);
   const char* reason = "";
-  if (run(silence.data(), values.data(), &reason) != FP_OK) throw Failure(FP_RUN_FAILED, reason);
+  if (run(silence.data(), values.data(), &reason) != FP_OK) return {FP_RUN_FAILED, reason};
+  return {};
 }
 
 fp_status WindowEngine::run(const float* window, float* values, const char** reason) noexcept {
-  const std::lock_guard<std::mutex> lock(busy_);
+  const Lock lock(busy_);
   std::memcpy(window_.data(), window, window_.size());
   float* const input = window_.floats();
   fp_status status = method_->run(&input, reason);
@@ -77,19 +83,23 @@ Ends StreamEngine::ends(const Manifest& manifest, std::size_t voices) {
   return ends;
 }
 
-StreamEngine::StreamEngine(const Program& program, const Manifest& manifest)
-    : channels_(manifest.names.size()), inputs_(1 + manifest.state.size()) {
-  if (manifest.crowd_voices) program.check("crowd", ends(manifest, manifest.crowd_voices));
-  method_ = program.load("forward", ends(manifest, 1));
+StreamEngine::StreamEngine(const Manifest& manifest)
+    : channels_(manifest.names.size()), inputs_(1 + manifest.state.size()) {}
+
+Failure StreamEngine::open(const Program& program, const Manifest& manifest) {
+  if (manifest.crowd_voices)
+    if (auto failure = program.check("crowd", ends(manifest, manifest.crowd_voices))) return failure;
+  if (auto failure = program.load("forward", ends(manifest, 1), &method_)) return failure;
   State start(manifest, 1);
   Arena silence(manifest.window_samples * sizeof(float));
-  std::vector<float> values(channels_);
+  Vector<float> values(channels_);
   const char* reason = "";
-  if (step(silence.floats(), start, values.data(), &reason) != FP_OK) throw Failure(FP_RUN_FAILED, reason);
+  if (step(silence.floats(), start, values.data(), &reason) != FP_OK) return {FP_RUN_FAILED, reason};
+  return {};
 }
 
 fp_status StreamEngine::step(float* hop, State& state, float* values, const char** reason) noexcept {
-  const std::lock_guard<std::mutex> lock(busy_);
+  const Lock lock(busy_);
   inputs_[0] = hop;
   for (std::size_t i = 0; i < state.tensors(); ++i) inputs_[1 + i] = state.of(i);
   fp_status status = method_->run(inputs_.data(), reason);
@@ -101,9 +111,10 @@ fp_status StreamEngine::step(float* hop, State& state, float* values, const char
   return FP_OK;
 }
 
-std::unique_ptr<Engine> open_engine(const Program& program, const Manifest& manifest) {
-  if (manifest.is_stream()) return std::make_unique<Engine>(std::in_place_type<StreamEngine>, program, manifest);
-  return std::make_unique<Engine>(std::in_place_type<WindowEngine>, program, manifest);
+Failure open_engine(const Program& program, const Manifest& manifest, Owned<Engine>* engine) {
+  if (manifest.is_stream()) *engine = make_owned<Engine>(std::in_place_type<StreamEngine>, manifest);
+  else *engine = make_owned<Engine>(std::in_place_type<WindowEngine>, manifest);
+  return std::visit([&](auto& opened) { return opened.open(program, manifest); }, **engine);
 }
 
 }  // namespace fp

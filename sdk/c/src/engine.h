@@ -3,13 +3,11 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
-#include <mutex>
 #include <variant>
-#include <vector>
 
 #include "arena.h"
 #include "failure.h"
+#include "lock.h"
 #include "manifest.h"
 #include "program.h"
 
@@ -20,18 +18,19 @@ fp_status check_values(const float* values, std::size_t count, const char** reas
 
 class WindowEngine {
  public:
-  // Loads `forward` and runs it once, on silence. `program` must outlive it. Throws Failure FP_BAD_PROGRAM or
-  // FP_RUN_FAILED.
-  WindowEngine(const Program& program, const Manifest& manifest);
+  explicit WindowEngine(const Manifest& manifest);
+
+  // Loads `forward` and runs it once, on silence. `program` must outlive it. FP_BAD_PROGRAM or FP_RUN_FAILED. Once.
+  Failure open(const Program& program, const Manifest& manifest);
 
   // (window_samples,) -> (channels,), unclamped. FP_OK or FP_RUN_FAILED, then with a reason. No heap.
   fp_status run(const float* window, float* values, const char** reason) noexcept;
 
  private:
   std::size_t channels_;
-  std::unique_ptr<Method> method_;
+  Owned<Method> method_;
   Arena window_;
-  std::mutex busy_;
+  Mutex busy_;
 };
 
 // What a stream student remembers of `voices` voices: one tensor (voices, *shape) for each shape of the manifest.
@@ -49,15 +48,17 @@ class State {
   void clear() noexcept { bytes_.clear(); }
 
  private:
-  std::vector<std::size_t> floats_;
+  Vector<std::size_t> floats_;
   Arena bytes_;
-  std::vector<float*> places_;
+  Vector<float*> places_;
 };
 
 class StreamEngine {
  public:
+  explicit StreamEngine(const Manifest& manifest);
+
   // Loads `forward` and runs it once, on silence; `crowd` is checked but not loaded. As WindowEngine.
-  StreamEngine(const Program& program, const Manifest& manifest);
+  Failure open(const Program& program, const Manifest& manifest);
 
   // `hop`: (hop_samples,), readable beyond its end as an Arena's -> (channels,), unclamped, and the state after it.
   // FP_OK, or FP_RUN_FAILED with a reason and the state as it was. No heap.
@@ -68,14 +69,14 @@ class StreamEngine {
 
  private:
   std::size_t channels_;
-  std::unique_ptr<Method> method_;
-  std::vector<float*> inputs_;
-  std::mutex busy_;
+  Owned<Method> method_;
+  Vector<float*> inputs_;
+  Mutex busy_;
 };
 
 using Engine = std::variant<WindowEngine, StreamEngine>;
 
 // The engine of the manifest's kind.
-std::unique_ptr<Engine> open_engine(const Program& program, const Manifest& manifest);
+Failure open_engine(const Program& program, const Manifest& manifest, Owned<Engine>* engine);
 
 }  // namespace fp

@@ -7,16 +7,37 @@
 #include "model.h"
 #include "stream.h"
 
+namespace fp {
+
+// What a handle is, so that another kind of handle, or one that was given back, is told from it as far as can be.
+struct Tag {
+  explicit Tag(std::uint32_t kind) : value(kind) {}
+  ~Tag() { *const_cast<volatile std::uint32_t*>(&value) = 0; }
+  std::uint32_t value;
+};
+
+}  // namespace fp
+
 struct fp_model {
+  static constexpr std::uint32_t kKind = 0x6d616601;
+  explicit fp_model(std::shared_ptr<fp::Model> given) : tag(kKind), model(std::move(given)) {}
+  fp::Tag tag;
   std::shared_ptr<fp::Model> model;
 };
 
 struct fp_stream {
+  static constexpr std::uint32_t kKind = 0x6d616602;
+  fp_stream(const std::shared_ptr<fp::Model>& given, std::int64_t rate_hz, const fp::StreamSettings& settings)
+      : tag(kKind), model(given), stream(given->manifest(), given->engine(), given->bank(rate_hz), settings) {}
+  fp::Tag tag;
   std::shared_ptr<fp::Model> model;  // outlives the stream
   fp::Stream stream;
 };
 
 struct fp_crowd {
+  static constexpr std::uint32_t kKind = 0x6d616603;
+  explicit fp_crowd(const std::shared_ptr<fp::Model>& given) : tag(kKind), model(given), crowd(given->manifest()) {}
+  fp::Tag tag;
   std::shared_ptr<fp::Model> model;  // outlives the crowd
   fp::Crowd crowd;
 };

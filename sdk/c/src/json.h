@@ -2,10 +2,9 @@
 // NaN and Infinity are numbers here, as Python's json writes them; who needs a finite one checks.
 #pragma once
 
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+
+#include "failure.h"
 
 namespace fp {
 
@@ -14,15 +13,15 @@ struct Json {
   Kind kind = Kind::Null;
   bool whole = false;  // a number written without point or exponent
   double number = 0.0; // a Bool is 0 or 1
-  std::string text;
-  std::vector<Json> list;                            // of a List, or the values of an Object
-  std::vector<std::string> keys;                     // of an Object, beside `list`
+  String text;
+  Vector<Json> list;                            // of a List, or the values of an Object
+  Vector<String> keys;                     // of an Object, beside `list`
 
   // The value of a key, or nullptr.
   const Json* find(std::string_view key) const noexcept;
 };
 
-// Throws Failure FP_BAD_MANIFEST naming the byte at which it stops.
-Json parse_json(std::string_view text);
+// FP_BAD_MANIFEST, naming the byte at which it stops.
+Failure parse_json(std::string_view text, Json* root);
 
 }  // namespace fp

@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <new>
-#include <vector>
 
 #include "kernels/plan.h"
 
@@ -21,14 +20,14 @@ constexpr const char* kVoices = "voices";
 
 // A plan, and where a call's tensors lie.
 struct Loaded {
-  Loaded(const std::uint8_t* bytes, std::size_t size, std::size_t voices_, const kernels::Kernels& unit)
-      : plan(bytes, size, voices_, unit), voices(voices_), before(plan.states()), after(plan.states()) {}
+  explicit Loaded(std::size_t voices_) : plan(voices_, *kernels::best()), voices(voices_) {}
   Plan plan;
   std::size_t voices;
-  std::vector<const float*> before;
-  std::vector<float*> after;
+  Vector<const float*> before;
+  Vector<float*> after;
 };
 
+// 0 if it is not said.
 std::size_t voices_of(et::ArrayRef<et::CompileSpec> specs) {
   for (const et::CompileSpec& spec : specs) {
     std::uint32_t voices = 0;
@@ -36,7 +35,7 @@ std::size_t voices_of(et::ArrayRef<et::CompileSpec> specs) {
     std::memcpy(&voices, spec.value.buffer, sizeof voices);
     return voices;
   }
-  throw kernels::BadPlan{"the program does not say for how many voices it is"};
+  return 0;
 }
 
 // The floats of an argument that must have `count` of them, or null.
@@ -54,11 +53,15 @@ class KernelBackend final : public et::BackendInterface {
   et::Result<et::DelegateHandle*> init(et::BackendInitContext&, et::FreeableBuffer* processed,
                                        et::ArrayRef<et::CompileSpec> specs) const override {
     try {
+      auto loaded = make_owned<Loaded>(voices_of(specs));
       const auto* const bytes = static_cast<const std::uint8_t*>(processed->data());
-      return new Loaded(bytes, processed->size(), voices_of(specs), *kernels::best());
-    } catch (const kernels::BadPlan& bad) {
-      ET_LOG(Error, "%s", bad.reason);
-      return et::Error::DelegateInvalidCompatibility;
+      if (const char* const bad = loaded->plan.open(bytes, processed->size())) {
+        ET_LOG(Error, "%s", bad);
+        return et::Error::DelegateInvalidCompatibility;
+      }
+      loaded->before.resize(loaded->plan.states());
+      loaded->after.resize(loaded->plan.states());
+      return loaded.release();
     } catch (const std::bad_alloc&) {
       ET_LOG(Error, "out of memory");
       return et::Error::DelegateInvalidHandle;
@@ -85,7 +88,7 @@ class KernelBackend final : public et::BackendInterface {
     return et::Error::Ok;
   }
 
-  void destroy(et::DelegateHandle* handle) const override { delete static_cast<Loaded*>(handle); }
+  void destroy(et::DelegateHandle* handle) const override { Give<Loaded>()(static_cast<Loaded*>(handle)); }
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ Latency latency_of(const FrameClock& clock, const Timing& timing, bool ensemble,
   }
   const std::int64_t known = (future + grid + most_extra) * rate_hz + half * kSampleRateHz;
   const std::int64_t block = std::max<std::int64_t>(0, ceil_div(longest - known, kSampleRateHz));
-  const std::int64_t total = future + grid + most_extra + ceil_div(Wide{half + block} * kSampleRateHz, rate_hz);
+  const std::int64_t total = future + grid + most_extra + ceil_scaled(half + block, kSampleRateHz, rate_hz);
   return {future, grid, most_extra, half, block, total};
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "failure.h"
 #include "json.h"
 
 namespace fp {
@@ -18,6 +17,7 @@ constexpr double kLongestDelay = 16000;    // a second: what a stream student ma
 constexpr std::size_t kMostTensors = 256, kMostDimensions = 7;
 constexpr double kMostStateFloats = 1 << 20, kMostVoices = 1024;
 constexpr double kSchema = 2;
+constexpr std::size_t kMostProblems = 1024;  // letters of them: a message holds half of it
 
 struct Field {
   const char* name;
@@ -39,41 +39,45 @@ class Checker {
     if (root.kind != Kind::Object) say("it is not a JSON object");
     const Json* const schema = root.find("schema");
     if (schema && schema->whole && schema->number != kSchema) {  // another one has other fields: name only the reason
-      say("schema is " + std::to_string(static_cast<long long>(schema->number)) + ", this version reads 2");
-      finish();
+      const bool told = std::fabs(schema->number) <= kMostWhole;
+      say("schema is " + (told ? number(static_cast<long long>(schema->number)) : String("no such number")) +
+          ", this version reads 2");
+      return;
     }
     for (const Field& field : kFields) {
       const Json* value = root.find(field.name);
-      if (!value) say(std::string(field.name) + " is missing");
-      else if (value->kind != field.kind) say(std::string(field.name) + " is of another type");
+      if (!value) say(String(field.name) + " is missing");
+      else if (value->kind != field.kind) say(String(field.name) + " is of another type");
     }
-    for (const std::string& key : root.keys)
+    for (const String& key : root.keys)
       if (std::none_of(std::begin(kFields), std::end(kFields), [&](const Field& f) { return key == f.name; }))
         say(key + " is unknown");
-    finish();  // below every field is there and of its type
   }
 
-  void say(const std::string& problem) { problems_ += (problems_.empty() ? "" : "; ") + problem; }
-  void finish() const {
-    if (!problems_.empty())
-      throw Failure(FP_BAD_MANIFEST, "manifest: " + problems_ + ". Export the artefact again");
+  void say(const String& problem) {
+    if (problems_.size() < kMostProblems) problems_ += (problems_.empty() ? "" : "; ") + problem;
+  }
+  // What was said until now. After the first time: every field is there and of its type.
+  Failure found() const {
+    if (problems_.empty()) return {};
+    return {FP_BAD_MANIFEST, "manifest: " + problems_ + ". Export the artefact again"};
   }
 
-  const std::string& text(const char* name) const { return root_.find(name)->text; }
-  const std::vector<Json>& list(const char* name) const { return root_.find(name)->list; }
+  const String& text(const char* name) const { return root_.find(name)->text; }
+  const Vector<Json>& list(const char* name) const { return root_.find(name)->list; }
 
   // A whole number within [low, high], or low after a complaint.
   double whole(const Json& value, const char* name, double low, double high) {
     if (value.kind == Kind::Number && value.whole && value.number >= low && value.number <= high) return value.number;
-    say(std::string(name) + " is no whole number within its range");
+    say(String(name) + " is no whole number within its range");
     return low;
   }
   double whole(const char* name, double low, double high) { return whole(*root_.find(name), name, low, high); }
 
-  std::vector<double> numbers(const char* name) {
-    std::vector<double> out;
+  Vector<double> numbers(const char* name) {
+    Vector<double> out;
     for (const Json& value : list(name)) {
-      if (value.kind != Kind::Number || !std::isfinite(value.number)) say(std::string(name) + " holds no number");
+      if (value.kind != Kind::Number || !std::isfinite(value.number)) say(String(name) + " holds no number");
       out.push_back(value.number);
     }
     return out;
@@ -81,7 +85,7 @@ class Checker {
 
  private:
   const Json& root_;
-  std::string problems_;
+  String problems_;
 };
 
 void read_rig(Checker& check, Manifest& out) {
@@ -90,12 +94,12 @@ void read_rig(Checker& check, Manifest& out) {
     out.names.push_back(name.text);
   }
   const std::size_t count = out.names.size();
-  if (!count || count > kMostChannels) check.say("the rig has " + std::to_string(count) + " channels");
-  std::vector<std::string> sorted = out.names;
+  if (!count || count > kMostChannels) check.say("the rig has " + number(static_cast<long long>(count)) + " channels");
+  Vector<String> sorted = out.names;
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
   if (twice != sorted.end()) check.say("channel " + *twice + " is named twice");
-  const std::vector<double> low = check.numbers("minimum"), high = check.numbers("maximum"),
+  const Vector<double> low = check.numbers("minimum"), high = check.numbers("maximum"),
                             rest = check.numbers("neutral");
   if (low.size() != count || high.size() != count || rest.size() != count) {
     check.say("minimum, maximum and neutral do not have a value for each channel");
@@ -103,7 +107,7 @@ void read_rig(Checker& check, Manifest& out) {
   }
   for (std::size_t i = 0; i < count; ++i)
     if (!(low[i] <= rest[i] && rest[i] <= high[i])) check.say(out.names[i] + ": needs minimum <= neutral <= maximum");
-  const auto narrow = [](const std::vector<double>& from) { return std::vector<float>(from.begin(), from.end()); };
+  const auto narrow = [](const Vector<double>& from) { return Vector<float>(from.begin(), from.end()); };
   out.minimum = narrow(low), out.maximum = narrow(high), out.neutral = narrow(rest);
 }
 
@@ -113,7 +117,7 @@ void read_clock(Checker& check, Manifest& out) {
   out.future_samples = static_cast<std::uint32_t>(check.whole("future_samples", 0, kLongestWindow));
   const double longest = out.is_stream() ? kLongestDelay : out.window_samples;
   if (out.future_samples > longest) check.say("future_samples is not within window_samples, or of a stream one second");
-  const std::vector<Json>& fps = check.list("fps");
+  const Vector<Json>& fps = check.list("fps");
   if (fps.size() != 2) {
     check.say("fps is not [numerator, denominator]");
   } else {
@@ -154,9 +158,11 @@ void read_state(Checker& check, Manifest& out) {
 
 }  // namespace
 
-Manifest parse_manifest(std::string_view json) {
-  const Json root = parse_json(json);
+Failure parse_manifest(std::string_view json, Manifest* manifest) {
+  Json root;
+  if (auto failure = parse_json(json, &root)) return failure;
   Checker check(root);
+  if (auto failure = check.found()) return failure;
   Manifest out;
   check.whole("schema", kSchema, kSchema);
   out.student = check.text("student"), out.kind = check.text("kind"), out.runtime = check.text("runtime");
@@ -167,8 +173,8 @@ Manifest parse_manifest(std::string_view json) {
   read_clock(check, out);
   read_state(check, out);
   read_rig(check, out);
-  check.finish();
-  return out;
+  *manifest = std::move(out);
+  return check.found();
 }
 
 }  // namespace fp

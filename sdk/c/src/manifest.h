@@ -3,24 +3,23 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "clock.h"
+#include "failure.h"
 #include "shape.h"
 
 namespace fp {
 
 struct Manifest {
-  std::string student, kind, runtime, backend, precision;
+  String student, kind, runtime, backend, precision;
   std::uint32_t window_samples = 0, future_samples = 0;  // a window, or a stream student's hop
-  std::vector<Shape> state;  // shapes of one voice; none of a window student
+  Vector<Shape> state;  // shapes of one voice; none of a window student
   std::uint32_t crowd_voices = 0;                // in a call of the method `crowd`; 0 without it
   std::uint32_t fps_numerator = 0, fps_denominator = 0;
-  std::vector<double> ensemble;  // three weights, or none
-  std::vector<std::string> names;
-  std::vector<float> minimum, maximum, neutral;
+  Vector<double> ensemble;  // three weights, or none
+  Vector<String> names;
+  Vector<float> minimum, maximum, neutral;
   std::uint64_t parameters = 0;
 
   bool is_stream() const noexcept { return kind == "stream"; }
@@ -34,7 +33,7 @@ struct Manifest {
   std::uint32_t channels() const noexcept { return static_cast<std::uint32_t>(names.size()); }
 };
 
-// Throws Failure FP_BAD_MANIFEST listing all that is missing, unknown, mistyped or contradictory.
-Manifest parse_manifest(std::string_view json);
+// FP_BAD_MANIFEST, listing what is missing, unknown, mistyped or contradictory: the first few of it.
+Failure parse_manifest(std::string_view json, Manifest* manifest);
 
 }  // namespace fp

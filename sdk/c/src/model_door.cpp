@@ -1,16 +1,43 @@
 // The C functions that begin with fp_model_, and the two that need no object.
 #include "door.h"
 #include "handles.h"
+#include "memory_hooks.h"
 
 using namespace fp;
 
 namespace {
 
+constexpr std::size_t kAllocatorV1 = sizeof(fp_allocator);
 constexpr std::size_t kInfoV1 = offsetof(fp_model_info, sha256) + sizeof(char*);
+
+template <class Work>
+fp_status open(fp_model** model, fp_error* error, Work&& work) noexcept {
+  return guarded(error, [&] {
+    auto opened = make_common<Model>();
+    Failure failure = work(*opened);
+    if (!failure) *model = make_owned<fp_model>(std::move(opened)).release();
+    return failure;
+  });
+}
 
 }  // namespace
 
 uint32_t fp_abi_version(void) { return FP_ABI_VERSION; }
+
+#if !defined(FP_VERSION)
+#define FP_VERSION "of no version"
+#endif
+const char* fp_version_string(void) { return FP_VERSION; }
+
+fp_status fp_set_allocator(const fp_allocator* allocator, fp_error* error) {
+  fp_allocator known{};
+  if (allocator) {
+    if (const fp_status status = read_struct(allocator, &known, kAllocatorV1, error)) return status;
+    if (!known.allocate || !known.release) return fail(error, FP_BAD_ARGUMENT, "allocate or release is NULL");
+  }
+  if (set_host_memory(known)) return FP_OK;
+  return fail(error, FP_BAD_ARGUMENT, "memory is in use: set the allocator before the first model is opened");
+}
 
 const char* fp_status_string(fp_status status) {
   switch (status) {
@@ -38,20 +65,20 @@ fp_status fp_model_open(const char* path, fp_model** model, fp_error* error) {
   if (!model) return null(error, "model");
   *model = nullptr;
   if (!path) return null(error, "path");
-  return guarded(error, [&] { *model = new fp_model{std::make_shared<Model>(std::string(path))}; });
+  return open(model, error, [&](Model& opened) { return opened.open_file(path); });
 }
 
 fp_status fp_model_open_memory(const void* data, size_t size_bytes, fp_model** model, fp_error* error) {
   if (!model) return null(error, "model");
   *model = nullptr;
   if (!data) return null(error, "data");
-  return guarded(error, [&] { *model = new fp_model{std::make_shared<Model>(data, size_bytes)}; });
+  return open(model, error, [&](Model& opened) { return opened.open_memory(data, size_bytes); });
 }
 
-void fp_model_close(fp_model* model) { delete model; }
+void fp_model_close(fp_model* model) { Give<fp_model>()(model); }
 
 fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, fp_error* error) {
-  if (!model) return null(error, "model");
+  if (const fp_status status = check_handle(model, "model", error)) return status;
   if (!info) return null(error, "info");
   if (const fp_status status = check_struct(info, kInfoV1, error)) return status;
   const Model& m = *model->model;
@@ -81,13 +108,13 @@ fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, fp_error
 }
 
 const char* fp_model_channel_name(const fp_model* model, uint32_t channel) {
-  if (!model || channel >= model->model->manifest().channels()) return nullptr;
+  if (check_handle(model, "model", nullptr) || channel >= model->model->manifest().channels()) return nullptr;
   return model->model->manifest().names[channel].c_str();
 }
 
 fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float* minimum, float* maximum,
                                  float* neutral, fp_error* error) {
-  if (!model) return null(error, "model");
+  if (const fp_status status = check_handle(model, "model", error)) return status;
   const Manifest& manifest = model->model->manifest();
   if (channel >= manifest.channels())
     return fail(error, FP_BAD_ARGUMENT, "channel %u: this rig has %u", channel, manifest.channels());

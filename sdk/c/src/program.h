@@ -1,24 +1,32 @@
 // An opened program, and its methods: float32 tensors in, float32 tensors out, on the calling thread.
+//
+// program_executorch.cpp plays any program that the runtime knows; program_plan.cpp plays those of the backend tinyface,
+// which hold a plan for our own kernels, and needs no runtime.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "failure.h"
 #include "shape.h"
 
 namespace fp {
 
+struct Manifest;
+
 // What a method must take and give, all float32.
 struct Ends {
-  std::vector<Shape> inputs, outputs;
+  Vector<Shape> inputs, outputs;
 };
+
+// Whether this library plays an artefact: FP_UNSUPPORTED if not.
+Failure check_playable(const Manifest& manifest);
 
 // One loaded method, with its own copy of the weights that it uses. One call at a time.
 class Method {
  public:
+  struct Loaded;
+  explicit Method(Owned<Loaded> loaded);
   ~Method();
 
   // Runs it on `inputs`, one pointer for each: aligned as an Arena's, readable beyond the end as an Arena's. FP_OK or
@@ -28,29 +36,26 @@ class Method {
   const float* output(std::size_t index) const noexcept;
 
  private:
-  friend class Program;
-  struct Loaded;
-  explicit Method(std::unique_ptr<Loaded> loaded);
-  std::unique_ptr<Loaded> loaded_;
+  Owned<Loaded> loaded_;
 };
 
 class Program {
  public:
-  // `bytes` must stay where they are while the program lives and begin at a multiple of 16 bytes. Throws Failure
-  // FP_BAD_PROGRAM.
-  Program(const std::uint8_t* bytes, std::size_t size);
+  Program();
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Whether method `name` exists and takes and gives what `ends` says; throws Failure FP_BAD_PROGRAM if not.
-  void check(const char* name, const Ends& ends) const;
-  // Method `name`, checked. The program must outlive it. Throws Failure FP_BAD_PROGRAM.
-  std::unique_ptr<Method> load(const char* name, const Ends& ends) const;
+  // `bytes` must stay where they are while the program lives and begin at a multiple of 16 bytes. FP_BAD_PROGRAM. Once.
+  Failure open(const std::uint8_t* bytes, std::size_t size);
+  // Whether method `name` exists and takes and gives what `ends` says; FP_BAD_PROGRAM if not.
+  Failure check(const char* name, const Ends& ends) const;
+  // Method `name`, checked. The program must outlive it. FP_BAD_PROGRAM.
+  Failure load(const char* name, const Ends& ends, Owned<Method>* method) const;
 
  private:
   struct Opened;
-  std::unique_ptr<Opened> opened_;
+  Owned<Opened> opened_;
 };
 
 }  // namespace fp

@@ -30,7 +30,7 @@ double sinc(double x) { return x == 0 ? 1 : std::sin(kPi * x) / (kPi * x); }
 
 std::int64_t lookahead_samples(std::int64_t rate_hz) noexcept {
   if (rate_hz == kSampleRateHz) return 0;
-  return rate_hz < kSampleRateHz ? kZeroCrossings : ceil_div(Wide{kZeroCrossings} * rate_hz, kSampleRateHz);
+  return rate_hz < kSampleRateHz ? kZeroCrossings : ceil_scaled(kZeroCrossings, rate_hz, kSampleRateHz);
 }
 
 FilterBank::FilterBank(std::int64_t rate)
@@ -46,7 +46,7 @@ FilterBank::FilterBank(std::int64_t rate)
   const double cutoff = (1.0 - transition) * scale;
   const std::size_t count = phases + (blended ? 1 : 0);
   rows.resize(count * taps);
-  std::vector<double> row(taps);
+  Vector<double> row(taps);
   for (std::size_t phase = 0; phase < count; ++phase) {
     double sum = 0;
     for (std::size_t i = 0; i < taps; ++i) {
@@ -74,7 +74,7 @@ void Resampler::reset() noexcept {
 }
 
 bool Resampler::exhausted(const SampleRing& ring) const noexcept {
-  return ring.finished() && produced_ >= ceil_div(Wide{ring.received()} * bank_->up, bank_->down);
+  return ring.finished() && produced_ >= ceil_scaled(ring.received(), bank_->up, bank_->down);
 }
 
 std::size_t Resampler::make(SampleRing& ring, float* out, std::size_t most) noexcept {
@@ -85,11 +85,11 @@ std::size_t Resampler::make(SampleRing& ring, float* out, std::size_t most) noex
   }
   // `finished` is asked before `received`: once it is set, `received` is final
   const bool finished = ring.finished();
-  const std::int64_t limit = finished ? ceil_div(Wide{ring.received()} * bank_->up, bank_->down) : INT64_MAX;
+  const std::int64_t limit = finished ? ceil_scaled(ring.received(), bank_->up, bank_->down) : INT64_MAX;
   const auto half = static_cast<std::int64_t>(bank_->half);
   std::size_t made = 0;
   for (; made < most && produced_ < limit; ++made, ++produced_) {
-    const std::int64_t position = floor_div(Wide{produced_} * bank_->down, bank_->up);
+    const std::int64_t position = floor_scaled(produced_, bank_->down, bank_->up);
     const std::int64_t phase = produced_ * bank_->down - position * bank_->up;
     const std::int64_t first = position - half + 1;
     if (start_ + static_cast<std::int64_t>(count_) <= position + half && !refill(ring, first, position + half + 1)) {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "ring.h"
 
@@ -24,7 +23,7 @@ struct FilterBank {
   std::size_t half, taps;     // lookahead, and twice that
   std::size_t phases;         // rows; one more where neighbouring rows are blended
   bool blended;               // more than 1024 phases
-  std::vector<float> rows;    // (phases [+ 1], taps)
+  Vector<float> rows;    // (phases [+ 1], taps)
 };
 
 // One voice's resampling, on the pulling thread. All memory is allocated when it is made.
@@ -45,7 +44,7 @@ class Resampler {
   float output(std::size_t at, std::int64_t phase) const noexcept;
 
   std::shared_ptr<const FilterBank> bank_;
-  std::vector<float> inputs_;   // input samples [start_, start_ + count_)
+  Vector<float> inputs_;   // input samples [start_, start_ + count_)
   std::int64_t start_ = 0;
   std::size_t count_ = 0;
   std::int64_t taken_ = 0;      // from the ring

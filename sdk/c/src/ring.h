@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
+
+#include "memory.h"
 
 namespace fp {
 
@@ -60,7 +61,7 @@ class SampleRing {
   }
 
  private:
-  std::vector<float> samples_;
+  Vector<float> samples_;
   std::atomic<std::uint64_t> written_{0}, taken_{0};
   std::atomic<bool> finished_{false};
 };

@@ -5,8 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
+
+#include "failure.h"
 
 namespace fp {
 
@@ -15,10 +16,10 @@ struct Sealed {
   const std::uint8_t* program;
   std::size_t program_bytes;
   std::string_view manifest;
-  std::string sha256;  // hex
+  String sha256;  // hex
 };
 
-// Throws Failure FP_BAD_FILE for bytes that are foreign, truncated or altered. `where` begins the message.
-Sealed open_seal(const std::uint8_t* data, std::size_t size, const std::string& where);
+// FP_BAD_FILE for bytes that are foreign, truncated or altered. `where` begins the message.
+Failure open_seal(const std::uint8_t* data, std::size_t size, const char* where, Sealed* sealed);
 
 }  // namespace fp

@@ -3,11 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+
+#include "memory.h"
 
 namespace fp {
 
-using Shape = std::vector<std::int32_t>;
+using Shape = Vector<std::int32_t>;
 
 // How many numbers it has room for.
 inline std::size_t count_of(const Shape& shape) noexcept {

@@ -7,7 +7,7 @@ namespace fp {
 namespace {
 
 std::int64_t at_16_khz(std::size_t samples, std::int64_t rate_hz) {
-  return ceil_div(Wide{static_cast<std::int64_t>(samples)} * kSampleRateHz, rate_hz);
+  return ceil_scaled(static_cast<std::int64_t>(samples), kSampleRateHz, rate_hz);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "audio.h"
 #include "clock.h"
@@ -18,11 +17,11 @@
 namespace fp {
 
 struct StreamSettings {
-  FrameClock clock;
-  std::array<double, 3> weights;  // of eq. 8; zeros without ensemble
-  bool ensemble;
-  std::uint32_t audio_channels;
-  std::size_t buffer_samples;
+  FrameClock clock{1, 1};
+  std::array<double, 3> weights{};  // of eq. 8; zeros without ensemble
+  bool ensemble = false;
+  std::uint32_t audio_channels = 1;
+  std::size_t buffer_samples = 0;
 };
 
 struct Curve {
@@ -62,9 +61,9 @@ class Stream {
   Audio audio_;
   Voice voice_;
   std::int64_t tick_ = 0, frame_ = 0;
-  std::vector<float> predictions_;  // the last three, of which `held_` stand from before
+  Vector<float> predictions_;  // the last three, of which `held_` stand from before
   std::size_t held_ = 0;
-  std::vector<Curve> curves_;
+  Vector<Curve> curves_;
 };
 
 }  // namespace fp

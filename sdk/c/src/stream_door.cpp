@@ -17,54 +17,58 @@ constexpr std::size_t kLatencyV1 = offsetof(fp_latency, total_samples) + sizeof(
 constexpr std::int64_t kMostAudioChannels = 8, kLargestFraction = 1000000, kLongestBufferS = 60;
 constexpr std::int64_t kLongestChunkSamples = std::int64_t{1} << 30;
 
-FrameClock clock_of(const fp_stream_config& config, const Manifest& manifest) {
+Failure read_clock(const fp_stream_config& config, const Manifest& manifest, StreamSettings* settings) {
   std::int64_t n = config.fps_numerator, m = config.fps_denominator;
   if (!n && !m) n = manifest.fps_numerator, m = manifest.fps_denominator;
   const bool sane = n >= 1 && m >= 1 && n <= kLargestFraction && m <= kLargestFraction;
   if (!sane || n < m || n > 240 * m)
-    throw Failure(FP_BAD_RATE, "frame rate " + std::to_string(n) + "/" + std::to_string(m) +
-                                   " is out of range: give 1 to 240 frames a second as a fraction, or 0/0");
-  return {n, m};
+    return {FP_BAD_RATE, "frame rate " + number(n) + "/" + number(m) +
+                             " is out of range: give 1 to 240 frames a second as a fraction, or 0/0"};
+  settings->clock = {n, m};
+  return {};
 }
 
-std::array<double, 3> weights_of(const fp_stream_config& config, const Manifest& manifest) {
+Failure read_weights(const fp_stream_config& config, const Manifest& manifest, StreamSettings* settings) {
   const float* const given = config.ensemble_weights;
   if (given[0] == 0 && given[1] == 0 && given[2] == 0) {
     const auto& own = manifest.ensemble;
-    return own.empty() ? std::array<double, 3>{1.0 / 3, 1.0 / 3, 1.0 / 3} : std::array<double, 3>{own[0], own[1], own[2]};
+    settings->weights = {1.0 / 3, 1.0 / 3, 1.0 / 3};
+    if (!own.empty()) settings->weights = {own[0], own[1], own[2]};
+    return {};
   }
   double sum = 0;
   bool inside = true;
   for (int i = 0; i < 3; ++i) sum += given[i], inside = inside && given[i] >= 0 && given[i] <= 1;
   if (!inside || !(std::fabs(sum - 1) <= 1e-6))
-    throw Failure(FP_BAD_RATE, "ensemble weights: give three within 0..1 that sum to 1, or zeros");
-  return {given[0], given[1], given[2]};
+    return {FP_BAD_RATE, "ensemble weights: give three within 0..1 that sum to 1, or zeros"};
+  settings->weights = {given[0], given[1], given[2]};
+  return {};
 }
 
-StreamSettings settings_of(const fp_stream_config& config, const Manifest& manifest) {
+Failure read_settings(const fp_stream_config& config, const Manifest& manifest, StreamSettings* settings) {
   const std::int64_t rate = config.sample_rate_hz;
   if (rate < kLowestRateHz || rate > kHighestRateHz)
-    throw Failure(FP_BAD_RATE, "sample rate " + std::to_string(rate) + " Hz is out of range: give 8000 to 96000 Hz");
+    return {FP_BAD_RATE, "sample rate " + number(rate) + " Hz is out of range: give 8000 to 96000 Hz"};
   if (config.audio_channels > kMostAudioChannels)
-    throw Failure(FP_BAD_ARGUMENT, std::to_string(config.audio_channels) + " audio channels: give 1 to 8");
+    return {FP_BAD_ARGUMENT, number(config.audio_channels) + " audio channels: give 1 to 8"};
   if (config.ensemble > FP_ENSEMBLE_ON)
-    throw Failure(FP_BAD_ARGUMENT, "ensemble is none of FP_ENSEMBLE_AS_MODEL, FP_ENSEMBLE_OFF, FP_ENSEMBLE_ON");
+    return {FP_BAD_ARGUMENT, "ensemble is none of FP_ENSEMBLE_AS_MODEL, FP_ENSEMBLE_OFF, FP_ENSEMBLE_ON"};
   if (config.buffer_samples > rate * kLongestBufferS)
-    throw Failure(FP_BAD_ARGUMENT, "a buffer of " + std::to_string(config.buffer_samples) + " samples exceeds 60 s");
-  const FrameClock clock = clock_of(config, manifest);
-  const bool ensemble =
+    return {FP_BAD_ARGUMENT, "a buffer of " + number(config.buffer_samples) + " samples exceeds 60 s"};
+  if (auto failure = read_clock(config, manifest, settings)) return failure;
+  const FrameClock& clock = settings->clock;
+  settings->ensemble =
       config.ensemble == FP_ENSEMBLE_AS_MODEL ? !manifest.ensemble.empty() : config.ensemble == FP_ENSEMBLE_ON;
-  if (ensemble && clock.numerator() > 120 * clock.denominator())
-    throw Failure(FP_BAD_RATE, "the ensemble predicts at twice the frame rate: give at most 120, or FP_ENSEMBLE_OFF");
-  const std::array<double, 3> none{};
-  return {clock, ensemble ? weights_of(config, manifest) : none, ensemble,
-          config.audio_channels ? config.audio_channels : 1,
-          static_cast<std::size_t>(config.buffer_samples ? config.buffer_samples : rate / 2)};
+  if (settings->ensemble && clock.numerator() > 120 * clock.denominator())
+    return {FP_BAD_RATE, "the ensemble predicts at twice the frame rate: give at most 120, or FP_ENSEMBLE_OFF"};
+  settings->audio_channels = config.audio_channels ? config.audio_channels : 1;
+  settings->buffer_samples = static_cast<std::size_t>(config.buffer_samples ? config.buffer_samples : rate / 2);
+  return settings->ensemble ? read_weights(config, manifest, settings) : Failure{};
 }
 
 template <class Sample>
 fp_status push(fp_stream* stream, const Sample* samples, size_t count, size_t* taken, fp_error* error) noexcept {
-  if (!stream) return null(error, "stream");
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
   if (!taken) return null(error, "taken");
   if (!samples && count) return null(error, "samples");
   const fp_status status = stream->stream.audio().push(samples, count, taken);
@@ -80,18 +84,19 @@ fp_status push(fp_stream* stream, const Sample* samples, size_t count, size_t* t
 fp_status fp_stream_create(const fp_model* model, const fp_stream_config* config, fp_stream** stream, fp_error* error) {
   if (!stream) return null(error, "stream");
   *stream = nullptr;
-  if (!model) return null(error, "model");
+  if (const fp_status status = check_handle(model, "model", error)) return status;
   if (!config) return null(error, "config");
   fp_stream_config known;
   if (const fp_status status = read_struct(config, &known, kConfigV1, error)) return status;
   return guarded(error, [&] {
-    const std::shared_ptr<Model>& m = model->model;
-    const StreamSettings settings = settings_of(known, m->manifest());
-    *stream = new fp_stream{m, {m->manifest(), m->engine(), m->bank(known.sample_rate_hz), settings}};
+    StreamSettings settings;
+    Failure failure = read_settings(known, model->model->manifest(), &settings);
+    if (!failure) *stream = make_owned<fp_stream>(model->model, known.sample_rate_hz, settings).release();
+    return failure;
   });
 }
 
-void fp_stream_destroy(fp_stream* stream) { delete stream; }
+void fp_stream_destroy(fp_stream* stream) { Give<fp_stream>()(stream); }
 
 fp_status fp_stream_push_f32(fp_stream* stream, const float* samples, size_t count, size_t* taken, fp_error* error) {
   return push(stream, samples, count, taken, error);
@@ -102,7 +107,7 @@ fp_status fp_stream_push_i16(fp_stream* stream, const int16_t* samples, size_t c
 }
 
 fp_status fp_stream_pull(fp_stream* stream, fp_frame* frame, float* values, uint32_t channels, fp_error* error) {
-  if (!stream) return null(error, "stream");
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
   if (!frame) return null(error, "frame");
   if (!values) return null(error, "values");
   Stream& voice = stream->stream;
@@ -120,19 +125,19 @@ fp_status fp_stream_pull(fp_stream* stream, fp_frame* frame, float* values, uint
 }
 
 fp_status fp_stream_finish(fp_stream* stream, fp_error* error) {
-  if (!stream) return null(error, "stream");
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
   stream->stream.audio().finish();
   return FP_OK;
 }
 
 fp_status fp_stream_reset(fp_stream* stream, fp_error* error) {
-  if (!stream) return null(error, "stream");
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
   stream->stream.reset();
   return FP_OK;
 }
 
 fp_status fp_stream_set_curve(fp_stream* stream, uint32_t channel, const fp_curve* curve, fp_error* error) {
-  if (!stream) return null(error, "stream");
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
   const std::uint32_t count = stream->stream.manifest().channels();
   if (channel >= count) return fail(error, FP_BAD_ARGUMENT, "channel %u: this rig has %u", channel, count);
   if (!curve) {
@@ -151,7 +156,7 @@ fp_status fp_stream_set_curve(fp_stream* stream, uint32_t channel, const fp_curv
 
 fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chunk_samples, fp_latency* latency,
                                     fp_error* error) {
-  if (!stream) return null(error, "stream");
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
   if (!latency) return null(error, "latency");
   if (chunk_samples < 1 || chunk_samples > kLongestChunkSamples)
     return fail(error, FP_BAD_ARGUMENT, "chunks of %u samples never arrive: give 1 or more", chunk_samples);

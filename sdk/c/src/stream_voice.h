@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "arena.h"
 #include "audio.h"
@@ -52,7 +51,7 @@ class StreamVoice {
   std::int64_t made_ = 0;       // hops that have run
   std::int64_t used_ = 0;       // of these, what ticks have reached; the line ends at the last of them
   std::int64_t kept_;           // hops that have room
-  std::vector<float> values_;   // (kept_, channels), hop modulo kept_
+  Vector<float> values_;   // (kept_, channels), hop modulo kept_
 };
 
 }  // namespace fp

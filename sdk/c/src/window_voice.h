@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "audio.h"
 #include "clock.h"
@@ -29,7 +28,7 @@ class WindowVoice {
   Ticks ticks_;
   Timing timing_;
   std::int64_t past_;
-  std::vector<float> history_;  // 16 kHz samples [base_, base_ + count_)
+  Vector<float> history_;  // 16 kHz samples [base_, base_ + count_)
   std::int64_t base_ = 0;
   std::size_t count_ = 0;
 };

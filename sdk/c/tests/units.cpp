@@ -1,7 +1,7 @@
 // units model.pte voices calls [made]: the plan inside an artefact for our own kernels, run on the same noise by every
 // instruction set that this processor has. Prints a line for each: its name, microseconds of thread time a call (the
 // best of ten stretches), and how far its values and states are from those of the first, at most and on average. What
-// the first made is written to the file `made`. Needs nothing but src/kernels: it runs where no runtime does.
+// the first made is written to the file `made`. Needs nothing but kernels and src/memory.cpp: it runs where no runtime does.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -32,7 +32,11 @@ struct Run {
 };
 
 Run run(const std::uint8_t* bytes, std::size_t size, std::size_t voices, int calls, const fp::kernels::Kernels& unit) {
-  Plan plan(bytes, size, voices, unit);
+  Plan plan(voices, unit);
+  if (const char* const bad = plan.open(bytes, size)) {
+    std::fprintf(stderr, "%s\n", bad);
+    std::exit(1);
+  }
   std::vector<std::vector<float>> before, after;
   std::vector<const float*> in;
   std::vector<float*> out;

@@ -10,9 +10,9 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
-#include <string>
 
 #include "arena.h"
+#include "manifest.h"
 #include "runtime_guard.h"
 
 namespace fp {
@@ -25,9 +25,25 @@ constexpr std::size_t kTemporaryBytes = 32 << 10;
 constexpr std::size_t kSmallestMethodBytes = 16 << 10, kLargestMethodBytes = 16 << 20;
 constexpr std::int64_t kLargestPlanBytes = 256 << 20;
 
-[[noreturn]] void refuse(const std::string& what, const RuntimeGuard& guard) {
+// Thrown in this file only: the runtime's abort comes as an exception anyway, so its way out is used for all.
+[[noreturn]] void refuse(const String& what, const RuntimeGuard& guard) {
   throw Failure(FP_BAD_PROGRAM, "the program " + what + (guard.error()[0] ? ": " : "") + guard.error() +
                                     ". It may come from another version of the runtime; export it again");
+}
+
+// Runs `work`, and gives back what it threw.
+template <class Work>
+Failure caught(const RuntimeGuard& guard, Work&& work) {
+  try {
+    try {
+      work();
+    } catch (const RuntimeAborted&) {
+      refuse("made the runtime give up", guard);
+    }
+  } catch (Failure& failure) {
+    return std::move(failure);
+  }
+  return {};
 }
 
 bool shaped(const et::Result<et::TensorInfo>& meta, const Shape& wanted) {
@@ -54,9 +70,9 @@ struct Input {
     aten::StridesType step = 1;
     for (std::size_t i = shape.size(); i-- > 0; step *= sizes[i]) strides[i] = step;
   }
-  std::vector<aten::SizesType> sizes;
-  std::vector<aten::DimOrderType> order;
-  std::vector<aten::StridesType> strides;
+  Vector<aten::SizesType> sizes;
+  Vector<aten::DimOrderType> order;
+  Vector<aten::StridesType> strides;
   aten::TensorImpl tensor;
 };
 
@@ -73,17 +89,17 @@ struct Method::Loaded {
   bool load(const et::Program& program, const char* name, std::size_t method_bytes, const RuntimeGuard& outer);
   bool execute(float* const* inputs, const RuntimeGuard& guard);
 
-  std::vector<Arena> planned;
-  std::vector<et::Span<std::uint8_t>> planned_spans;
+  Vector<Arena> planned;
+  Vector<et::Span<std::uint8_t>> planned_spans;
   std::optional<et::HierarchicalAllocator> hierarchy;
   std::optional<Arena> method_arena;
   std::optional<et::MemoryAllocator> method_memory;
   Arena temporary_arena{kTemporaryBytes};
   et::MemoryAllocator temporary{kTemporaryBytes, temporary_arena.data()};
   std::optional<et::MemoryManager> memory;
-  std::vector<std::unique_ptr<Input>> inputs;
-  std::vector<std::size_t> counts;  // of each output
-  std::vector<const float*> outputs;
+  Vector<Owned<Input>> inputs;
+  Vector<std::size_t> counts;  // of each output
+  Vector<const float*> outputs;
   std::optional<et::Method> method;  // goes first: it uses all of the above
   bool broken = false;
 };
@@ -136,7 +152,7 @@ bool Method::Loaded::execute(float* const* given, const RuntimeGuard& guard) {
   return true;
 }
 
-Method::Method(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
+Method::Method(Owned<Loaded> loaded) : loaded_(std::move(loaded)) {}
 Method::~Method() = default;
 
 const float* Method::output(std::size_t index) const noexcept { return loaded_->outputs[index]; }
@@ -156,51 +172,58 @@ fp_status Method::run(float* const* inputs, const char** reason) noexcept {
   }
 }
 
-Program::Program(const std::uint8_t* bytes, std::size_t size) {
+Failure check_playable(const Manifest& manifest) {
+#if !defined(FP_XNNPACK)
+  if (manifest.backend == "xnnpack")
+    return {FP_UNSUPPORTED, "the artefact needs XNNPACK, which this library was built without: build it with "
+                            "FRAME_STREAM_XNNPACK=ON, or export for the backend tinyface"};
+#else
+  (void)manifest;
+#endif
+  return {};
+}
+
+Program::Program() = default;
+Program::~Program() = default;
+
+Failure Program::open(const std::uint8_t* bytes, std::size_t size) {
   start_runtime();
   RuntimeGuard guard;
-  try {
-    opened_ = std::make_unique<Opened>(bytes, size);
+  return caught(guard, [&] {
+    opened_ = make_owned<Opened>(bytes, size);
     auto read = et::Program::load(&opened_->loader, et::Program::Verification::InternalConsistency);
     if (!read.ok()) refuse("cannot be read", guard);
     opened_->program.emplace(std::move(*read));
-  } catch (const RuntimeAborted&) {
-    refuse("made the runtime give up", guard);
-  }
+  });
 }
 
-Program::~Program() = default;
-
-void Program::check(const char* name, const Ends& ends) const {
+Failure Program::check(const char* name, const Ends& ends) const {
   RuntimeGuard guard;
-  try {
+  return caught(guard, [&] {
     const auto meta = opened_->program->method_meta(name);
-    if (!meta.ok()) refuse(std::string("has no method `") + name + "`", guard);
-    if (!fits(*meta, ends))
-      refuse(std::string("does not take and give in `") + name + "` what its manifest says", guard);
-  } catch (const RuntimeAborted&) {
-    refuse("made the runtime give up", guard);
-  }
+    if (!meta.ok()) refuse(String("has no method `") + name + "`", guard);
+    if (!fits(*meta, ends)) refuse(String("does not take and give in `") + name + "` what its manifest says", guard);
+  });
 }
 
-std::unique_ptr<Method> Program::load(const char* name, const Ends& ends) const {
-  check(name, ends);
-  auto loaded = std::make_unique<Method::Loaded>();
-  for (const Shape& shape : ends.inputs) loaded->inputs.push_back(std::make_unique<Input>(shape));
+Failure Program::load(const char* name, const Ends& ends, Owned<Method>* method) const {
+  if (auto failure = check(name, ends)) return failure;
+  auto loaded = make_owned<Method::Loaded>();
+  for (const Shape& shape : ends.inputs) loaded->inputs.push_back(make_owned<Input>(shape));
   for (const Shape& shape : ends.outputs) loaded->counts.push_back(count_of(shape));
   loaded->outputs.resize(ends.outputs.size());
   RuntimeGuard guard;
-  try {
-    loaded->plan(*opened_->program->method_meta(name), guard);
-    std::size_t method_bytes = kSmallestMethodBytes;
-    while (!loaded->load(*opened_->program, name, method_bytes, guard)) {
-      method_bytes *= 4;
-      if (method_bytes > kLargestMethodBytes) refuse("asks for memory beyond reason", guard);
-    }
-  } catch (const RuntimeAborted&) {
-    refuse("made the runtime give up", guard);
-  }
-  return std::unique_ptr<Method>(new Method(std::move(loaded)));
+  if (auto failure = caught(guard, [&] {
+        loaded->plan(*opened_->program->method_meta(name), guard);
+        std::size_t method_bytes = kSmallestMethodBytes;
+        while (!loaded->load(*opened_->program, name, method_bytes, guard)) {
+          method_bytes *= 4;
+          if (method_bytes > kLargestMethodBytes) refuse("asks for memory beyond reason", guard);
+        }
+      }))
+    return failure;
+  *method = make_owned<Method>(std::move(loaded));
+  return {};
 }
 
 }  // namespace fp

@@ -1,0 +1,16 @@
+# The runtime. Its imported targets exist from CMake 3.28 on and carry the wheel's own path; the variables work
+# everywhere. Gives `runtime_libraries`, copied to where they are built beside ours.
+find_package(executorch 1.5 CONFIG REQUIRED)
+set(runtime_folder "${CMAKE_BINARY_DIR}/lib")
+set(runtime_names executorch)
+if(FRAME_STREAM_XNNPACK)
+  list(APPEND runtime_names executorch_backend_xnnpack executorch_threadpool)
+endif()
+foreach(name ${runtime_names})
+  set(library "lib${name}${CMAKE_SHARED_LIBRARY_SUFFIX}")
+  if(NOT EXISTS "${EXECUTORCH_RUNTIME_LIBRARY_DIR}/${library}")
+    message(FATAL_ERROR "this executorch wheel has no ${library}: it ships no C++ runtime for this platform")
+  endif()
+  configure_file("${EXECUTORCH_RUNTIME_LIBRARY_DIR}/${library}" "${runtime_folder}/${library}" COPYONLY)
+  list(APPEND runtime_libraries "${runtime_folder}/${library}")
+endforeach()

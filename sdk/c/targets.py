@@ -1,0 +1,147 @@
+"""Builds the C library alone for other systems, one command each, with the compiler that `pip install ziglang` brings.
+
+python -m sdk.c.targets --target windows-x86_64 [--static] --out build/targets
+python -m sdk.c.targets --list
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdk.errors import EngineUnavailable, TinyfaceError
+
+HERE = Path(__file__).resolve().parent
+TOOLS = {"zig-cc": "cc", "zig-c++": "c++", "zig-ar": "ar", "zig-ranlib": "ranlib", "zig-rc": "rc"}
+
+
+class TargetFailed(TinyfaceError):
+    """The target is unknown, or cmake or the compiler stopped; the message ends in what they said."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One system: what zig calls it, what CMake calls it, and how far it is proved where this was written."""
+
+    triple: str
+    system: str
+    processor: str
+    flags: str = ""
+    proved: str = "linked, not run"
+
+
+GLIBC = "2.27"  # the oldest that the libraries ask for: Ubuntu 18.04, Debian 10
+TARGETS = {
+    "linux-x86_64": Target(f"x86_64-linux-gnu.{GLIBC}", "Linux", "x86_64", "", "run here"),
+    "linux-aarch64": Target(f"aarch64-linux-gnu.{GLIBC}", "Linux", "aarch64", "", "run under emulation"),
+    "linux-armv7": Target(f"arm-linux-gnueabihf.{GLIBC}", "Linux", "armv7", "-mcpu=cortex_a7", "run under emulation"),
+    "linux-riscv64": Target(f"riscv64-linux-gnu.{GLIBC}", "Linux", "riscv64"),
+    "windows-x86_64": Target("x86_64-windows-gnu", "Windows", "AMD64", "", "run under Wine"),
+    "windows-aarch64": Target("aarch64-windows-gnu", "Windows", "ARM64"),
+    "macos-x86_64": Target("x86_64-macos.11.0", "Darwin", "x86_64"),
+    "macos-aarch64": Target("aarch64-macos.11.0", "Darwin", "arm64"),
+    "wasm32": Target("wasm32-wasi", "WASI", "wasm32", "-mcpu=generic+simd128", "run here"),
+    "wasm32-scalar": Target("wasm32-wasi", "WASI", "wasm32", "-mcpu=generic", "run here"),
+}
+
+
+def find_zig() -> str:
+    """The compiler inside the wheel `ziglang`, without importing it. Raises `EngineUnavailable` if there is none."""
+    spec = importlib.util.find_spec("ziglang")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for name in ("zig", "zig.exe"):
+            if (Path(folder) / name).is_file():
+                return str(Path(folder) / name)
+    found = shutil.which("zig")
+    if not found:
+        raise EngineUnavailable("there is no zig compiler: pip install 'tinyface[targets]'")
+    return found
+
+
+def build_target(name: str, out: Path, *, static: bool = False, exceptions: bool = False, jobs: int = 2) -> Path:
+    """Build the library, and `cpp_wav` where programs can be, into `out`/`name`; returns that folder.
+
+    static: an archive instead of a shared library (always so for WebAssembly, whose module is `tinyface.wasm`).
+    exceptions: report out of memory as a status; the binary then carries the unwinder. Raises `TargetFailed` for an
+    unknown name or with the tools' output, `EngineUnavailable` without zig or cmake.
+    """
+    if name not in TARGETS:
+        raise TargetFailed(f"{name} is no target: choose one of {', '.join(TARGETS)}")
+    if not shutil.which("cmake"):
+        raise EngineUnavailable("cmake is not installed: apt install cmake, or pip install cmake")
+    target, folder = TARGETS[name], (out / (f"{name}-static" if static else name)).resolve()
+    tools = _write_tools(folder / "tools", find_zig(), target)
+    wasm = target.system == "WASI"
+    flags = {
+        "CMAKE_SYSTEM_NAME": target.system,
+        "CMAKE_SYSTEM_PROCESSOR": target.processor,
+        "CMAKE_C_COMPILER": tools / "zig-cc",
+        "CMAKE_CXX_COMPILER": tools / "zig-c++",
+        "CMAKE_AR": tools / "zig-ar",
+        "CMAKE_RANLIB": tools / "zig-ranlib",
+        "CMAKE_RC_COMPILER": tools / "zig-rc",
+        "CMAKE_TRY_COMPILE_TARGET_TYPE": "STATIC_LIBRARY",
+        "CMAKE_BUILD_TYPE": "Release",
+        "TINYFACE_RUNTIME": "none",
+        "BUILD_SHARED_LIBS": "OFF" if static or wasm else "ON",
+        "FRAME_STREAM_EXCEPTIONS": "ON" if exceptions else "OFF",
+        "FRAME_STREAM_EXAMPLES": "OFF" if wasm else "ON",
+        "FRAME_STREAM_PROFILER": "OFF",
+    }
+    _run(["cmake", "-S", str(HERE), "-B", str(folder), *(f"-D{key}={value}" for key, value in flags.items())])
+    _run(["cmake", "--build", str(folder), "--parallel", str(jobs)])
+    return folder
+
+
+def _write_tools(folder: Path, zig: str, target: Target) -> Path:
+    """Programs of one word each, as cmake wants them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for tool, verb in TOOLS.items():
+        aim = f"-target {target.triple} {target.flags}" if verb in ("cc", "c++") else ""
+        script = folder / tool
+        script.write_text(f'#!/bin/sh\nexec "{zig}" {verb} {aim} "$@"\n', "utf-8")
+        script.chmod(0o755)
+    return folder
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise TargetFailed(f"`{' '.join(command)}` failed:\n{done.stdout[-4000:]}")
+
+
+def main() -> int:
+    """Build as the command line says; 77 where tools are missing, which test drivers read as skipped."""
+    parser = argparse.ArgumentParser(prog="python -m sdk.c.targets", description=__doc__.split("\n")[0])
+    parser.add_argument("--target", action="append", default=[], metavar="NAME", help="a system; may be repeated")
+    parser.add_argument("--list", action="store_true", help="list the systems, and how far each is proved")
+    parser.add_argument("--static", action="store_true", help="an archive instead of a shared library")
+    parser.add_argument("--exceptions", action="store_true", help="report out of memory as a status")
+    parser.add_argument("--out", type=Path, default=Path("build/targets"), help="folder for the build folders")
+    options = parser.parse_args()
+    if options.list or not options.target:
+        for name, target in TARGETS.items():
+            print(f"{name:16} {target.triple:28} {target.proved}")
+        return 0
+    try:
+        for name in options.target:
+            folder = build_target(name, options.out, static=options.static, exceptions=options.exceptions)
+            for pattern in ("lib/*frame_stream*", "bin/*frame_stream*", "bin/*.wasm", "bin/cpp_wav*"):
+                for path in sorted(folder.glob(pattern)):
+                    print(f"{path.stat().st_size:>10,}  {path}")
+    except EngineUnavailable as error:
+        print(f"skipped: {error}", file=sys.stderr)
+        return 77
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

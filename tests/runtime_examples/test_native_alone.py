@@ -1,0 +1,144 @@
+"""The C library without any runtime: the same frames, one small file, a host's own memory."""
+
+# ruff: noqa: F811 - fixtures of another file are arguments here
+from __future__ import annotations
+
+import ctypes as c
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from native_tools import animate, refused, run, values
+from test_native_kernels import Case, Speech, case, make_case  # noqa: F401 - fixtures
+
+from sdk.c.build import build, missing_tools
+from sdk.native import NativeModel, NativePredictor, abi
+from sdk.native.abi import Library
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME_FILES = {"kernel_backend.cpp", "program_executorch.cpp", "runtime_guard.cpp", "runtime_guard.h"}
+SYSTEM = {"libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+
+
+@pytest.fixture(scope="session")
+def alone() -> Path:
+    """The build folder of the library without a runtime."""
+    reason = missing_tools()
+    if reason:
+        pytest.skip(reason)
+    return build(ROOT / "build" / "native-alone", alone=True, tests=True).parent
+
+
+def test_its_frames_are_those_of_the_other_dress(
+    alone: Path,
+    case: Case,
+    library: Library,
+    speech_like: Speech,
+) -> None:
+    audio = speech_like(44100, 0.5)
+    here, there = (
+        animate(NativePredictor(NativeModel(case.path, lib), rate_hz=44100), audio, [700, 1, 31])
+        for lib in (Library(alone / "lib"), library)
+    )
+    assert len(here) == 15
+    np.testing.assert_array_equal(values(here), values(there))
+
+
+def test_one_small_file_that_needs_nothing(alone: Path) -> None:
+    file = alone / "lib" / "libframe_stream.so"
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert file.stat().st_size < 400_000
+    if not shutil.which("readelf"):
+        pytest.skip("readelf is not installed: apt install binutils")
+    said = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"NEEDED.*\[(.*)\]", said)) <= SYSTEM
+    symbols = subprocess.run(["readelf", "--dyn-syms", "-W", file], capture_output=True, text=True, check=True).stdout
+    exported = set(re.findall(r"(?:FUNC|OBJECT) +GLOBAL DEFAULT +\d+ (\w+)", symbols))
+    header = (ROOT / "sdk/c/include/frame_stream.h").read_text("utf-8")
+    assert exported == set(re.findall(r"^FP_API .*?(fp_\w+)\(", header, re.M))
+
+
+def test_programs_for_a_runtime_are_refused(alone: Path, tiny: Path) -> None:
+    with refused(abi.UNSUPPORTED, "--backend tinyface"):
+        NativeModel(tiny, Library(alone / "lib"))
+
+
+def test_damaged_programs_are_refused(alone: Path, make_case: Callable[[str], Case]) -> None:
+    """The tables of the file are followed, whatever they say, behind a seal that holds."""
+    for name in ("brook", "pane"):
+        said = run(alone, "hostile", make_case(name).path, 300, 5, "--reseal")
+        assert said.endswith("crashes 0\n"), said
+        assert "bad program" in said
+
+
+def test_nothing_is_allocated_in_the_loop(alone: Path, make_case: Callable[[str], Case]) -> None:
+    assert run(alone, "no_alloc", make_case("brook").path, 0.05, 44100, 1) == "120\n"
+    assert run(alone, "no_alloc", make_case("brook").path, 0.05, 48000, 0, 20) == f"{20 * 120}\n"
+
+
+class _Allocator(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("allocate", c.c_void_p), ("release", c.c_void_p),
+        ("user", c.c_void_p),
+    ]  # fmt: skip
+
+
+def test_a_host_gives_all_memory(alone: Path, make_case: Callable[[str], Case], speech_like: Speech) -> None:
+    library = Library(alone / "lib")
+    blocks: dict[int, tuple[Any, int, int]] = {}
+
+    @c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t)
+    def allocate(_user: int, size: int, alignment: int) -> int:
+        room = c.create_string_buffer(size + alignment)
+        at = (c.addressof(room) + alignment - 1) // alignment * alignment
+        blocks[at] = (room, size, alignment)
+        return at
+
+    @c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t)
+    def release(_user: int, memory: int, size: int, alignment: int) -> None:
+        assert blocks.pop(memory)[1:] == (size, alignment)
+
+    hooks = _Allocator(c.sizeof(_Allocator), 0, c.cast(allocate, c.c_void_p), c.cast(release, c.c_void_p), None)
+    set_allocator = library.calls.fp_set_allocator
+    set_allocator.argtypes = (c.c_void_p, c.c_void_p)
+    assert set_allocator(c.byref(hooks), None) == abi.OK
+    try:
+        model = NativeModel(make_case("brook").path, library)
+        voice = NativePredictor(model)
+        made = len(blocks)
+        assert made > 20
+        assert set_allocator(None, None) == abi.BAD_ARGUMENT, "memory is in use"
+        assert animate(voice, speech_like(16000, 0.3), [500])
+        assert len(blocks) == made, "the loop takes and gives nothing"
+        voice.close()
+        model.close()
+        assert not blocks, "all came back"
+    finally:
+        assert set_allocator(None, None) == abi.OK
+
+
+def test_it_needs_no_exceptions() -> None:
+    for path in [*(ROOT / "sdk/c/src").iterdir(), *(ROOT / "sdk/c/kernels").iterdir()]:
+        if path.name in RUNTIME_FILES | {"kernel_backend.h", "door.h", "memory.cpp"}:  # the last two ask for them
+            continue
+        code = re.sub(r"//.*", "", path.read_text("utf-8"))
+        assert not re.search(r"\b(throw|try|catch|dynamic_cast|typeid)\b", code), path.name
+
+
+def test_the_version_names_the_dress(alone: Path, library: Library) -> None:
+    for lib, dress in ((Library(alone / "lib"), "alone"), (library, "executorch, XNNPACK")):
+        version = lib.calls.fp_version_string
+        version.restype = c.c_char_p
+        assert re.fullmatch(rb"\d+\.\d+\.\d+ " + dress.encode(), version())
+
+
+def test_another_handle_is_no_model(library: Library, tiny: Path) -> None:
+    model = NativeModel(tiny, library)
+    voice, info = NativePredictor(model), abi.sized(abi.ModelInfo)
+    with refused(abi.BAD_ARGUMENT, "another kind of handle"):
+        library.call("fp_model_get_info", voice.handle, c.byref(info))
