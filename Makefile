@@ -4,7 +4,7 @@ PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
 
-.PHONY: validators live-report mic-report setup demo test slow check isa bench families kernels table2 clean
+.PHONY: validators live-report mic-report setup demo test slow check isa bench families kernels table2 web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -63,6 +63,11 @@ mic-report: setup
 # other people's readers that are not Python: Khronos' glTF validator, for the tests that ask for it
 validators:
 	npm install --silent --no-fund --no-audit --prefix build/node gltf-validator
+
+# a page in which a head talks: built into build/web, served on http://127.0.0.1:8017; needs cmake
+web: setup
+	$(PY) -m pip install -q -e '.[targets]'
+	$(PY) -m runtime_examples.web
 
 clean:
 	rm -rf build .venv

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CARRIED = ("sdk/c", *(f"runtime_examples/{name}" for name in ("cpp_wav", "profiler", "csharp", "unity", "unreal")))
+CARRIED = (
+    "sdk/c",
+    "sdk/js",
+    *(f"runtime_examples/{name}" for name in ("cpp_wav", "profiler", "csharp", "unity", "unreal", "web")),
+)
 MADE = {"__pycache__", "bin", "obj"}  # by builds, where somebody ran one inside
 
 

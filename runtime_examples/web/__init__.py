@@ -1,0 +1,1 @@
+"""A page in which a head says what is heard: see README.md."""

@@ -1,0 +1,218 @@
+// The page: a head that says what is heard. Everything it needs comes from the folder it lies in.
+import { Core, Tinyface } from './tinyface/tinyface.js';
+import { Head } from './head.js';
+import { Scope } from './scope.js';
+import { Study } from './study.js';
+
+const $ = (id) => document.getElementById(id);
+const facts = await (await fetch('facts.json')).json();
+const state = { clip: null, voice: null, source: null, mic: null, playing: null, phones: [], gaps: [] };
+const study = new Study();
+let context, head, scope, level;
+
+const bytes = async (path) => (await fetch(path)).arrayBuffer();
+const say = (text) => ($('message').textContent = text || '');
+
+function audio() {
+  context = context || new AudioContext({ latencyHint: 'interactive' });
+  if (context.state === 'suspended') context.resume();
+  return context;
+}
+
+// A voice of the student that is chosen; the old one goes.
+async function voiceOf(student = $('student').value) {
+  if (state.voice && state.student === student) return state.voice;
+  if (state.voice) state.voice.close();
+  state.student = student;
+  state.wasm = state.wasm || (await bytes('tinyface/tinyface.wasm'));
+  state.model = await bytes(`tinyface/${student}.pte`);
+  state.voice = await Tinyface.open(state.model, { context: audio(), wasm: state.wasm });
+  state.voice.addEventListener('error', ({ error }) => say(error.message));
+  knobs();
+  if (state.mic) state.voice.connect(state.mic);
+  setTimeout(measure, 50);
+  return state.voice;
+}
+
+function knobs() {
+  if (!state.voice) return;
+  state.voice.strength = Number($('strength').value);
+  state.voice.smoothing = Number($('smoothing').value);
+}
+
+// CPU of a hop, of the same library on two seconds of the sound, in this thread.
+function measure() {
+  const core = new Core(state.wasm, state.model, { rateHz: 16000 });
+  const sound = state.clip && state.clip.sampleRate ? state.clip.getChannelData(0) : new Float32Array(0);
+  const hop = new Float32Array(320), times = [];
+  for (let k = 0; k < 120; ++k) {
+    for (let i = 0; i < 320; ++i) hop[i] = sound[(k * 320 + i) * 3] || 0.1 * Math.sin(i * k);
+    const start = performance.now();
+    core.push(hop, () => {});
+    times.push(performance.now() - start);
+  }
+  core.close();
+  times.splice(0, 20);
+  times.sort((a, b) => a - b);
+  state.cpu = { p50: times[50], p95: times[95], memory: core.c.memory.buffer.byteLength };
+  $('cpu').textContent = `${state.cpu.p50.toFixed(2)} / ${state.cpu.p95.toFixed(2)} ms`;
+  return state.cpu;
+}
+
+function stop() {
+  if (!state.source) return;
+  state.source.onended = null;
+  state.source.stop();
+  state.voice.disconnect(state.source);
+  state.source = null;
+  $('play').textContent = state.clip.name ? `Play ${state.clip.name}` : 'Play the sentence';
+}
+
+async function play(student) {
+  const voice = await voiceOf(student);
+  stop();
+  state.gaps = [];
+  const source = (state.source = new AudioBufferSourceNode(context, { buffer: state.clip }));
+  voice.connect(source, { heard: true });
+  voice.late = voice.count = 0;
+  source.connect(level.analyser);
+  state.began = context.currentTime + 0.05;
+  source.start(state.began);
+  $('play').textContent = 'Stop';
+  return new Promise((resolve) => {
+    source.onended = () => {
+      if (state.source === source) stop();
+      resolve();
+    };
+  });
+}
+
+async function listen() {
+  if (state.mic) {
+    state.voice.disconnect(state.mic);
+    state.mic.mediaStream.getTracks().forEach((track) => track.stop());
+    state.mic = null;
+  } else {
+    const voice = await voiceOf();
+    stop();
+    state.mic = await voice.listen();
+    state.mic.connect(level.analyser);
+    voice.late = voice.count = 0;
+  }
+  $('mic').setAttribute('aria-pressed', String(Boolean(state.mic)));
+}
+
+function meter() {
+  const analyser = new AnalyserNode(audio(), { fftSize: 256 });
+  const buffer = new Float32Array(256);
+  level = { analyser, now: () => {
+    analyser.getFloatTimeDomainData(buffer);
+    return Math.min(1, 3 * Math.sqrt(buffer.reduce((sum, v) => sum + v * v, 0) / 256));
+  } };
+}
+
+const pictures = [];
+
+function picture(time) {
+  requestAnimationFrame(picture);
+  pictures.push(time);
+  while (pictures[0] < time - 1000) pictures.shift();
+  const { voice } = state;
+  let get = () => 0;
+  let heard = 0;
+  if (voice && voice.track) {
+    const values = voice.draw();
+    get = (name) => values[voice.places.get(name)];
+    heard = context.currentTime - voice.delay;
+  }
+  head.turn = Number($('turn').value);
+  head.pose(get).draw();
+  const at = heard - (state.began || 0);
+  const phone = state.source && !state.clip.name ? facts.phones.find(([, from, to]) => at >= from && at < to) : null;
+  if (state.source) state.gaps.push([at, head.gapCm(), phone ? phone[0] : '']);
+  if (state.source || state.mic) scope.add(heard, get, level.now(), phone ? phone[0] : '');
+  scope.draw();
+  $('pictures').textContent = pictures.length;
+  const gap = head.gapCm();
+  $('gap').textContent = Number.isNaN(gap) ? 'not known' : `${Math.max(0, gap * 10).toFixed(1)} mm`;
+  if (!voice || !voice.track) return;
+  $('delay').textContent = `${Math.round(voice.delay * 1000)} ms`;
+  $('late').textContent = `${voice.late} of ${voice.count}`;
+}
+
+async function drop(file) {
+  say('');
+  try {
+    const content = await file.arrayBuffer();
+    if (/\.glb$/i.test(file.name)) {
+      const canvas = $('head').cloneNode();
+      $('head').replaceWith(canvas);
+      head = new Head(canvas, content, null);
+    } else {
+      state.clip = await audio().decodeAudioData(content);
+      state.clip.name = file.name;
+      await play();
+    }
+  } catch (error) {
+    say(`${file.name}: ${error.message}`);
+  }
+}
+
+function wire() {
+  const run = (work) => () => Promise.resolve(work()).catch((error) => say(error.message));
+  const on = (id, event, work) => $(id).addEventListener(event, run(work));
+  for (const id of ['student', 'one', 'other']) {
+    for (const { name, label } of facts.students) $(id).add(new Option(label, name));
+  }
+  $('student').value = facts.students.some(({ name }) => name === 's7') ? 's7' : facts.students[0].name;
+  $('other').selectedIndex = facts.students.length - 1;
+  on('play', 'click', () => (state.source ? stop() : play()));
+  on('mic', 'click', listen);
+  on('student', 'change', () => (state.source ? play() : voiceOf()));
+  on('first', 'click', () => play(study.behind('A', $('one').value, $('other').value)));
+  on('second', 'click', () => play(study.behind('B', $('one').value, $('other').value)));
+  on('save', 'click', () => study.save());
+  on('keep', 'click', () => {
+    study.keep(state.clip.name || 'sentence', $('one').value, $('other').value, +$('rateA').value, +$('rateB').value);
+    $('kept').textContent = `${study.ratings.length} kept`;
+  });
+  for (const id of ['wav', 'glb']) on(id, 'change', () => $(id).files[0] && drop($(id).files[0]));
+  for (const input of document.querySelectorAll('input[type=range]')) {
+    input.addEventListener('input', () => {
+      input.nextElementSibling.textContent = input.value;
+      knobs();
+    });
+  }
+  const stage = $('stage');
+  for (const event of ['dragover', 'dragleave', 'drop']) {
+    stage.addEventListener(event, (e) => {
+      e.preventDefault();
+      stage.classList.toggle('over', event === 'dragover');
+      if (event === 'drop' && e.dataTransfer.files[0]) drop(e.dataTransfer.files[0]);
+    });
+  }
+  document.addEventListener('keydown', (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || /SELECT|INPUT/.test(e.target.tagName)) return;
+    const to = { ' ': 'play', m: 'mic', a: 'first', b: 'second' }[e.key];
+    const student = facts.students['123'.indexOf(e.key)];
+    if (to) $(to).click();
+    else if ('123'.includes(e.key) && student) {
+      $('student').value = student.name;
+      $('student').dispatchEvent(new Event('change'));
+    } else if (e.key.startsWith('Arrow')) {
+      $('turn').value = Number($('turn').value) + (e.key === 'ArrowLeft' ? -0.1 : e.key === 'ArrowRight' ? 0.1 : 0);
+    } else return;
+    e.preventDefault();
+  });
+}
+
+wire();
+meter();
+scope = new Scope($('scope'));
+head = new Head($('head'), await bytes('head.glb'), facts.lips);
+state.clip = await context.decodeAudioData(await bytes('sentence.flac'));
+$('kept').textContent = `${study.ratings.length} kept`;
+requestAnimationFrame(picture);
+await voiceOf();
+// for tests, and for the curious
+window.tinyface = { state, facts, study, play, listen, drop, measure, voiceOf, head: () => head, audio };

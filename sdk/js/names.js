@@ -1,0 +1,132 @@
+// From ARKit's channels to what other heads are called, by name, never by position.
+import { POSES, VISEMES } from './poses.js';
+
+export { VISEMES };
+
+const RIDGE = 1e-9;
+
+// The x >= 0 that minimises x'Px / 2 - w'x: Lawson and Hanson's active set, as sdk/names/visemes.py.
+function nonNegative(products, wanted) {
+  const count = wanted.length;
+  let x = new Float64Array(count);
+  const active = new Array(count).fill(false);
+  for (let turn = 0; turn < 3 * count; ++turn) {
+    let best = -1, steepest = 1e-10;
+    for (let i = 0; i < count; ++i) {
+      if (active[i]) continue;
+      let slope = wanted[i];
+      for (let k = 0; k < count; ++k) slope -= products[i][k] * x[k];
+      if (slope > steepest) [best, steepest] = [i, slope];
+    }
+    if (best < 0) break;
+    active[best] = true;
+    for (;;) {
+      const trial = solve(products, wanted, active);
+      let share = 1;
+      for (let i = 0; i < count; ++i) {
+        if (active[i] && trial[i] <= 0) share = Math.min(share, x[i] / (x[i] - trial[i]) || 0);
+      }
+      if (share === 1 && !active.some((on, i) => on && trial[i] <= 0)) {
+        x = trial;
+        break;
+      }
+      for (let i = 0; i < count; ++i) {
+        x[i] += share * (trial[i] - x[i]);
+        if (active[i] && x[i] <= 1e-12) [active[i], x[i]] = [false, 0];
+      }
+      if (!active.includes(true)) break;
+    }
+  }
+  return x;
+}
+
+// The equations of the active ones, by Gauss with pivots.
+function solve(products, wanted, active) {
+  const rows = active.flatMap((on, i) => (on ? [i] : []));
+  const m = rows.map((i) => [...rows.map((k) => products[i][k] + (i === k ? RIDGE : 0)), wanted[i]]);
+  const n = rows.length;
+  for (let c = 0; c < n; ++c) {
+    let pivot = c;
+    for (let r = c + 1; r < n; ++r) if (Math.abs(m[r][c]) > Math.abs(m[pivot][c])) pivot = r;
+    [m[c], m[pivot]] = [m[pivot], m[c]];
+    for (let r = 0; r < n; ++r) {
+      if (r === c || !m[r][c]) continue;
+      const factor = m[r][c] / m[c][c];
+      for (let k = c; k <= n; ++k) m[r][k] -= factor * m[c][k];
+    }
+  }
+  const out = new Float64Array(active.length);
+  rows.forEach((i, r) => (out[i] = m[r][n] / m[r][r]));
+  return out;
+}
+
+const problems = new Map();
+
+function problem(poses) {
+  const key = poses.join();
+  if (!problems.has(key)) {
+    const dot = (a, b) => Object.entries(POSES[a]).reduce((sum, [name, v]) => sum + v * (POSES[b][name] || 0), 0);
+    problems.set(key, poses.map((a) => poses.map((b) => dot(a, b))));
+  }
+  return problems.get(key);
+}
+
+// get: value of a channel by name. Weights of `poses`, from 0, their sum at most 1.
+function shares(get, poses) {
+  const products = problem(poses);
+  const wanted = poses.map((name) =>
+    Object.entries(POSES[name]).reduce((sum, [channel, v]) => sum + v * (get(channel) || 0), 0));
+  let found = nonNegative(products, wanted);
+  const sum = found.reduce((a, b) => a + b, 0);
+  if (sum <= 1) return found;
+  const heavy = 100 * Math.max(...products.map((row, i) => row[i]));
+  found = nonNegative(products.map((row) => row.map((v) => v + heavy)), wanted.map((v) => v + heavy));
+  const total = found.reduce((a, b) => a + b, 0);
+  return found.map((v) => v / total);
+}
+
+/** OVR's 15 visemes of a frame, `{sil, PP, ...}`: not negative, together 1. */
+export function visemes(frame) {
+  const found = shares((name) => frame.get(name), VISEMES.slice(1));
+  const out = { sil: Math.max(0, 1 - found.reduce((a, b) => a + b, 0)) };
+  VISEMES.slice(1).forEach((name, i) => (out[name] = found[i]));
+  return out;
+}
+
+/** VRM 1's expressions of a frame: the five vowels and both lids. */
+export function expressions(frame) {
+  const vowels = ['aa', 'ih', 'ou', 'ee', 'oh'];
+  const found = shares((name) => frame.get(name), vowels);
+  const out = { blinkLeft: frame.get('eyeBlinkLeft') || 0, blinkRight: frame.get('eyeBlinkRight') || 0 };
+  vowels.forEach((name, i) => (out[name] = found[i]));
+  return out;
+}
+
+/**
+ * Values onto a three.js mesh (or any object with morphTargetDictionary and morphTargetInfluences), by name. ARKit's
+ * names where it has them, else visemes as `viseme_PP` or VRM's; returns how many targets it set.
+ */
+export function drive(mesh, frame) {
+  const { morphTargetDictionary: places, morphTargetInfluences: weights } = mesh;
+  let set = 0;
+  const put = (name, value) => {
+    if (places[name] === undefined) return;
+    weights[places[name]] = value;
+    ++set;
+  };
+  for (const name of frame.names) put(name, frame.get(name));
+  if (!set) for (const [name, value] of Object.entries(visemes(frame))) put(`viseme_${name}`, value);
+  if (!set) for (const [name, value] of Object.entries(expressions(frame))) put(name, value);
+  return set;
+}
+
+/** For TalkingHead: `voice.onframe = forTalkingHead(head)`; its morph targets follow, its own lip-sync stays away. */
+export function forTalkingHead(head) {
+  const OTHER = { ih: 'I', oh: 'O', ou: 'U' };
+  return (frame) => {
+    for (const [name, value] of Object.entries(visemes(frame))) {
+      const target = head.mtAvatar && head.mtAvatar[`viseme_${OTHER[name] || name}`];
+      if (target) Object.assign(target, { newvalue: value, needsUpdate: true });
+    }
+  };
+}

@@ -1,0 +1,77 @@
+"""Puts the npm package `tinyface` together: our modules, the wasm of the C library, tables of names, an artefact.
+
+python -m sdk.js.pack --out build/npm/tinyface [--model build/own/model.pte] [--wasm tinyface.wasm]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import sdk
+from sdk.c.targets import build_target
+from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.names.visemes import OVR_15, VOWELS, pose
+from sdk.rig import ARKIT_52
+
+HERE = Path(__file__).resolve().parent
+MODULES = ("core.js", "worklet.js", "track.js", "names.js", "tinyface.js", "index.d.ts", "README.md")
+
+
+def pack(out: Path, wasm: Path, models: dict[str, Path] | None = None) -> Path:
+    """Write the package into `out`, with `wasm` and artefacts by name (`s7` -> `s7.pte`); returns `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in MODULES:
+        shutil.copy2(HERE / name, out / name)
+    (out / "poses.js").write_text(poses(), "utf-8")
+    shutil.copy2(wasm, out / "tinyface.wasm")
+    for name, model in (models or {}).items():
+        shutil.copy2(model, out / f"{name}.pte")
+    facts = json.loads((HERE / "package.json").read_text("utf-8"))
+    (out / "package.json").write_text(json.dumps({**facts, "version": sdk.__version__}, indent=2) + "\n", "utf-8")
+    return out
+
+
+def poses() -> str:
+    """A module with the mouth of every viseme, as `sdk/names/visemes.py` has it."""
+    table = {}
+    for name in dict.fromkeys((*OVR_15[1:], *VOWELS)):
+        values = zip(ARKIT_52, pose(name).tolist(), strict=True)
+        table[name] = {channel: round(value, 6) for channel, value in values if value}
+    return (
+        "// Made by sdk/js/pack.py from sdk/names/visemes.py.\n"
+        f"export const VISEMES = {json.dumps(OVR_15)};\nexport const POSES = {json.dumps(table, indent=1)};\n"
+    )
+
+
+def build_wasm(out: Path) -> Path:
+    """The module of the C library for a page, with 128-bit vectors. Raises as `build_target`."""
+    return build_target("wasm32", out) / "bin" / "tinyface.wasm"
+
+
+def main() -> int:
+    """Pack as the command line says; 77 where tools are missing."""
+    parser = argparse.ArgumentParser(prog="python -m sdk.js.pack", description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("build/npm/tinyface"), help="folder of the package")
+    parser.add_argument("--wasm", type=Path, help="tinyface.wasm, instead of building it")
+    parser.add_argument("--model", type=Path, action="append", default=[], help="an artefact of the backend tinyface")
+    options = parser.parse_args()
+    try:
+        wasm = options.wasm or build_wasm(options.out.parent / "targets")
+        pack(options.out, wasm, {sdk.open_artifact(path).manifest.student: path for path in options.model})
+    except EngineUnavailable as error:
+        print(f"skipped: {error}", file=sys.stderr)
+        return 77
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for path in sorted(options.out.iterdir()):
+        print(f"{path.stat().st_size:>10,}  {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+// Speech in, a face out, in a page: no server, no dependency.
+//
+//     const voice = await Tinyface.open('s7.pte', { context });
+//     voice.connect(context.createMediaStreamSource(stream));
+//     voice.onframe = (frame) => (mesh.jaw = frame.get('jawOpen'));
+//     requestAnimationFrame: voice.draw() gives the values for the sound that is heard now
+import { Core, TinyfaceError } from './core.js';
+import { Track } from './track.js';
+import { drive, expressions, forTalkingHead, visemes, VISEMES } from './names.js';
+
+export { Core, drive, expressions, forTalkingHead, TinyfaceError, Track, visemes, VISEMES };
+
+const MARGIN_S = 0.03; // a frame, and a page that was busy for one
+
+async function bytesOf(source) {
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return source;
+  const answer = await fetch(source);
+  if (!answer.ok) throw new TinyfaceError(-6, `${source}: cannot read: ${answer.status} ${answer.statusText}`);
+  return answer.arrayBuffer();
+}
+
+/** The values of one instant, by name. */
+export class Frame {
+  constructor(names, places, values, time, index) {
+    Object.assign(this, { names, places, values, time, index });
+  }
+  /** Undefined for a channel that the rig does not have. */
+  get(name) {
+    return this.values[this.places.get(name)];
+  }
+  toObject() {
+    return Object.fromEntries(this.names.map((name, i) => [name, this.values[i]]));
+  }
+}
+
+/** One voice in one page. */
+export class Tinyface extends EventTarget {
+  /**
+   * model: address or bytes of an artefact of the backend tinyface.
+   * options: context (AudioContext; a new one), wasm (address or bytes of tinyface.wasm; beside this file), worklet
+   * (address; beside this file), fps ([n, m]; [60, 1]), smooth (the ensemble), strength (1), smoothing (0..0.95: how
+   * much of the last picture stays). Rejects with TinyfaceError.
+   */
+  static async open(model, options = {}) {
+    const here = (name) => new URL(name, import.meta.url);
+    const context = options.context || new AudioContext();
+    const [wasm, artefact] = await Promise.all([
+      bytesOf(options.wasm || here('tinyface.wasm')), bytesOf(model),
+      context.audioWorklet.addModule(options.worklet || here('worklet.js')),
+    ]);
+    const voice = new Tinyface(context, wasm, artefact, options);
+    await voice.ready;
+    return voice;
+  }
+
+  constructor(context, wasm, artefact, { fps = [60, 1], smooth, strength = 1, smoothing = 0 } = {}) {
+    super();
+    Object.assign(this, { context, strength, smoothing, onframe: null, late: 0, count: 0 });
+    this.node = new AudioWorkletNode(context, 'tinyface', {
+      numberOfOutputs: 0, processorOptions: { wasm, model: artefact, fps, smooth },
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.node.port.onmessage = ({ data }) => {
+        if (data.ready) resolve(this.begin(data.ready));
+        else if (data.error) reject(this.fail(data.error));
+        else this.take(data);
+      };
+    });
+  }
+
+  begin({ names, ranges, info, latency, version }) {
+    Object.assign(this, { names, ranges, info, latency, version });
+    this.places = new Map(names.map((name, i) => [name, i]));
+    this.rest = Float32Array.from(ranges, ([, , neutral]) => neutral);
+    this.track = new Track(this.rest);
+    this.shown = this.rest.slice();
+    this.raw = this.rest.slice();
+    return this;
+  }
+
+  fail(message) {
+    const error = new TinyfaceError(-1, message);
+    this.dispatchEvent(Object.assign(new Event('error'), { error }));
+    return error;
+  }
+
+  take({ values, index, time }) {
+    this.track.add(time, values);
+    ++this.count;
+    if (this.context.currentTime > time + this.delay) ++this.late;
+    const frame = new Frame(this.names, this.places, values, time, index);
+    if (this.onframe) this.onframe(frame);
+    this.dispatchEvent(Object.assign(new Event('frame'), { frame }));
+  }
+
+  /** Seconds by which the picture follows the sound; give the sound as much, and they meet. */
+  get delay() {
+    return this.latency + MARGIN_S;
+  }
+
+  /** Listen to a node. heard: also play it, late by `delay`, so that lips and sound meet. Returns the voice. */
+  connect(node, { heard = false } = {}) {
+    node.connect(this.node);
+    if (heard) {
+      this.echo = this.echo || new DelayNode(this.context, { maxDelayTime: 1, delayTime: this.delay });
+      node.connect(this.echo).connect(this.context.destination);
+    }
+    return this;
+  }
+
+  disconnect(node) {
+    for (const to of [this.node, this.echo]) {
+      try {
+        if (to) node.disconnect(to);
+      } catch {
+        // it was not connected
+      }
+    }
+  }
+
+  /** The microphone: asks the person, connects, and gives back the node. */
+  async listen(constraints = { echoCancellation: true, noiseSuppression: false, autoGainControl: false }) {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
+    const node = this.context.createMediaStreamSource(stream);
+    this.connect(node);
+    return node;
+  }
+
+  /** The values to draw now, strength and smoothing applied; the array is the voice's own. */
+  draw(now = this.context.currentTime) {
+    this.track.at(now - this.delay, this.raw);
+    const keep = this.smoothing;
+    for (let i = 0; i < this.raw.length; ++i) {
+      const [low, high, neutral] = this.ranges[i];
+      const strong = neutral + (this.raw[i] - neutral) * this.strength;
+      const value = Math.min(Math.max(strong, low), high);
+      this.shown[i] = keep * this.shown[i] + (1 - keep) * value;
+    }
+    return this.shown;
+  }
+
+  reset() {
+    this.node.port.postMessage('reset');
+    this.track.clear();
+  }
+
+  close() {
+    this.node.port.postMessage('close');
+    this.node.disconnect();
+    if (this.echo) this.echo.disconnect();
+  }
+}

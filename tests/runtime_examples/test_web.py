@@ -1,0 +1,146 @@
+"""The page in a browser: nothing but a static server, a sentence said, lips shut where it says so."""
+
+# ruff: noqa: F811 - fixtures of another file are arguments here
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_native_kernels import Speech, make_case  # noqa: F401 - fixtures
+
+from runtime_examples.web.__main__ import StaticFiles
+from runtime_examples.web.site import build_site
+from sdk.faces.face import CLOSED_CM
+from sdk.js.pack import pack
+from sdk.native import NativeModel, NativePredictor
+from sdk.native.abi import Library
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent / "web"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WASM = "TINYFACE_WASM"  # environment variable: a tinyface.wasm, instead of the one that `make web` built
+MODELS = ROOT / "build" / "web-work"
+WORDS = 120_000  # bytes of JavaScript that a page may bring
+
+
+@pytest.fixture(scope="session")
+def wasm() -> Path:
+    path = Path(os.environ.get(WASM, MODELS / "targets/wasm32/bin/tinyface.wasm"))
+    if not path.is_file():
+        pytest.skip(f"no {path}: `make web` builds it, or set {WASM}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def site(wasm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page with the students that `make web` exported."""
+    models = {name: MODELS / name / "model.pte" for name in ("s7", "s6") if (MODELS / name / "model.pte").is_file()}
+    if not models:
+        pytest.skip(f"no artefact in {MODELS}: `make web` exports them")
+    out = build_site(tmp_path_factory.mktemp("web") / "site", wasm=wasm, models=models)
+    shutil.copy2(HERE / "drive.html", out / "drive.html")
+    return out
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, list[str], list[dict[str, Any]], threading.Event]]:
+    """The folder on the loopback address: its address, what was asked for, what was told, and when."""
+    asked: list[str] = []
+    told: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    class Ears(StaticFiles):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+            done.set()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ears, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked, told, done
+        server.shutdown()
+
+
+def test_the_page_says_the_sentence_with_its_lips(site: Path, tmp_path: Path) -> None:
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if not browser:
+        pytest.skip("no browser: apt install chromium")
+    flags = [
+        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path}",
+        "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream", "--use-angle=swiftshader",
+        "--use-fake-device-for-media-stream", "--enable-unsafe-swiftshader",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ]  # fmt: skip
+    with served(site) as (address, asked, told, done):
+        command = [browser, *flags, f"{address}/drive.html?mic=1"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as page:
+            came = done.wait(120)
+            page.terminate()
+    assert came, f"the page said nothing; it asked for {asked}"
+    report = told[0]
+    assert "error" not in report, report["error"]
+    assert all((site / path.split("?")[0].lstrip("/")).is_file() for path in asked if path != "/favicon.ico"), asked
+    assert report["played"]["count"] > 300, "sixty frames a second for 5.7 s"
+    assert report["mic"]["count"] > 10, "the microphone is heard"
+    rates = json.loads(report["study"])["ratings"][0]
+    assert sorted(rates["ratings"].values()) == [5, 7]
+    times, gaps = np.array(report["gaps"]).T
+    phones = json.loads((site / "facts.json").read_text("utf-8"))["phones"]
+    closures = [(begin, end) for phone, begin, end in phones if phone[0] in "pbm"]
+    shut = [gaps[(times > begin - 0.02) & (times < end + 0.03)].min() <= CLOSED_CM for begin, end in closures]
+    assert len(shut) == 14
+    assert sum(shut) >= 13, f"lips shut at {sum(shut)} of {len(shut)}"
+    assert np.percentile(gaps, 90) > 0.3, "and they open"
+
+
+def test_node_gives_the_frames_of_the_c_library(
+    wasm: Path,
+    make_case: Any,
+    library: Library,
+    speech_like: Speech,
+    tmp_path: Path,
+) -> None:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("node is not installed: apt install nodejs")
+    package = pack(tmp_path / "tinyface", wasm)
+    for name in ("brook", "pane"):
+        case, audio = make_case(name), speech_like(44100, 0.4)
+        audio.astype("<f4").tofile(tmp_path / "audio")
+        done = subprocess.run(
+            [node, HERE / "frames.mjs", package / "core.js", package / "tinyface.wasm", case.path, tmp_path / "audio"],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert said["grown"] == 0, "the loop allocates nothing"
+        voice = NativePredictor(NativeModel(case.path, library), rate_hz=44100)
+        wanted = voice.push(audio) + voice.finish()
+        assert [frame["sample"] for frame in said["frames"]] == [frame.sample for frame in wanted]
+        given = np.array([frame["values"] for frame in said["frames"]])
+        assert np.abs(given - np.array([frame.values for frame in wanted])).max() <= 2e-6
+
+
+def test_a_page_brings_little(wasm: Path, tmp_path: Path) -> None:
+    package = pack(tmp_path / "tinyface", wasm)
+    assert wasm.stat().st_size < 400_000
+    assert sum(path.stat().st_size for path in package.glob("*.js")) < WORDS
+    code = "".join(path.read_text("utf-8") for path in package.glob("*.js"))
+    assert "SharedArrayBuffer" not in code, "no COOP/COEP headers are needed"
+    assert "https://" not in code
