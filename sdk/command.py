@@ -7,6 +7,7 @@ return end.status
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,25 @@ def ending(stopped: str = "interrupted; nothing was written", named: bool = Fals
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         end.status = 130
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps what native libraries write on stderr (probes of sound drivers and the like) off it; errors still raise."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError):  # no such descriptor: nothing to keep quiet
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def say(line: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sdk.artifact import open_artifact
 from sdk.card import NORMALISATION, flat
 from sdk.clock import FrameClock
+from sdk.command import quietly
 from sdk.latency import Latency
 from sdk.manifest import Manifest
 
@@ -66,7 +67,8 @@ def show_devices() -> None:
     """Print microphones and players. Raises `EngineUnavailable` without PyAudio."""
     from sdk.live.microphone import list_devices, pyaudio_module
 
-    port = pyaudio_module().PyAudio()
+    with quietly():
+        port = pyaudio_module().PyAudio()
     try:
         devices = list_devices(port)
     finally:

@@ -9,9 +9,8 @@ import signal
 import threading
 from typing import Any
 
-from sdk.cli.shared import Renamed, add_face_options, performance_of, split_model
+from sdk.cli.shared import Renamed, add_face_options, opened, performance_of, split_model
 from sdk.command import say
-from sdk.engines import open_engine
 from sdk.errors import ConfigError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.meter import Meter
@@ -72,22 +71,22 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run_live(options: argparse.Namespace) -> None:
     """Until the sound ends, or Ctrl-C. Raises what the message should say."""
     model, words = split_model(options.words, options.model)
-    engine = open_engine(model)
+    engine = opened(model)
     source = _source(options, words)
     act = performance_of(options, engine, source.rate_hz)
     latency = act.predictor.latency_at(max(1, int(source.rate_hz * BLOCK_S)), _INFERENCE_MS)
     delay_ms = _delay_ms(options.delay, latency.total_ms)
     renamed = Renamed(options.names, act.layout)
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as closing:
         sinks = []
         for where in options.to:
             sinks.append(_Named(open_sink(where, renamed.layout, act.clock.fps), renamed))
-            opened.callback(sinks[-1].close)
+            closing.callback(sinks[-1].close)
         player = _player(options, source, delay_ms)
         if player:
             player.start()
-            opened.callback(player.stop)
-        opened.callback(source.stop)
+            closing.callback(player.stop)
+        closing.callback(source.stop)
         meter = Meter(options.quiet)
         conductor = Conductor(source, act, sinks, max(delay_ms, latency.total_ms), player, meter.show)
         _listen(conductor, options.seconds)

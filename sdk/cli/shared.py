@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdk.command import quietly
 from sdk.engines import open_engine
 from sdk.engines.base import Engine
 from sdk.errors import ConfigError
@@ -73,7 +74,13 @@ def seconds(text: str) -> float:
 
 def performance(options: argparse.Namespace, model: Path, rate_hz: int) -> Performance:
     """The voice and its face as asked for. Raises `ConfigError` and what opening an artefact raises."""
-    return performance_of(options, open_engine(model), rate_hz)
+    return performance_of(options, opened(model), rate_hz)
+
+
+def opened(model: Path) -> Engine:
+    """The artefact, opened without its runtime's chatter. Raises what opening raises."""
+    with quietly():
+        return open_engine(model)
 
 
 def performance_of(options: argparse.Namespace, engine: Engine, rate_hz: int) -> Performance:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sdk.command import quietly
 from sdk.errors import AudioError, EngineUnavailable
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
@@ -152,7 +153,8 @@ class Microphone:
 
     def _open(self) -> None:
         pyaudio = pyaudio_module()
-        self._port = pyaudio.PyAudio()
+        with quietly():
+            self._port = pyaudio.PyAudio()
         try:
             device = find_device(list_devices(self._port), self._wanted)
             self._begin(pyaudio, device)

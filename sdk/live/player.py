@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sdk.command import quietly
 from sdk.errors import AudioError
 from sdk.live.microphone import find_device, list_devices, pyaudio_module
 from sdk.live.pace import CardClock
@@ -36,7 +37,8 @@ class Player:
 
     def start(self) -> None:
         pyaudio = pyaudio_module()
-        self._port = pyaudio.PyAudio()
+        with quietly():
+            self._port = pyaudio.PyAudio()
         try:
             device = find_device(list_devices(self._port), self._wanted, playing=True)
             self._stream = self._port.open(

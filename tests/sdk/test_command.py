@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from sdk.command import ending
+from sdk.command import ending, quietly
 from sdk.errors import BudgetExceeded
 
 
@@ -30,3 +32,12 @@ def test_a_status_and_a_line(
 def test_a_mistake_of_our_own_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError), ending():
         1 / 0  # noqa: B018
+
+
+def test_native_chatter_is_kept_off_and_errors_still_raise(capfd: pytest.CaptureFixture[str]) -> None:
+    with quietly():
+        os.write(2, b"ALSA lib: chatter\n")
+    with pytest.raises(ZeroDivisionError), quietly():
+        1 / 0  # noqa: B018
+    os.write(2, b"a word of ours\n")
+    assert capfd.readouterr().err == "a word of ours\n"
