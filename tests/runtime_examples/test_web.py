@@ -96,7 +96,8 @@ def test_the_page_says_the_sentence_with_its_lips(site: Path, tmp_path: Path) ->
     report = told[0]
     assert "error" not in report, report["error"]
     assert all((site / path.split("?")[0].lstrip("/")).is_file() for path in asked if path != "/favicon.ico"), asked
-    assert report["played"]["count"] > 300, "sixty frames a second for 5.7 s"
+    assert len(report["gaps"]) > 330, "sixty frames a second for 5.7 s"
+    assert report["played"]["count"] > 100, "in real time too, however busy the machine is"
     assert report["mic"]["count"] > 10, "the microphone is heard"
     rates = json.loads(report["study"])["ratings"][0]
     assert sorted(rates["ratings"].values()) == [5, 7]
