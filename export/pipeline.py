@@ -24,6 +24,7 @@ from export.lower.torchscript import torchscript
 from export.lower.trace import trace
 from export.measure.counted import counted, file_report, memory_report
 from export.plan.choose import Candidate, automatic_backends, exceeded, lower, plan, ranked
+from export.plan.known import known_rows
 from export.plan.pareto import find_built
 from export.quantise.precision import PRECISIONS, float_point, points
 from export.verify.heard import listen
@@ -146,10 +147,14 @@ def finish(
 
 
 def _finished_rows(candidate: Candidate, lowered: Lowered) -> MemoryRows:
-    backend, student = load_backend(candidate.backend), candidate.checkpoint.student()
-    assert backend.rows
-    methods = trace(candidate.point.student) if backend.has_crowd else {}
-    return candidate.rows.with_program(lowered.arenas_bytes, methods, student, backend.rows)
+    backend, checkpoint = load_backend(candidate.backend), candidate.checkpoint
+
+    def rows() -> MemoryRows:
+        assert backend.rows
+        methods = trace(candidate.point.student) if backend.has_crowd else {}
+        return candidate.rows.with_program(lowered.arenas_bytes, methods, checkpoint.student(), backend.rows)
+
+    return known_rows(candidate.point, checkpoint.spec, candidate.backend, lowered, rows)
 
 
 def check_precision(precision: str) -> None:

@@ -15,7 +15,7 @@ from export.lower.memory import MemoryRows
 from export.lower.program import Lowered
 from export.lower.trace import trace_forward
 from export.plan.cost import Cost, cost
-from export.plan.known import known
+from export.plan.known import known, known_program
 from export.quantise.precision import Point
 from profiles.show.words import show_bytes
 from sdk.errors import BudgetExceeded
@@ -95,7 +95,8 @@ def plan(path: Path, checkpoint: Checkpoint, point: Point, backends: Sequence[st
 
 def lower(candidate: Candidate) -> Lowered:
     """The program of a candidate, by its backend. Raises `VerificationError` where it does not lower whole."""
-    return load_backend(candidate.backend).lower(candidate.point.student)
+    point, spec, name = candidate.point, candidate.checkpoint.spec, candidate.backend
+    return known_program(point, spec, name, lambda: load_backend(name).lower(point.student))
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

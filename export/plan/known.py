@@ -1,7 +1,8 @@
-"""Plans made before: what a point takes is computed once for the same weights, sources, versions and machine.
+"""Plans and programs made before: computed once for the same weights, sources, versions and machine.
 
-They lie in `~/.cache/tinyface/plans` (`$XDG_CACHE_HOME`; `$TINYFACE_CACHE` names another folder), a small JSON file
-each, named by the hash of all that its figures depend on. One that is damaged or cannot be written costs time alone.
+They lie in `~/.cache/tinyface/plans` (`$XDG_CACHE_HOME`; `$TINYFACE_CACHE` names another folder), named by the hash
+of all that it depends on: a plan as a small JSON file, the last sixteen programs behind a line of JSON with their hash.
+One that is damaged or cannot be written costs time alone. What is built is measured and verified all the same.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from distill.students.spec import StudentSpec
 from export.load.versions import versions
 from export.lower.backends.base import load_backend
 from export.lower.memory import MemoryRows
+from export.lower.program import Lowered
 from export.plan.cost import Cost
 from export.quantise.precision import Point
 from sdk.errors import DataError
 from sdk.whole import whole_file
 
 _ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS_KEPT = 16
+_UNUSABLE = (OSError, ValueError, TypeError, KeyError)
 _SOURCES = ("export", "distill/students", "distill/files")  # what the figures are computed by
 
 
@@ -39,22 +43,55 @@ def known(
     point: Point, spec: StudentSpec, backend: str, make: Callable[[], tuple[MemoryRows, Cost]]
 ) -> tuple[MemoryRows, Cost]:
     """Rows and cost of a point for a backend: as they were found before, else as `make` finds them now."""
-    path = folder() / f"{_key(point, spec, backend)}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+    path = folder() / f"{_key(point, spec, backend, 'plan')}.json"
+    with contextlib.suppress(*_UNUSABLE):
         found = json.loads(path.read_text("utf-8"))
         return MemoryRows(**found["rows"]), Cost(**found["cost"])
     rows, cost = make()
-    with contextlib.suppress(OSError, DataError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, DataError) as stream:
-            stream.write(json.dumps({"rows": asdict(rows), "cost": asdict(cost)}).encode())
+    _keep(path, json.dumps({"rows": asdict(rows), "cost": asdict(cost)}).encode())
     return rows, cost
 
 
-def _key(point: Point, spec: StudentSpec, backend: str) -> str:
+def known_rows(
+    point: Point, spec: StudentSpec, backend: str, lowered: Lowered, make: Callable[[], MemoryRows]
+) -> MemoryRows:
+    """The rows of a finished program, likewise; they depend on its planned arenas as well."""
+    path = folder() / f"{_key(point, spec, backend, f'rows {lowered.arenas_bytes}')}.json"
+    with contextlib.suppress(*_UNUSABLE):
+        return MemoryRows(**json.loads(path.read_text("utf-8")))
+    rows = make()
+    _keep(path, json.dumps(asdict(rows)).encode())
+    return rows
+
+
+def known_program(point: Point, spec: StudentSpec, backend: str, make: Callable[[], Lowered]) -> Lowered:
+    """The program of a point for a backend: byte for byte as it was lowered before, else as `make` lowers it now."""
+    path = folder() / f"{_key(point, spec, backend, 'program')}.program"
+    with contextlib.suppress(*_UNUSABLE):
+        head, program = path.read_bytes().split(b"\n", 1)
+        sha256, arenas_bytes, delegates, outside = json.loads(head)
+        if hashlib.sha256(program).hexdigest() == sha256:
+            return Lowered(program, arenas_bytes, delegates, tuple(outside))
+    made = make()
+    facts = (hashlib.sha256(made.program).hexdigest(), made.arenas_bytes, made.delegates, made.outside)
+    _keep(path, json.dumps(facts).encode() + b"\n" + made.program)
+    with contextlib.suppress(OSError):
+        for old in sorted(folder().glob("*.program"), key=lambda file: -file.stat().st_mtime)[PROGRAMS_KEPT:]:
+            old.unlink(missing_ok=True)
+    return made
+
+
+def _keep(path: Path, content: bytes) -> None:
+    with contextlib.suppress(OSError, DataError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, DataError) as stream:
+            stream.write(content)
+
+
+def _key(point: Point, spec: StudentSpec, backend: str, what: str) -> str:
     speed = load_backend(backend).speeds[point.precision]
     facts = (
-        point.weights_sha256, point.precision, type(spec).__name__, asdict(spec), backend, str(speed), sources(),
+        what, point.weights_sha256, point.precision, type(spec).__name__, asdict(spec), backend, str(speed), sources(),
         versions(), platform.machine(), platform.processor(), platform.system(),
     )  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -9,6 +9,7 @@ import pytest
 from random_students import make_stream_checkpoint
 
 from distill.files.checkpoint import Checkpoint
+from export.lower.program import Lowered
 from export.plan import choose, known
 from export.plan.choose import plan
 from export.quantise.precision import float_point
@@ -54,3 +55,18 @@ def test_where_nothing_can_be_kept_plans_are_made_all_the_same(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("TINYFACE_CACHE", str(tmp_path / "file"))
     assert plan(Path("s8.pt"), checkpoint, float_point(checkpoint))
+
+
+def test_a_program_is_kept_byte_for_byte_and_never_damaged(checkpoint: Checkpoint) -> None:
+    point, spec = float_point(checkpoint), checkpoint.spec
+    made = Lowered(b"any\nbytes\x00", 7, 1, ("aten::add",))
+    assert known.known_program(point, spec, "xnnpack", lambda: made) == made
+    assert known.known_program(point, spec, "xnnpack", never) == made  # type: ignore[arg-type]
+    (file,) = known.folder().glob("*.program")
+    file.write_bytes(file.read_bytes()[:-1])
+    other = Lowered(b"made again", 7, 1)
+    assert known.known_program(point, spec, "xnnpack", lambda: other) == other
+    for number in range(known.PROGRAMS_KEPT + 3):
+        changed = dataclasses.replace(point, weights_sha256=str(number))
+        known.known_program(changed, spec, "xnnpack", lambda: made)
+    assert len(list(known.folder().glob("*.program"))) == known.PROGRAMS_KEPT
