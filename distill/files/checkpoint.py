@@ -227,8 +227,16 @@ def provenance_rows(facts: Mapping[str, Any]) -> list[str]:
 
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
     rows = []
+    ends = facts.get("intervals")  # shown with the figures that they belong to
+    ends = ends if isinstance(ends, Mapping) else {}
     for key, value in facts.items():
-        if isinstance(value, Mapping):
+        if key == "intervals" and ends:
+            continue
+        if isinstance(value, float) and isinstance(ends.get(key), (list, tuple)):
+            low, high = (end for end in ends[key])
+            known = None not in (low, high)
+            rows.append(f"| {prefix}{key} | {value:.4g}{f' ({low:.4g} to {high:.4g})' if known else ''} |")
+        elif isinstance(value, Mapping):
             rows += _rows(value, f"{prefix}{key}.")
         else:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -45,6 +45,7 @@ from sdk.command import ending
 from sdk.engines.base import Engine
 from sdk.errors import DataError
 from sdk.faces.face import Face
+from sdk.rig import RigLayout
 
 Sets = dict[str, list[Item]]
 Known = Mapping[str, Callable[[Item], Item]]
@@ -69,6 +70,20 @@ def score_all(options: argparse.Namespace, sets: Sets, wanted: Sequence[str], kn
         todo = jobs(options.artefact, sets, some, {} if first else alone, options.face, options.whole, known)
         tallies |= run_jobs(todo, options.workers)
     return tallies
+
+
+def write_poses(path: Path, artefact: str, tallies: Mapping[str, Tally]) -> None:
+    """Writes the mean pose in the middle of every phone, of the first key that has phones, for pictures of mouths.
+
+    Raises `DataError` where no phones were measured.
+    """
+    said = [tally.whole.legibility for tally in tallies.values() if tally.whole.legibility.symbols]
+    if not said:
+        raise DataError("no poses of phones to write: --poses needs --whole and a set with phones")
+    layout = RigLayout.arkit() if artefact == LABELS else open_judged(artefact)[0]
+    poses = {symbol: [round(float(v), 5) for v in pose] for symbol, pose in said[0].mean_poses().items()}
+    found = {"title": Path(artefact).stem, "names": layout.names, "poses": poses}
+    atomic_write_text(path, json.dumps(found, ensure_ascii=False))
 
 
 def add_controls(scores: dict[str, Any], sets: Sets, wanted: Sequence[str], known: Known, workers: int) -> None:
@@ -106,6 +121,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--face", type=Path, help="npz or glTF face to measure on instead of the default head")
     parser.add_argument("--into", type=Path, help="checkpoint, twin or teacher to write the scores into, with its card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
+    parser.add_argument("--poses", type=Path, help="JSON to write the mean pose of every phone to; needs --whole")
     parser.add_argument("--gaps", type=Path, help="npz to write every closure to: what intervals are computed from")
     return parser.parse_args(arguments)
 
@@ -130,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(table(scores))
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
+        if options.poses:
+            write_poses(options.poses, options.artefact, tallies)
         if options.gaps:
             write_gaps(options.gaps, tallies, judged_sha256 or LABELS)
         if into:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from distill.files.checkpoint import provenance_rows
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
 from distill.scoring import intervals
@@ -193,3 +194,20 @@ def test_evaluate_puts_the_controls_beside_the_judged(tmp_path: Path, capsys: py
     assert "whole" not in table(
         {"people": {k: v for k, v in found["people"].items() if k not in ("whole", "controls")}}
     )
+
+
+def test_a_card_says_how_far_a_score_may_be_trusted() -> None:
+    facts = {"people": {"auc": 0.9, "whole": {"legibility": 0.5, "phones": 9, "intervals": {"legibility": [0.4, 0.6]}}}}
+    assert provenance_rows(facts)[2:] == [
+        "| people.auc | 0.9 |", "| people.whole.legibility | 0.5 (0.4 to 0.6) |", "| people.whole.phones | 9 |",
+    ]  # fmt: skip
+
+
+def test_the_mean_pose_of_a_phone_is_that_of_its_middles() -> None:
+    judge, space = WholeMouth(), MouthSpace.default()
+    for item in ITEMS[:2]:
+        judge.add(item, item.reference, ARKIT, space)
+    middles = [
+        item.reference[round((p.start + p.end) * 15)] for item in ITEMS[:2] for p in item.phones if p.symbol == "u"
+    ]
+    np.testing.assert_allclose(judge.legibility.mean_poses()["u"], np.mean(middles, axis=0), atol=1e-6)

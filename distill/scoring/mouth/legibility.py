@@ -16,6 +16,7 @@ import numpy as np
 from distill.scoring.intervals import bounds, picks
 from distill.scoring.mouth.phone_classes import CLASSES, class_of
 from distill.speech.phones import Phone
+from distill.speech.visemes import english
 
 FOLDS = 4
 
@@ -26,6 +27,7 @@ class Legibility:
 
     whose: list[str] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
+    symbols: list[str] = field(default_factory=list)  # as the English tables have them
     poses: list[np.ndarray] = field(default_factory=list)  # (3, channels)
 
     def add(self, values: np.ndarray, fps: float, phones: Sequence[Phone], whose: str) -> None:
@@ -37,22 +39,21 @@ class Legibility:
                 continue
             self.whose.append(whose)
             self.classes.append(CLASSES.index(label))
+            self.symbols.append(english(phone.symbol) or "")
             self.poses.append(values[middle - 1 : middle + 2].astype(np.float32))
 
     def extend(self, other: Legibility) -> None:
         """Take in what another has collected."""
         self.whose += other.whose
         self.classes += other.classes
+        self.symbols += other.symbols
         self.poses += other.poses
 
     def mean_poses(self) -> dict[str, np.ndarray]:
-        """The mean rig vector `(channels,)` in the middle of each class that occurs."""
-        classes = np.array(self.classes)
-        return {
-            name: np.mean([self.poses[k][1] for k in np.flatnonzero(classes == i)], axis=0)
-            for i, name in enumerate(CLASSES)
-            if np.any(classes == i)
-        }
+        """The mean rig vector `(channels,)` in the middle of each phone that was said, by its IPA symbol."""
+        symbols = np.array(self.symbols)
+        middles = np.array([pose[1] for pose in self.poses])
+        return {str(symbol): middles[symbols == symbol].mean(axis=0) for symbol in np.unique(symbols)}
 
     def scores(self, resamples: int = 0) -> dict[str, Any]:
         """`legibility` (balanced accuracy over the classes there are), `read_as_<class>` (its recall), `phones`, and
