@@ -64,7 +64,8 @@ class Conductor:
         self.delay_s, self.counters = delay_ms / 1000, Counters()
         self._report, self._reported = report, 0.0
         self._due: deque[tuple[float, Frame]] = deque()
-        self._first, self._next_index = 0, 0  # frames of earlier takes; the next of this one
+        self._first = 0  # number of this take's first frame
+        self._began: float | None = None  # when the first sound of all was there
         self._take_start, self._read = 0, 0  # in the source's samples
         self._shown: Frame | None = None
         self._left: np.ndarray | None = None  # what the take before left on the face, and since when
@@ -82,7 +83,7 @@ class Conductor:
     def run(self) -> Counters:
         """All of it. Sinks are left open."""
         self.source.start()
-        self._began = self._heard_at = time.monotonic()
+        self._heard_at = time.monotonic()
         going = True
         while going and not self._stopped:
             until = time.monotonic() + _TICK_S
@@ -127,6 +128,8 @@ class Conductor:
         self._heard_at = now
         if self.player:
             self.player.push(block)
+        if self._began is None:
+            self._began = self.source.time_of(self._take_start)
         frames = self.show.push(block)
         self._read += len(block)
         self.counters.heard_s += len(block) / self.source.rate_hz
@@ -141,10 +144,9 @@ class Conductor:
         if self.player:
             self.player.forget()
         self._rest(now)
-        # numbers go on with the time that has passed, so that a receiver sees how much it missed
-        passed = round((now - self._began) * float(self.show.clock.fps))
-        self._first, self._next_index = max(self._first + self._next_index, passed), 0
         self._take_start = self._read
+        # numbers go on with the time that has passed, so that a receiver sees how much it missed
+        self._first = self._number_at(self.source.time_of(self._take_start))
         self.show.reset()
         self.counters.takes += 1
 
@@ -155,13 +157,14 @@ class Conductor:
             return
         self._left, self._left_at = self._shown.values - self.show.neutral, now
         for step, frame in enumerate(self.show.settle(self._shown), 1):
-            self._next_index = max(self._next_index, self._shown.index - self._first + step)
-            self._due.append((now + step / float(self.show.clock.fps), self._numbered(frame, self._next_index)))
-            self._next_index += 1
+            moment = now + step / float(self.show.clock.fps)
+            self._due.append((moment, self._numbered(frame, self._number_at(moment - self.delay_s))))
 
-    def _numbered(self, frame: Frame, index: int) -> Frame:
-        """Frame `index` of this take, counted from the first frame of all."""
-        number = self._first + index
+    def _number_at(self, moment: float) -> int:
+        """The number of the frame whose sound was at `moment`, counted from the first sound of all."""
+        return 0 if self._began is None else max(0, round((moment - self._began) * float(self.show.clock.fps)))
+
+    def _numbered(self, frame: Frame, number: int) -> Frame:
         return replace(frame, index=number, sample=self.show.clock.sample(number))
 
     def _queue(self, frames: list[Frame]) -> None:
@@ -170,8 +173,7 @@ class Conductor:
             moment = self.source.time_of(sample) + self.delay_s
             while self._due and self._due[-1][0] >= moment:  # the take before is still coming to rest
                 self._due.pop()
-            self._due.append((moment, self._numbered(self._faded(frame, moment), frame.index)))
-            self._next_index = max(self._next_index, frame.index + 1)
+            self._due.append((moment, self._numbered(self._faded(frame, moment), self._first + frame.index)))
 
     def _faded(self, frame: Frame, moment: float) -> Frame:
         """A take's first frames, with what is left on the face from the take before."""
@@ -194,6 +196,8 @@ class Conductor:
             if self._due and self._due[0][0] <= now:
                 self.counters.dropped += 1  # its successor is due already: who sees this one sees the past
                 continue
+            if self._shown and frame.index <= self._shown.index:
+                continue  # two takes meet within one frame: it was shown
             self.counters.late_ms.append((now - moment) * 1000)
             self._send(frame)
 

@@ -161,6 +161,31 @@ def test_late_frames_are_dropped_and_counted(act: Performance, tmp_path: Path) -
     assert indices == sorted(set(indices))
 
 
+def test_numbers_follow_the_time_after_a_pause_of_the_machine(act: Performance, tmp_path: Path) -> None:
+    """What nobody had time to hear is skipped, as a card would; a frame's number still says when its sound was."""
+
+    class Stuck(Kept):
+        def send(self, frame: Frame) -> None:
+            super().send(frame)
+            if len(self.frames) == 5:
+                time.sleep(2.3)
+
+    (tmp_path / "a.wav").write_bytes(wav(tone(3.2)))
+    kept, source = Stuck(), Recording(tmp_path / "a.wav")
+    conductor = Conductor(source, act, [kept], 60.0)
+    counters = conductor.run()
+    assert counters.takes == 2
+    assert source.overruns > 2 * 16000
+    indices = [frame.index for frame in kept.frames]
+    assert indices == sorted(set(indices))
+    ahead = [
+        frame.index / 30 - (moment - source.time_of(0) - 0.06)
+        for frame, moment in zip(kept.frames, kept.times, strict=True)
+    ]
+    assert max(ahead[5:]) < 0.05, "never ahead of its time"
+    assert np.median(ahead[5:]) > -0.1
+
+
 def test_barge_in_rests_and_begins_again(act: Performance, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     (tmp_path / "a.wav").write_bytes(wav((rng.standard_normal(24000) * 0.2).clip(-1, 1).astype(np.float32)))
