@@ -95,7 +95,7 @@ export class Tinyface extends EventTarget {
 
   /** Seconds by which the picture follows the sound; give the sound as much, and they meet. */
   get delay() {
-    return this.latency + MARGIN_S;
+    return this.latency + (this.context.baseLatency || 0) + MARGIN_S;
   }
 
   /** Listen to a node. heard: also play it, late by `delay`, so that lips and sound meet. Returns the voice. */
@@ -128,7 +128,9 @@ export class Tinyface extends EventTarget {
 
   /** The values to draw now, strength and smoothing applied; the array is the voice's own. */
   draw(now = this.context.currentTime) {
-    this.track.at(now - this.delay, this.raw);
+    // what is played reaches the ear later than the page's clock says
+    const unheard = this.echo ? this.context.outputLatency || 0 : 0;
+    this.track.at(now - this.delay - unheard, this.raw);
     const keep = this.smoothing;
     for (let i = 0; i < this.raw.length; ++i) {
       const [low, high, neutral] = this.ranges[i];
