@@ -216,8 +216,8 @@ export class Head {
 
   // From the front, turned by `turn`, far enough for a calm face.
   camera(aspect) {
-    const [mx, my, mz] = this.middle, far = this.size * 1.75, s = Math.sin(this.turn), c = Math.cos(this.turn);
-    const f = 2.6 * Math.min(1, aspect), x = f / aspect, near = this.size * 0.5, end = this.size * 6;
+    const [mx, middle, mz] = this.middle, my = middle + 0.13 * this.size, far = this.size * 1.75, s = Math.sin(this.turn), c = Math.cos(this.turn);
+    const f = 3.3 * Math.min(1, 1.15 * aspect), x = f / aspect, near = this.size * 0.5, end = this.size * 6;
     const z = (near + end) / (near - end), w = (2 * near * end) / (near - end);
     const tx = -(c * mx + s * mz), tz = -(-s * mx + c * mz) - far;
     return new Float32Array([x * c, 0, z * -s, s, 0, f, 0, 0, x * s, 0, z * c, -c, x * tx, -f * my, z * tz + w, -tz]);
