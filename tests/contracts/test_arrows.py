@@ -25,8 +25,9 @@ INSIDE = {
     "build choices qat sensitivity study table2 torchscript",
 }
 MOST_FILES = 15
-# One file for each thing of a kind: a list, not a room. `sdk` is the ground floor, whose names users import.
-LISTS = {"export/lower/backends", "sdk"}
+# One file for each thing of a kind: a list, not a room. `sdk` is the ground floor, whose names users import; recipes
+# are commands, whose names users type.
+LISTS = {"distill/recipes", "export/lower/backends", "sdk"}
 PATHS = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for room in ROOMS

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from distill.scoring import face_errors
-from distill.scoring.face_errors import FACEDIFFUSER_MOUTH, FACEDIFFUSER_UPPER, coefficient_errors, mesh_errors
+from distill.scoring.styled import face_errors
+from distill.scoring.styled.face_errors import FACEDIFFUSER_MOUTH, FACEDIFFUSER_UPPER, coefficient_errors, mesh_errors
+from distill.teachers.regions import MOUTH, channels
+from distill.teachers.regions import UPPER as UPPER_NAMES
 from sdk.errors import DataError
 from sdk.faces.face import Face
 from sdk.rig import ARKIT_52, RigLayout
@@ -91,9 +93,9 @@ def test_facediffusers_masks_lack_what_we_score() -> None:
     assert not {"jawOpen", "mouthClose"} & mouth
     assert not any(alphabetical[i].startswith("brow") for i in FACEDIFFUSER_UPPER)
     layout = RigLayout.arkit()
-    names = {layout.names[i] for i in face_errors.channels(layout, face_errors.MOUTH)}
+    names = {layout.names[i] for i in channels(layout, MOUTH)}
     assert {"jawOpen", "mouthClose", "tongueOut"} <= names
-    upper = {layout.names[i] for i in face_errors.channels(layout, face_errors.UPPER)}
+    upper = {layout.names[i] for i in channels(layout, UPPER_NAMES)}
     assert "browInnerUp" in upper
     assert not names & upper
 

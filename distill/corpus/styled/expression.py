@@ -28,9 +28,16 @@ _BLINK_S = (0.07, 0.03, 0.13)  # closing, closed, opening
 
 
 def express(
-    phones: Sequence[Phone], duration_s: float, style: Style, who: Person, name: str, fps: int = 100
+    phones: Sequence[Phone],
+    duration_s: float,
+    style: Style,
+    who: Person,
+    name: str,
+    fps: int = 100,
+    lively: bool = True,
 ) -> RigTrack:
-    """The track of phones spoken in `style` by `who`; `name` seeds what is random in it."""
+    """The track of phones spoken in `style` by `who`; `name` seeds what is random in it. lively: with blinks and
+    glances, which no sound tells."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     speech = animate(phones, duration_s, fps)
     layout = speech.layout
@@ -44,14 +51,20 @@ def express(
     _add(values, layout, emotion.accents, max(style.strength, 0.5) * _accents(phones, times, rng), who)
     # smiles and stretched lips open a mouth that /p b m/ shut
     values = _shut_again(values, speech.values, layout)
-    blinks = _blinks(phones, duration_s, emotion.blinks * who.blinks, rng)
+    if lively:
+        _live(values, layout, times, _blinks(phones, duration_s, emotion.blinks * who.blinks, rng), rng)
+    return RigTrack(layout.clamp(values.astype(np.float32)), speech.fps, layout)
+
+
+def _live(
+    values: np.ndarray, layout: RigLayout, times: np.ndarray, blinks: Sequence[float], rng: np.random.Generator
+) -> None:
     lids = np.max([np.zeros(len(times)), *(_blink(times, at) for at in blinks)], axis=0)
     for side in ("Left", "Right"):
         lid = values[:, layout.index(f"eyeBlink{side}")]
         lid[:] = lid + lids * (1 - lid)
         values[:, layout.index(f"eyeWide{side}")] *= 1 - lids
     _glance(values, layout, times, rng)
-    return RigTrack(layout.clamp(values.astype(np.float32)), speech.fps, layout)
 
 
 def _scale(values: np.ndarray, layout: RigLayout, beginnings: Sequence[str], by: float) -> None:

@@ -18,13 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distill.teachers.regions import UPPER
 from sdk.errors import DataError
 from sdk.faces.face import Face
-from sdk.rig import RigLayout
 
 Tracks = Sequence[np.ndarray]
-MOUTH = ("jaw", "mouth", "tongue")  # how the channels below the nose begin
-UPPER = ("brow", "eye", "cheekSquint", "noseSneer")  # cheekPuff is neither: sound does not show it
 # FaceDiffuser's BEAT masks, places in the 51 names in alphabetical order. To compare with its tables only: the mouth
 # lacks jawOpen (24) and mouthClose (26), the upper face is eyes that look about and lacks the brows (0 to 4).
 FACEDIFFUSER_MOUTH = (23, 25, 27, 28, 31, 37, 39, 40, 41, 42, 47, 48)
@@ -77,14 +75,6 @@ def coefficient_errors(
         mve=_mean_norm(pairs, np.arange(pairs[0][0].shape[1])),
         frames=sum(len(a) for a, _ in pairs),
     )
-
-
-def channels(layout: RigLayout, beginnings: Sequence[str]) -> np.ndarray:
-    """Places of the channels of `layout` whose names begin so. Raises `DataError` if there are none."""
-    found = [i for i, name in enumerate(layout.names) if name.startswith(tuple(beginnings))]
-    if not found:
-        raise DataError(f"no channel begins with {', '.join(beginnings)}; it has: {', '.join(layout.names)}")
-    return np.array(found)
 
 
 def lip_vertices(face: Face, reach_cm: float = 1.0) -> np.ndarray:

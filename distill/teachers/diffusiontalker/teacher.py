@@ -1,0 +1,162 @@
+"""DiffusionTalker as a teacher: a whole utterance in a voice's own style, or in one that is given (seed 004).
+
+A file holds the network in float16 with all it needs but a large encoder, which it names. The noise that a motion
+begins as comes from the sound itself, so the same recording always gets the same face.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill.files.checkpoint import weights_sha256
+from distill.files.teacher import TeacherFile, card, with_weights
+from distill.teachers.closing import can_close, close_lips
+from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_samples, frame_weights, frames_of, large_ears
+from distill.teachers.diffusiontalker.network import FPS, Talker, TalkerSpec
+from distill.teachers.diffusiontalker.voice import Voice
+from distill.teachers.track import RigTrack
+from distill.teachers.voice2face.speech_encoder import SpeechEncoder, hear, on_grid
+from sdk.errors import CheckpointError
+from sdk.faces.face import CLOSED_CM
+from sdk.rig import RigLayout
+
+SHIPPED = Path(__file__).resolve().parents[3] / "checkpoints" / "diffusiontalker.teacher"
+_FILE = TeacherFile("talker", TalkerSpec, "trained DiffusionTalker of tinyface")
+_FLOAT32 = ("mean", "spread", "mesh.")
+_SILENT_RMS = 1e-4  # -80 dB of full scale
+_LONGEST_S = 29.0
+
+
+def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float16, but for what turns numbers into centimetres."""
+    return {name: value if name.startswith(_FLOAT32) else value.half() for name, value in state.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedTalker:
+    """Weights of a network of `spec` for the rig `layout`, how they were trained and how well they do."""
+
+    spec: TalkerSpec
+    state: dict[str, Tensor]
+    layout: RigLayout
+    shut_cm: float = CLOSED_CM
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def weights_sha256(self) -> str:
+        return weights_sha256(self.state)
+
+    def network(self) -> Talker:
+        """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
+        return with_weights(Talker(self.spec, len(self.layout)), self.state, self.spec.name)
+
+    def save(self, path: Path | str) -> None:
+        """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
+        _FILE.write(Path(path), self)
+
+    @classmethod
+    def load(cls, path: Path | str) -> TrainedTalker:
+        """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged."""
+        if not Path(path).exists() and Path(path) == SHIPPED:
+            raise CheckpointError(
+                f"{path}: no DiffusionTalker teacher is shipped; train one with "
+                "`python -m distill.recipes.diffusiontalker train` and give its file, or use the neural teacher"
+            )
+        return _FILE.read(Path(path), cls)
+
+
+class DiffusionTalkerTeacher:
+    """Whole utterance -> RigTrack at 30 fps. voice: the style to speak in (`voice.py`); the recording's own by default.
+
+    encoder: the large encoder, if the caller has it already. steps: of the sampler, the file's own by default. Raises
+    `CheckpointError` where the file, the encoder that it names, or a voice of other weights cannot be used.
+    """
+
+    fps = Fraction(FPS)
+
+    def __init__(
+        self,
+        checkpoint: Path | TrainedTalker = SHIPPED,
+        encoder: SpeechEncoder | None = None,
+        voice: Voice | None = None,
+        steps: int = 0,
+    ) -> None:
+        trained = checkpoint if isinstance(checkpoint, TrainedTalker) else TrainedTalker.load(checkpoint)
+        self.layout, self.weights_sha256 = trained.layout, trained.weights_sha256
+        self.network, self.spec, self.steps = trained.network(), trained.spec, steps
+        self._encoder = None if trained.spec.compact else encoder or large_ears(trained.spec.ears)
+        if self._encoder is not None and self._encoder.size != trained.spec.features:
+            raise CheckpointError(
+                f"{trained.spec.ears} gives features of {self._encoder.size}, the talker was trained on "
+                f"{trained.spec.features}: it is another encoder. Give the one that it was trained with"
+            )
+        self._voice = voice.checked(self.weights_sha256, trained.spec) if voice else None
+        self._shut_cm = trained.shut_cm if can_close(trained.layout) else None
+
+    def label(self, waveform: np.ndarray) -> RigTrack:
+        """16 kHz mono float32 `(n,)` -> track at 30 fps, `(ceil(30 n / 16000), channels)`; rest where all is still."""
+        count = frames_of(len(waveform))
+        if not len(waveform) or float(np.sqrt(np.mean(np.square(waveform)))) < _SILENT_RMS:
+            rest = np.tile(np.array(self.layout.neutral, np.float32), (count, 1))
+            return RigTrack(rest, self.fps, self.layout)
+        values = self.curves(waveform)[:count]
+        if self._shut_cm is not None:
+            values = close_lips(values, self.layout, self._shut_cm)
+        return RigTrack(self.layout.clamp(values), self.fps, self.layout)
+
+    def curves(self, waveform: np.ndarray) -> np.ndarray:
+        """Rig values before nearly shut lips are closed."""
+        with torch.inference_mode():
+            features = self.features(waveform)
+            style = self._voice.tensors if self._voice else self.network.style(features)
+            seed = zlib.crc32(np.ascontiguousarray(waveform, np.float32).tobytes())
+            shape = (1, features.shape[1], len(self.network.mean))
+            noise = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
+            motion = self.network.motion(features, self.network.personal(features, style), noise, self.steps)[0]
+            if self.network.mesh is not None:
+                return self.network.mesh.rig(motion, self.layout)
+            values: np.ndarray = motion.numpy()
+            return values
+
+    def features(self, waveform: np.ndarray) -> Tensor:
+        """What the network makes of a waveform `(n,)`: (1, frames, W)."""
+        samples = max(-(-len(waveform) // ROW_SAMPLES), 2) * ROW_SAMPLES
+        audio = torch.from_numpy(np.pad(np.asarray(waveform, np.float32), (0, samples - len(waveform))))[None]
+        if self._encoder is None:
+            return self.network.features(audio, frame_weights(samples // ROW_SAMPLES, frames_of(samples), FPS))
+        rows, instants = hear(self._encoder, audio, _LONGEST_S)
+        features: Tensor = self.network.project(on_grid(rows.float(), instants, frame_samples(samples)))
+        return features
+
+    def enrol(self, waveform: np.ndarray, name: str) -> Voice:
+        """The voice of whoever speaks in `waveform`, five seconds or so: kept in a file, it speaks anything after."""
+        with torch.inference_mode():
+            identity, emotion = self.network.style(self.features(waveform))
+        return Voice(name, self.weights_sha256, tuple(identity[0].tolist()), tuple(emotion[0].tolist()))
+
+
+def talker_card(trained: TrainedTalker) -> str:
+    """A Markdown page about a trained DiffusionTalker: what it is, how it was trained, how well it does."""
+    spec = trained.spec
+    own = sum(value.numel() for value in trained.network().parameters())
+    hears = "its own compact ears" if spec.compact else f"{spec.ears}, which is not in the file"
+    about = (
+        f"DiffusionTalker (seed 004): a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at "
+        f"{FPS} fps, by {spec.steps} steps of DDIM. It hears with {hears}. A teacher: "
+        "it labels speech for students."
+    )
+    return card(trained, about, {"parameters": f"{own:,}"})
+
+
+TEACHER = DiffusionTalkerTeacher
+MARK, TRAINED, CARD = _FILE.mark, TrainedTalker, talker_card  # how its files are known, read and described
