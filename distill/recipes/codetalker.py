@@ -1,0 +1,139 @@
+"""Train CodeTalker at a size that a core can carry: motion codes, then speech to codes (Xing et al. 2023).
+
+    python -m distill.recipes.styled_corpus --people 32 --each 4 --out build/styled
+    python -m distill.recipes.codetalker --corpus build/styled --ears whisper --out build/codetalker.teacher
+
+As VOCASET's, its people speak without emotion: clips are labelled anew, each by its person in neutral. Motion is 50
+principal components of meshes of our head. Killed at any moment, the same command goes on from `<out>.resume`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from distill.corpus.styled.clips import Clip
+from distill.corpus.styled.expression import express
+from distill.corpus.styled.styles import Style, person
+from distill.files.disk import atomic_write_text, check_writable
+from distill.recipes.diffusiontalker import people_of, read
+from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec
+from distill.teachers.codetalker.teacher import FPS, TrainedCodeTalker, codetalker_card
+from distill.teachers.diffusiontalker.ears import large_ears
+from distill.training.codetalker import CodeClips, CodeTalkerPlan, book_loss, code_loss, seed_book
+from distill.training.options import note
+from distill.training.run import Run
+from sdk import strict
+from sdk.command import ending, say
+from sdk.faces.face import Face
+from sdk.rig import RigLayout
+
+SETTINGS = Path(__file__).resolve().parents[1] / "teachers" / "codetalker" / "teacher.yaml"
+DEFAULTS = CodeTalkerPlan()
+OPTIONS = {name: type(getattr(DEFAULTS, name)) for name in DEFAULTS.__dataclass_fields__}
+_TEMPLATE_CLIPS = 64
+
+
+def load_settings(path: Path = SETTINGS) -> CodeTalkerSpec:
+    """The network's shape as its YAML says. Raises `ConfigError` with every mistake."""
+    return strict.load(CodeTalkerSpec, strict.load_yaml(path), where=path.name)
+
+
+def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> list[Clip]:
+    """The clips with the curves of their people in neutral: what was said moves the face, and nothing else."""
+    found = []
+    for clip in clips:
+        who = person(int(clip.person[1:]), cast_seed)
+        track = express(clip.phones, len(clip.audio) / 16000, Style(who.name, "neutral", 1.0), who, clip.name)
+        motion = track.layout.select(track.at(np.arange(len(clip.motion)) / FPS), layout.names)
+        found.append(replace(clip, motion=np.float32(motion)))
+    return found
+
+
+def train(
+    spec: CodeTalkerSpec, plan: CodeTalkerPlan, clips: Sequence[Clip], out: Path, made: Mapping[str, object],
+    face: Face | None = None,
+) -> TrainedCodeTalker:  # fmt: skip
+    """Train both stages of `spec` by `plan` on clips that the ears heard, and write it to `out`. face: whose meshes its
+    components are of, our head by default.
+
+    Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
+    run, and `DataError` before the first step if `out` cannot be written or nobody heard the clips.
+    """
+    check_writable(out)
+    torch.manual_seed(plan.seed)
+    layout = RigLayout.named(spec.rig)
+    network = CodeTalker(spec, len(layout))
+    assert network.mesh is not None, "a recipe trains on components"
+    kept = network.mesh.fit(np.concatenate([clip.motion for clip in clips]), face or Face.default(), layout)
+    motions = [network.mesh.code(torch.from_numpy(clip.motion)).numpy() for clip in clips]
+    data = CodeClips(clips, motions, spec.people, plan.seconds)
+    seed_book(network, data.batch(np.random.default_rng(plan.seed), _TEMPLATE_CLIPS)[1])
+    run = Run.begin(spec, asdict(plan), network.train())  # type: ignore[arg-type]
+    resume_file = out.with_name(out.name + ".resume")
+    if resume_file.exists():
+        run.resume(resume_file)
+    settled = False
+
+    def loss(random: np.random.Generator, step: int) -> torch.Tensor:
+        nonlocal settled
+        torch.manual_seed(int(random.integers(2**31)))  # dropout, the same after a resume
+        rows, motion, people = data.batch(random, plan.batch)
+        if step < plan.book_steps:
+            return book_loss(network, motion)
+        if not settled:  # the second stage learns on the first's averaged weights
+            own = {k.removeprefix("autoencoder."): v for k, v in run.average.items() if k.startswith("autoencoder.")}
+            network.autoencoder.load_state_dict(own)
+            settled = True
+        return code_loss(network, rows, motion, people)
+
+    run.go(plan.total, loss, plan.rate, resume_file)
+    training = {
+        "recipe": "codetalker", "plan": asdict(plan), "clips": len(clips), "mesh_variance_kept": round(kept, 6),
+        "minutes_of_speech": round(sum(len(c.audio) for c in clips) / 16000 / 60, 1),
+        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
+    }  # fmt: skip
+    state = {name: value if name.startswith("mesh.") else value.half() for name, value in run.average.items()}
+    trained = TrainedCodeTalker(spec, state, layout, training=training)
+    run.end(lambda: trained.save(out), resume_file)
+    return trained
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.codetalker", description=__doc__.split("\n")[0])
+    parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.recipes.styled_corpus")
+    parser.add_argument("--ears", default="whisper", help="whisper, whisper:FOLDER, or a HuBERT by name or folder")
+    parser.add_argument("--face", type=Path, help="face (npz, glTF) whose meshes it learns; our head by default")
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--data", nargs="*", help="what it learns from and its licences, for the card")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    for name, kind in OPTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(DEFAULTS, name))
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    made = note("distill.recipes.codetalker", arguments, options)
+    with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
+        plan = CodeTalkerPlan(**{name: getattr(options, name) for name in OPTIONS})
+        spec, ears = load_settings(options.settings), large_ears(options.ears)
+        layout = RigLayout.named(spec.rig)
+        clips = neutral(read(options.corpus, "train", layout, ears, options.ears), layout)
+        people = people_of(clips)
+        spec = replace(
+            spec, name=options.out.stem, ears=options.ears, features=ears.size, people=people, speaker=people[0]
+        )
+        face = Face.from_file(options.face) if options.face else None
+        trained = train(spec, plan, clips, options.out, made, face)
+        atomic_write_text(options.out.with_suffix(".md"), codetalker_card(trained))
+        say(f"{options.out}: loss {trained.training['final_loss']}")
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
