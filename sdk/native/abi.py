@@ -70,6 +70,24 @@ class Curve(c.Structure):
     _fields_ = [("struct_size", _U32), *((name, c.c_float) for name in ("gain", "offset", "minimum", "maximum"))]
 
 
+class Allocator(c.Structure):
+    """`fp_allocator`; the functions as addresses: ctypes.cast(function, c_void_p)"""
+
+    _fields_ = [
+        ("struct_size", _U32),
+        ("reserved", _U32),
+        ("allocate", c.c_void_p),
+        ("release", c.c_void_p),
+        ("user", c.c_void_p),
+    ]
+
+
+class TrackConfig(c.Structure):
+    """`fp_track_config`"""
+
+    _fields_ = [("struct_size", _U32), ("block_samples", _U32), ("pause_s", c.c_float), ("ease_s", c.c_float)]
+
+
 class LatencyParts(c.Structure):
     """`fp_latency`"""
 
@@ -96,6 +114,11 @@ _STATUS: dict[str, tuple[Any, ...]] = {
     "fp_stream_latency_samples": (_P, _U32, _P),
     "fp_crowd_create": (_P, _P),
     "fp_crowd_run": (_P, _P, _SIZE, _P),
+    "fp_set_allocator": (_P,),
+    "fp_track_create": (_P, _P, _P, _P),
+    "fp_track_push_f32": (_P, _P, _SIZE, c.c_double),
+    "fp_track_push_i16": (_P, _P, _SIZE, c.c_double),
+    "fp_track_pull": (_P, c.c_double, _P, _U32),
 }
 _OTHERS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fp_abi_version": (_U32, ()),
@@ -104,6 +127,9 @@ _OTHERS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fp_model_close": (None, (_P,)),
     "fp_stream_destroy": (None, (_P,)),
     "fp_crowd_destroy": (None, (_P,)),
+    "fp_version_string": (_TEXT, ()),
+    "fp_track_destroy": (None, (_P,)),
+    "fp_track_delay_s": (c.c_double, (_P,)),
 }
 
 

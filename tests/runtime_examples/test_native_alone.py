@@ -81,13 +81,6 @@ def test_nothing_is_allocated_in_the_loop(alone: Path, make_case: Callable[[str]
     assert run(alone, "no_alloc", make_case("brook").path, 0.05, 48000, 0, 20) == f"{20 * 120}\n"
 
 
-class _Allocator(c.Structure):
-    _fields_ = [
-        ("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("allocate", c.c_void_p), ("release", c.c_void_p),
-        ("user", c.c_void_p),
-    ]  # fmt: skip
-
-
 def test_a_host_gives_all_memory(alone: Path, make_case: Callable[[str], Case], speech_like: Speech) -> None:
     library = Library(alone / "lib")
     blocks: dict[int, tuple[Any, int, int]] = {}
@@ -103,9 +96,8 @@ def test_a_host_gives_all_memory(alone: Path, make_case: Callable[[str], Case], 
     def release(_user: int, memory: int, size: int, alignment: int) -> None:
         assert blocks.pop(memory)[1:] == (size, alignment)
 
-    hooks = _Allocator(c.sizeof(_Allocator), 0, c.cast(allocate, c.c_void_p), c.cast(release, c.c_void_p), None)
+    hooks = abi.Allocator(c.sizeof(abi.Allocator), 0, c.cast(allocate, c.c_void_p), c.cast(release, c.c_void_p), None)
     set_allocator = library.calls.fp_set_allocator
-    set_allocator.argtypes = (c.c_void_p, c.c_void_p)
     assert set_allocator(c.byref(hooks), None) == abi.OK
     try:
         model = NativeModel(make_case("brook").path, library)
@@ -132,9 +124,7 @@ def test_it_needs_no_exceptions() -> None:
 
 def test_the_version_names_the_dress(alone: Path, library: Library) -> None:
     for lib, dress in ((Library(alone / "lib"), "alone"), (library, "executorch, XNNPACK")):
-        version = lib.calls.fp_version_string
-        version.restype = c.c_char_p
-        assert re.fullmatch(rb"\d+\.\d+\.\d+ " + dress.encode(), version())
+        assert re.fullmatch(rb"\d+\.\d+\.\d+ " + dress.encode(), lib.calls.fp_version_string())
 
 
 def test_another_handle_is_no_model(library: Library, tiny: Path) -> None:

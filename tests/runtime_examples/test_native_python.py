@@ -28,6 +28,7 @@ HEADER = ROOT / "sdk/c/include/frame_stream.h"
 STRUCTS = {
     "fp_error": abi.Error, "fp_model_info": abi.ModelInfo, "fp_stream_config": abi.StreamConfig,
     "fp_frame": abi.FramePlace, "fp_curve": abi.Curve, "fp_latency": abi.LatencyParts,
+    "fp_track_config": abi.TrackConfig,
 }  # fmt: skip
 Speech = Callable[[int, float], np.ndarray]
 

@@ -288,6 +288,42 @@ FP_API void fp_crowd_destroy(fp_crowd* crowd);
  * that run one by one. */
 FP_API fp_status fp_crowd_run(fp_crowd* crowd, fp_stream* const* streams, size_t count, size_t* hops, fp_error* error);
 
+/* ------------------------------------------------------------------------------------------------ track */
+
+/* One voice as a game or a scene wants it (since 1.2): push sound in blocks of any size, ask for the face at any instant.
+ * Between frames it draws lines, on the time at which blocks came, so a face does not step with them; when the sound
+ * stays away it says its last frames and eases to rest; when it comes back it begins anew. A track holds two streams of
+ * its own. `now_s` everywhere: seconds of one steady clock, the same for push and pull. */
+typedef struct fp_track fp_track;
+
+typedef struct fp_track_config {
+  uint32_t struct_size;
+  uint32_t block_samples;  /* that are pushed at a time, a channel: the delay counts on it. 0: 1024 */
+  float pause_s;           /* sound that stays away for so long has stopped. 0: 0.08 */
+  float ease_s;            /* from the last frame to rest. 0: 0.12 */
+} fp_track_config;
+
+/* A track at rest. `track_config` may be NULL. All memory that it will ever use is allocated here.
+ * Owner: the caller, of *track, until fp_track_destroy. Thread: any. Allocates: yes. */
+FP_API fp_status fp_track_create(const fp_model* model, const fp_stream_config* config,
+                                 const fp_track_config* track_config, fp_track** track, fp_error* error);
+
+/* Give the handle back; NULL is fine. Thread: no other call on this track may run. Frees. */
+FP_API void fp_track_destroy(fp_track* track);
+
+/* Take audio in; `now_s` is when the block came. FP_AGAIN: nobody pulled for as long as the buffer lasts, and what did
+ * not fit is lost. Thread: the pushing one. Allocates: never. Locks: never. */
+FP_API fp_status fp_track_push_f32(fp_track* track, const float* samples, size_t count, double now_s, fp_error* error);
+FP_API fp_status fp_track_push_i16(fp_track* track, const int16_t* samples, size_t count, double now_s,
+                                   fp_error* error);
+
+/* The face at `now_s`, which is what was heard fp_track_delay_s before; always a whole one.
+ * Thread: the drawing one. Allocates: never. Locks: as fp_stream_pull. */
+FP_API fp_status fp_track_pull(fp_track* track, double now_s, float* values, uint32_t channels, fp_error* error);
+
+/* Seconds by which the face follows the sound: play the sound so much later, and they meet. Thread: any. */
+FP_API double fp_track_delay_s(const fp_track* track);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,7 @@
 #include "crowd.h"
 #include "model.h"
 #include "stream.h"
+#include "track.h"
 
 namespace fp {
 
@@ -40,4 +41,14 @@ struct fp_crowd {
   fp::Tag tag;
   std::shared_ptr<fp::Model> model;  // outlives the crowd
   fp::Crowd crowd;
+};
+
+struct fp_track {
+  static constexpr std::uint32_t kKind = 0x6d616604;
+  fp_track(const std::shared_ptr<fp::Model>& given, std::int64_t rate_hz, const fp::StreamSettings& settings,
+           const fp::TrackSettings& own)
+      : tag(kKind), model(given), track(*given, rate_hz, settings, own) {}
+  fp::Tag tag;
+  std::shared_ptr<fp::Model> model;  // outlives the track
+  fp::Track track;
 };
