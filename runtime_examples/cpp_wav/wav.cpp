@@ -54,7 +54,11 @@ Wav parse(const std::string& bytes) {
     const std::size_t said = number(bytes, at + 4, 4), left = bytes.size() - at - 8;
     const std::size_t size = said < left ? said : left;  // a recorder that was cut off leaves a size of 0xffffffff
     if (name == "fmt ") format = read_format(bytes, at + 8, size);
-    if (name == "data") return read_samples(bytes, at + 8, size, format);
+    if (name == "data") {
+      Wav wav = read_samples(bytes, at + 8, size, format);
+      if (!wav.samples()) throw std::runtime_error("it holds no samples: nothing was recorded, or it was cut off");
+      return wav;
+    }
     at += 8 + size + size % 2;
   }
   throw std::runtime_error("it has no data chunk");

@@ -49,7 +49,8 @@ def test_cpp_wav_prints_json_lines(built_native: Path, any_kind: Path, wav: Path
     given = [read_line(line) for line in lines]
     assert largest_difference(given, wav_frames(any_kind, wav)) <= TOLERANCE
     broken = tmp_path / "broken.wav"
-    for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40]):
+    nothing = wav.read_bytes()[:40] + b"\0\0\0\0"  # a recording of no samples is no take of no frames
+    for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40], nothing):
         broken.write_bytes(content)
         done = subprocess.run(
             [built_native / "bin/cpp_wav", any_kind, broken], capture_output=True, text=True, check=False

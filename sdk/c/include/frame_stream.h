@@ -131,6 +131,11 @@ typedef struct fp_model_info {
   uint32_t crowd_voices;       /* that a crowd runs in one call; 0 without a program for crowds */
 } fp_model_info;
 
+/* Whom to trust. The seal is a hash: it tells a damaged file, not one that somebody made to do harm. A file for our own
+ * kernels ("tinyface") is checked number by number before it runs, and may come from anywhere. XNNPACK does not check
+ * what it is given: a hostile file for it can end the process or take all its memory. Open such files only if you know
+ * who made them, or in a process of their own; or build the library without XNNPACK, which then refuses them. */
+
 /* Open the artefact at `path` (UTF-8). Checks size, seal (SHA-256 over every byte), manifest and program, and runs
  * the program once. The file stays mapped until the last user of the model is gone: replace it by renaming, not
  * in place.

@@ -7,6 +7,8 @@ namespace fp {
 namespace {
 
 constexpr float kLoudest = 100.0f;  // 40 dB over full scale: only integers written as floats get here
+// 300 dB under full scale: silence. What decays further becomes numbers that processors multiply 30 times slower.
+constexpr float kFaintest = 1e-15f;
 
 float to_float(float sample) { return sample; }
 float to_float(std::int16_t sample) { return static_cast<float>(sample) / 32768.0f; }
@@ -38,7 +40,8 @@ fp_status Audio::push(const Sample* samples, std::size_t count, std::size_t* tak
         usable &= std::fabs(value) <= kLoudest;  // NaN is not
         sum += value;
       }
-      to[i] = channels_ == 1 ? sum : sum / static_cast<float>(channels_);
+      const float mono = channels_ == 1 ? sum : sum / static_cast<float>(channels_);
+      to[i] = std::fabs(mono) < kFaintest ? 0.0f : mono;
     }
   }
   if (!usable) return FP_BAD_AUDIO;

@@ -10,6 +10,7 @@ namespace fp {
 namespace {
 
 constexpr std::size_t kTail = 4 + 32 + 8;
+constexpr std::size_t kLargestManifestBytes = 1 << 20;
 
 String hex(const std::uint8_t* bytes, std::size_t count) {
   String out;
@@ -36,7 +37,8 @@ Failure open_seal(const std::uint8_t* data, std::size_t size, const char* at, Se
                                        "Export or copy it again"};
   std::size_t length = 0;
   for (std::size_t i = 0; i < 4; ++i) length |= std::size_t{tail[i]} << (8 * i);
-  if (length > size - kTail) return {FP_BAD_FILE, where + ": its seal is damaged; export it again"};
+  if (length > size - kTail || length > kLargestManifestBytes)
+    return {FP_BAD_FILE, where + ": its seal is damaged; export it again"};
   const std::size_t start = size - kTail - length;
   *sealed = {data, start, {reinterpret_cast<const char*>(data) + start, length}, hex(tail + 4, 32)};
   return {};
