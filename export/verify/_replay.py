@@ -1,6 +1,6 @@
-"""Fresh process of `verify`: every artefact on every window, through the engine that ships.
+"""Fresh process of `verify`: every artefact on all that it shall hear, through the engine that ships.
 
-python -m export.verify._replay FILE... WINDOWS.npy FRAMES.npy
+python -m export.verify._replay FILE... HEARD.npz FRAMES.npz
 """
 
 from __future__ import annotations
@@ -14,26 +14,29 @@ from sdk.engines import open_engine
 from sdk.engines.base import Engine, StreamEngine, WindowEngine
 
 
-def replay(engine: Engine, inputs: np.ndarray) -> np.ndarray:
-    """Values `(N, channels)` of N windows, or of N hops of one stream."""
+def replay(engine: Engine, heard: np.ndarray) -> np.ndarray:
+    """Values `(N, channels)` of windows, or `(voices, hops, channels)` of the takes of voices that run together."""
     if isinstance(engine, WindowEngine):
-        return np.stack([engine.run(window) for window in inputs])
+        return np.stack([engine.run(window) for window in heard])
     assert isinstance(engine, StreamEngine)
-    state = engine.start(1)
+    state = engine.start(len(heard))
     values = []
-    for hop in inputs:
-        made, state = engine.step(hop[None], state)
-        values.append(made[0])
-    return np.stack(values)
+    for hops in heard.swapaxes(0, 1):
+        made, state = engine.step(np.ascontiguousarray(hops), state)
+        values.append(made)
+    return np.stack(values, axis=1)
 
 
 def main() -> None:
     *paths, source, result = sys.argv[1:]
-    windows = np.load(source)
-    engines = [open_engine(path) for path in paths]
-    frames = np.stack([replay(engine, windows) for engine in engines])
-    np.save(result, frames)
-    sys.stdout.write(json.dumps({"frames": len(windows)}) + "\n")
+    with np.load(source) as file:
+        heard = dict(file)
+    frames: dict[str, np.ndarray] = {}
+    for number, path in enumerate(paths):
+        engine = open_engine(path, trusted=True)
+        frames |= {f"{number} {name}": replay(engine, inputs) for name, inputs in heard.items()}
+    np.savez(result, **frames)  # type: ignore[arg-type]
+    sys.stdout.write(json.dumps({"frames": sum(len(one) for one in frames.values())}) + "\n")
 
 
 if __name__ == "__main__":
