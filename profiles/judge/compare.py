@@ -6,14 +6,16 @@ Frames of one process are no independent samples: measured here, whole processes
 (standard deviation) for where their memory happens to lie, while the rounds inside one agree better. So the unit of
 the test is the *launch*, a fresh process. Its figure is the median over its rounds of the 20th percentile of frames (a
 neighbour only ever adds time, so the quick frames tell what the program takes), divided by a fixed piece of arithmetic
-that ran right beside the round, where both runs have it. Of 90 pairs of unrelated runs beside busy neighbours, plain
-medians called 17 a regression and missed 29 of 90 real ones (+25 %); processor time called 8, this none, and neither
-missed any.
+that ran right beside the round, where both runs have it. Of 90 pairs of unrelated runs of s5 beside busy neighbours,
+plain medians called 17 a regression and missed 29 of 90 real ones (+25 %); processor time called 8, this none, and
+neither missed any.
 
 A regression must be both *significant* and *large*: the one-sided test says slower (p <= 0.05: exact Mann-Whitney, or
 Wilcoxon's signed ranks where launches of the two runs took turns), and the estimate (Hodges-Lehmann) exceeds the
-threshold. The interval of 90 % is that of the same test, so it lies above 1 exactly when the test says slower. A run
-of a single process cannot tell its own spread; there the rounds are tested, and the threshold grows by `ONE_LAUNCH`.
+threshold. And plain time must not say the opposite: where the reference drifted between the runs, nobody can tell. One
+file (by its SHA-256) with one set of packages is never slower than itself. The interval of 90 % is that of the same
+test, so it lies above 1 exactly when the test says slower. A run of a single process cannot tell its own spread; there
+the rounds are tested, and the threshold grows by `ONE_LAUNCH`.
 """
 
 from __future__ import annotations
@@ -79,9 +81,16 @@ def compare(old: Record, new: Record, fail_above: float = 0.10, clock: Clock = "
             f"nothing to compare: the old run has {_some(old)}, the new one {_some(new)}. "
             "Profile the same artefacts with the same threads and pacing"
         )
-    changes = [change for a, b in pairs for change in _changes(a, b, fail_above, clock)]
+    changes = [change for a, b in pairs for change in _changes(a, b, fail_above, clock, _one_file(old, new, a))]
     order: list[Verdict] = ["regression", "cannot tell", "improvement", "no change"]
     return sorted(changes, key=lambda change: (order.index(change.verdict), -change.ratio))
+
+
+def _one_file(old: Record, new: Record, case: Case) -> bool:
+    """Whether a case's artefact is the same file in both runs, run by the same packages."""
+    before, after = ({facts.name: facts.sha256 for facts in record.artifacts} for record in (old, new))
+    same = before.get(case.artifact) is not None and before.get(case.artifact) == after.get(case.artifact)
+    return same and old.environment.versions == new.environment.versions
 
 
 def key(case: Case) -> tuple[str, str, str]:
@@ -119,8 +128,11 @@ def _starts(case: Case) -> list[float]:
     return [min(s for s, at in zip(case.started_s, case.launch, strict=True) if at == n) for n in set(case.launch)]
 
 
-def _changes(a: Case, b: Case, fail_above: float, clock: Clock) -> list[Change]:
-    changes = [_time(a, b, fail_above, clock)]
+def _changes(a: Case, b: Case, fail_above: float, clock: Clock, one_file: bool) -> list[Change]:
+    timed = _time(a, b, fail_above, clock)
+    if one_file:
+        timed = dataclasses.replace(timed, verdict="no change", how=f"one file, by its SHA-256; {timed.how}")
+    changes = [timed]
     for name in ("counted",):
         before, after = a.memory_bytes(name), b.memory_bytes(name)
         if before and after:
@@ -152,12 +164,16 @@ def _time(a: Case, b: Case, fail_above: float, clock: Clock) -> Change:
     threshold = 1 + fail_above + (0.0 if several else ONE_LAUNCH)
     logs = [[math.log(value) for value in side] for side in (before, after)]
     shift, low, high = (paired_shift if paired else independent_shift)(*logs)
+    verdict = judge(math.exp(shift), low, high, threshold)
+    plain = _typical_ms(b, used) / _typical_ms(a, used)
+    if (verdict == "regression" and plain <= 1) or (verdict == "improvement" and plain >= 1):
+        verdict = "cannot tell"  # the reference drifted, or the program did: the two clocks contradict one another
     how = f"{len(before)} + {len(after)} " + ("launches" if several else "rounds of one process")
     how += ", taking turns, signed ranks" if paired else ", Mann-Whitney"
     return Change(
         a.title, ("processor" if used == "cpu" else "wall") + " time a frame" + ", beside a reference" * relative, "ms",
         _typical_ms(a, used), _typical_ms(b, used), math.exp(shift), None if low is None else math.exp(low),
-        None if high is None else math.exp(high), threshold, judge(math.exp(shift), low, high, threshold), how,
+        None if high is None else math.exp(high), threshold, verdict, how,
     )  # fmt: skip
 
 

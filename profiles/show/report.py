@@ -42,8 +42,8 @@ def write_report(record: Record, out: Path, changes: Sequence[Change] = ()) -> l
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ProfileError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    record.write(out / "report.json")  # first: a drawing that fails must not cost the measurement
     texts = {"report.md": markdown(record, changes), "report.html": html(record, changes)}
-    record.write(out / "report.json")
     for name, text in texts.items():
         with whole_file(out / name, ProfileError) as stream:
             stream.write(text.encode("utf-8"))

@@ -28,6 +28,11 @@ def one_case(made: Case) -> Record:
     return dataclasses.replace(record((NAME,)), cases=[made], estimates=[], checks=[])
 
 
+def another_file(made: Record) -> Record:
+    """The same record of artefacts of other bytes."""
+    return dataclasses.replace(made, artifacts=[dataclasses.replace(a, sha256="f" * 64) for a in made.artifacts])
+
+
 def slower(made: Case, factor: float) -> Case:
     """The same measurement of a program that takes `factor` times as long."""
     rounds = [[us * factor for us in samples] for samples in made.timing.rounds_us]
@@ -36,7 +41,7 @@ def slower(made: Case, factor: float) -> Case:
 
 
 def time_of(old: Case, new: Case, **options: Any) -> Change:
-    changes = compare(one_case(old), one_case(new), **options)
+    changes = compare(one_case(old), another_file(one_case(new)), **options)
     return next(change for change in changes if "time" in change.quantity)
 
 
@@ -133,6 +138,29 @@ def test_a_run_against_itself() -> None:
     assert not any("turns" in change.how for change in changes)
 
 
+def test_one_file_is_never_slower_than_itself() -> None:
+    """Three of six pairs of runs of one s8 were called regressions."""
+    old = case(NAME)
+    (change,) = [c for c in compare(one_case(old), one_case(slower(old, 1.5))) if "time" in c.quantity]
+    assert change.verdict == "no change"
+    assert change.how.startswith("one file, by its SHA-256")
+    new = one_case(slower(old, 1.5))
+    newer = dataclasses.replace(new.environment, versions={**new.environment.versions, "executorch": "9.9"})
+    changes = compare(one_case(old), dataclasses.replace(new, environment=newer))
+    assert changes[0].verdict == "regression", "another runtime may well be slower"
+
+
+def test_clocks_that_contradict_one_another_tell_nothing() -> None:
+    """Plain time fell, and beside a reference that fell further it rose: nobody can tell."""
+    old = timing(np.random.default_rng(3), 1900, launches=8)
+    old = dataclasses.replace(old, reference_us=[100.0] * len(old.timing.rounds_us))
+    quick = slower(old, 0.95)
+    drifted = dataclasses.replace(quick, reference_us=[us / 1.4 for us in old.reference_us])
+    assert time_of(old, drifted).ratio > 1.2
+    assert time_of(old, drifted).verdict == "cannot tell"
+    assert time_of(drifted, old).verdict == "cannot tell"
+
+
 def test_more_memory_is_a_regression_without_statistics() -> None:
     old = case(NAME)
     grown = [MemoryRow("counted", 5_400_000, False, "measured_here")]
@@ -168,7 +196,7 @@ def test_exit_status_for_ci(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     """0 no regression, 1 a regression, 2 a mistake; the table says which case."""
     old = case(NAME)
     one_case(old).write(tmp_path / "old.json")
-    one_case(slower(old, 1.2)).write(tmp_path / "new.json")
+    another_file(one_case(slower(old, 1.2))).write(tmp_path / "new.json")
     (tmp_path / "broken.json").write_text("{", "utf-8")
     old_path, new_path = str(tmp_path / "old.json"), str(tmp_path / "new.json")
     assert main(["compare", old_path, old_path]) == 0
