@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdk.errors import ArtifactError
+from sdk.limits import LARGEST_FILE_BYTES, LARGEST_MANIFEST_BYTES
 from sdk.manifest import Manifest
 
 MAGIC = b"TINYFACE"
 _TAIL = struct.Struct("<I32s8s")
 _ZIP_END = b"PK\x05\x06"
-_LARGEST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def open_artifact(path: Path | str) -> Artifact:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise ArtifactError(f"{path}: cannot read: it is a folder, a pipe or a device; give a file")
         with path.open("rb") as stream:
             return _check(path, stream, path.stat().st_size)
     except OSError as error:
@@ -66,7 +68,7 @@ def open_artifact(path: Path | str) -> Artifact:
 
 
 def _check(path: Path, stream: BinaryIO, size: int) -> Artifact:
-    if size > _LARGEST_BYTES:
+    if size > LARGEST_FILE_BYTES:
         raise ArtifactError(f"{path}: larger than 1 GiB; this is not one of our artefacts")
     stream.seek(max(size - _TAIL.size, 0))
     tail = stream.read()
@@ -88,7 +90,7 @@ def _check(path: Path, stream: BinaryIO, size: int) -> Artifact:
             f"{path}: its content does not match its SHA-256: it was altered or damaged. Export or copy it again"
         )
     start = size - _TAIL.size - length
-    if start < 0:
+    if start < 0 or length > LARGEST_MANIFEST_BYTES:
         raise ArtifactError(f"{path}: its seal is damaged; export it again")
     stream.seek(start)
     return Artifact(path, Manifest.from_json(stream.read(length)), start, digest.hex())

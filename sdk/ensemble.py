@@ -24,9 +24,12 @@ class RealtimeEnsemble:
     first_frame = -1
 
     def __init__(self, weights: Sequence[float] = EQUAL_WEIGHTS) -> None:
-        values = tuple(float(weight) for weight in weights)
+        try:
+            values = tuple(float(weight) for weight in weights)
+        except (TypeError, ValueError):
+            values = ()
         if len(values) != 3 or not all(0 <= w <= 1 for w in values) or abs(sum(values) - 1) > 1e-6:
-            raise ConfigError(f"ensemble weights {list(weights)}: give three within 0..1 that sum to 1 (eq. 8)")
+            raise ConfigError(f"ensemble weights {weights!r}: give three within 0..1 that sum to 1 (eq. 8)")
         self.weights = values
         self.reset()
 

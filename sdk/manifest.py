@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sdk import strict
+from sdk import limits, strict
 from sdk.errors import ConfigError, ManifestError, RigError
 from sdk.hops import HopSpec
 from sdk.rig import RigLayout
@@ -68,7 +69,7 @@ class Manifest:
             problems.append(f"kind {self.kind!r} is neither window nor stream")
         if self.sample_rate_hz != 16000:
             problems.append(f"sample_rate_hz {self.sample_rate_hz} is not 16000")
-        if len(self.fps) != 2 or min(self.fps) < 1 or not 1 <= Fraction(*self.fps) <= 240:
+        if len(self.fps) != 2 or min(self.fps) < 1 or max(self.fps) > 1e6 or not 1 <= Fraction(*self.fps) <= 240:
             problems.append(f"fps {self.fps} is not [numerator, denominator] of 1 to 240 frames a second")
         weights = self.ensemble
         if weights and (len(weights) != 3 or min(weights) < 0 or abs(sum(weights) - 1) > 1e-6):
@@ -88,14 +89,22 @@ class Manifest:
         return RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
 
     def _timing_problems(self) -> list[str]:
-        longest = self.window_samples if self.kind == "window" else self.sample_rate_hz
+        longest = self.window_samples if self.kind == "window" else limits.LONGEST_DELAY_SAMPLES
+        if self.window_samples > limits.LONGEST_WINDOW_SAMPLES or self.crowd_voices > limits.MOST_CROWD_VOICES:
+            most = f"{limits.LONGEST_WINDOW_SAMPLES} and {limits.MOST_CROWD_VOICES}"
+            return [f"window_samples {self.window_samples} or crowd_voices {self.crowd_voices} is beyond {most}"]
         if self.window_samples < 1 or not 0 <= self.future_samples <= longest:
             return [f"future_samples {self.future_samples} is not within 0 to {longest}, or there is no input at all"]
         if self.kind == "window" and (self.state or self.crowd_voices):
             return ["a window student has neither state nor crowd"]
-        if self.kind == "stream" and (not self.state or any(not row or min(row) < 1 for row in self.state)):
-            return [f"state {self.state} is not the shapes of a stream's state"]
+        if self.kind == "stream" and (not self.state or not self._sane_state()):
+            return [f"state {str(self.state)[:200]} is not the shapes of a stream's state"]
         return [f"crowd_voices {self.crowd_voices} is below 0"] if self.crowd_voices < 0 else []
+
+    def _sane_state(self) -> bool:
+        shaped = all(1 <= len(row) <= limits.MOST_STATE_DIMENSIONS and min(row) >= 1 for row in self.state)
+        floats = sum(math.prod(row) for row in self.state)
+        return shaped and len(self.state) <= limits.MOST_STATE_TENSORS and floats <= limits.MOST_STATE_FLOATS
 
     @property
     def window(self) -> WindowSpec:
@@ -122,10 +131,9 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
         """Parse; raises `ManifestError` listing missing, unknown and mistyped fields together."""
-        try:
-            raw = json.loads(text)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise ManifestError(f"manifest is not JSON: {error}") from error
+        if len(text) > limits.LARGEST_MANIFEST_BYTES:
+            raise ManifestError(f"manifest: {len(text):,} bytes; it has {limits.LARGEST_MANIFEST_BYTES:,} at most")
+        raw = limits.read_json(text, "manifest", ManifestError)
         try:
             return strict.load(cls, raw, where="manifest")
         except ConfigError as error:

@@ -30,6 +30,8 @@ from sdk.wav import WavStream
 _RIFF = (b"RIFF", b"RF64")
 _CANCELS = 0.05  # the mean of two channels holds less than this share of their power: they cancel each other
 _LISTEN_S = 30
+LOWEST_HZ, HIGHEST_HZ = 1000, 768_000  # what sound is recorded at
+MOST_CHANNELS = 64
 
 
 class Sound(Protocol):
@@ -45,6 +47,22 @@ class Sound(Protocol):
 @contextmanager
 def open_recording(path: Path | str) -> Iterator[Sound]:
     """A recording opened; `-` is stdin. Raises `AudioError`, or `EngineUnavailable` where a reader lacks."""
+    with _opened(path) as sound:
+        check_heard(sound, show(path))
+        yield sound
+
+
+def check_heard(sound: Any, name: str) -> None:
+    """Raises `AudioError` for a rate or a number of channels that no recording has: a header may say anything."""
+    if not LOWEST_HZ <= sound.samplerate <= HIGHEST_HZ or not 1 <= sound.channels <= MOST_CHANNELS:
+        raise AudioError(
+            f"{name}: its header says {sound.samplerate:,} Hz and {sound.channels} channels; sound has {LOWEST_HZ:,} "
+            f"to {HIGHEST_HZ:,} Hz and 1 to {MOST_CHANNELS} channels: the header is damaged, or it is no sound"
+        )
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Sound]:
     name = show(path)
     if str(path) == "-":
         with _from_stream(sys.stdin.buffer, "stdin") as sound:

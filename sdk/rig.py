@@ -7,6 +7,7 @@ The default is ARKit's 52 blendshapes by Apple's names, in the order in which Li
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import RigError
+from sdk.limits import MOST_CHANNELS
 
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
@@ -46,7 +48,9 @@ class RigLayout:
         problems = []
         if not count:
             problems.append("it has no channels")
-        twice = sorted({n for n in self.names if self.names.count(n) > 1})
+        if count > MOST_CHANNELS:
+            raise RigError(f"rig layout: {count:,} channels; a rig has {MOST_CHANNELS:,} at most")
+        twice = sorted(name for name, times in Counter(self.names).items() if times > 1)
         if twice:
             problems.append(f"channels named twice: {', '.join(twice)}")
         for field in ("minimum", "maximum", "neutral"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
-from sdk.recording import read_recording
+from sdk.recording import check_heard, read_recording
 
 
 def open_sound(path: Path | str) -> Any:
@@ -20,9 +20,15 @@ def open_sound(path: Path | str) -> Any:
             f"reading sound files needs soundfile ({error}): pip install 'tinyface[play]'"
         ) from error
     try:
-        return soundfile.SoundFile(str(path))
+        sound = soundfile.SoundFile(str(path))
     except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: headerless sound, `.raw`
         raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
+    try:
+        check_heard(sound, str(path))
+    except AudioError:
+        sound.close()
+        raise
+    return sound
 
 
 def read_sound(path: Path | str) -> tuple[np.ndarray, int]:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sdk.errors import ConfigError
+from sdk.limits import DEEPEST_JSON, read_whole
 
 T = TypeVar("T")
+_LARGEST_YAML_BYTES = 1 << 20
 
 
 def load(kind: type[T], raw: Any, where: str = "config") -> T:
@@ -31,14 +33,26 @@ def load(kind: type[T], raw: Any, where: str = "config") -> T:
 
 
 def load_yaml(path: Path | str) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `ConfigError` if it cannot be read, is no mapping, or has a key twice."""
+    """The mapping in a YAML file. Raises `ConfigError` if it cannot be read, is no mapping, or has a key twice.
+
+    Aliases (`*name`) are refused: a few lines of them stand for more than any memory holds, or for themselves.
+    """
     import yaml
 
+    text = read_whole(Path(path), ConfigError, _LARGEST_YAML_BYTES)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        deep = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # stops at the first, before anything is built
+            deep += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                raise ConfigError(f"{path}: has an alias (`*name`), which is not read here: write the value out")
+            if deep > DEEPEST_JSON:
+                raise ConfigError(f"{path}: nested deeper than {DEEPEST_JSON}")
         twice = _repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
         raw = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # bad dates, lists as keys, endless lists
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"{path}: cannot read as YAML: {error}") from error
     if twice:
         raise ConfigError(f"{path}: keys that stand twice: {', '.join(twice)}")

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from distill.files.disk import atomic_open
+from distill.files.sealed import check_sealed, sealed
 from distill.students.spec import (
     BaselineSpec,
     HubertCnnStudentSpec,
@@ -30,6 +31,7 @@ from distill.students.spec import (
     load_spec,
 )
 from sdk.errors import CheckpointError, ConfigError, RigError
+from sdk.limits import LARGEST_FILE_BYTES, read_whole
 from sdk.rig import RigLayout
 
 SCHEMA = 1
@@ -49,10 +51,8 @@ class FileKind:
 
     def read(self, path: Path) -> dict[str, Any]:
         """The fields of the file at `path`. Raises `CheckpointError`: unreadable, damaged, foreign, another schema."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise CheckpointError(f"{path}: cannot read: {error.strerror or error}") from error
+        data = read_whole(path, CheckpointError)
+        check_sealed(path, data, self.noun)
         try:
             raw = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
@@ -68,6 +68,9 @@ class FileKind:
         state = raw["state"]
         if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
             raise CheckpointError(f"{path}: its state is not a table of tensors")
+        thin = [name for name, value in state.items() if value.numel() * value.element_size() > _held_bytes(value)]
+        if thin or sum(map(_held_bytes, state.values())) > LARGEST_FILE_BYTES:
+            raise CheckpointError(f"{path}: no {self.noun}: tensors larger than what it holds of them: {thin[:5]}")
         if weights_sha256(state) != raw["weights_sha256"]:
             raise CheckpointError(f"{path}: its weights do not match their SHA-256: altered or damaged. Copy it again")
         return raw
@@ -78,7 +81,12 @@ class FileKind:
         buffer = io.BytesIO()
         torch.save(payload, buffer)
         with atomic_open(path) as stream:
-            stream.write(buffer.getvalue())
+            stream.write(sealed(buffer.getvalue()))
+
+
+def _held_bytes(value: Tensor) -> int:
+    """What is stored of a tensor; one that repeats itself by steps of zero claims more."""
+    return value.untyped_storage().nbytes() if value.layout == torch.strided else 0
 
 
 _KIND = FileKind("checkpoint", "tinyface checkpoint", SCHEMA, _FIELDS, frozenset({"schema", "weights_sha256"}))

@@ -20,6 +20,7 @@ from sdk.strict import load, load_yaml, overlay
 from sdk.window import WindowSpec
 
 VARIANTS = Path(__file__).parent.parent / "variants"
+MOST_WIDE, MOST_DEEP, MOST_WEIGHTS = 8192, 64, 1 << 26  # of any layer: a file may say anything
 LONGEST_FUTURE_MS = 256  # of a stream student: a delay of its labels
 
 
@@ -120,7 +121,11 @@ class StreamStudentSpec(_Family):
         if len(self.context) != 2 or min(self.context) < 1 or self.channels % max(self.context[-1], 1):
             problems.append(f"context {self.context} is not [taps, groups] with groups that divide {self.channels}")
         if self.dilations and min(self.dilations) < 1:
-            problems.append(f"dilations {self.dilations} are below 1")
+            problems.append(f"dilations {self.dilations[:MOST_DEEP]} are below 1")
+        if max(len(self.front), len(self.dilations)) > MOST_DEEP:
+            problems.append(f"front and dilations have more than {MOST_DEEP} layers")
+        elif max([1, *self.dilations, *self.context, *(size for row in self.front for size in row)]) > MOST_WIDE:
+            problems.append(f"front, context or dilations are beyond {MOST_WIDE}")
         if self.activation not in ACTIVATIONS:
             problems.append(f"activation {self.activation!r} is unknown; known: {', '.join(ACTIVATIONS)}")
         if not 0 <= self.future_ms <= LONGEST_FUTURE_MS:
@@ -236,6 +241,8 @@ def _common_problems(spec: Any) -> list[str]:
     problems = []
     if spec.channels < 1:
         problems.append(f"channels {spec.channels} is below 1")
+    if max(spec.channels, spec.fc_width) > MOST_WIDE or math.prod((spec.channels, spec.fc_width)) > MOST_WEIGHTS:
+        problems.append(f"channels {spec.channels} or fc_width {spec.fc_width} is beyond {MOST_WIDE}")
     if spec.fc_width < 1:
         problems.append(f"fc_width {spec.fc_width} is below 1")
     if len(spec.fps) != 2 or min(spec.fps) < 1 or not 1 <= Fraction(*spec.fps) <= 240:

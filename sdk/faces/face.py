@@ -15,6 +15,7 @@ import numpy as np
 
 from sdk.errors import FaceError
 from sdk.faces.shapes import canonical, find_lips, mapping
+from sdk.limits import MOST_CHANNELS, MOST_MOVES, read_arrays
 from sdk.rig import RigLayout
 
 CLOSED_CM = 0.15
@@ -113,13 +114,7 @@ class Face:
 
         `deltas_cm` may also be stored sparsely (see `to_npz`). Raises `FaceError` when the file is not such a face.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                stored = {key: file[key] for key in file.files}
-        except (OSError, ValueError, EOFError, KeyError, AttributeError, NotImplementedError) as error:
-            raise FaceError(f"{path}: cannot read a face from it: {error}") from error
-        except Exception as error:  # zipfile and zlib raise their own kinds for damaged archives
-            raise FaceError(f"{path}: damaged or not an npz archive: {error}") from error
+        stored = read_arrays(Path(path), FaceError)
         try:
             return cls._from_arrays(stored)
         except KeyError as error:
@@ -130,6 +125,8 @@ class Face:
     @classmethod
     def _from_arrays(cls, stored: dict[str, np.ndarray]) -> Face:
         neutral, names = stored["neutral_cm"], [str(name) for name in stored["names"]]
+        if len(names) > MOST_CHANNELS or len(names) * len(neutral) > MOST_MOVES:
+            raise FaceError(f"{len(names)} shapes of {len(neutral):,} vertices are more than is read here")
         if "delta_values" in stored:
             deltas = np.zeros((len(names), len(neutral), 3), dtype=np.float32)
             vertices = np.split(stored["delta_vertices"], np.cumsum(stored["delta_counts"])[:-1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from sdk.errors import FaceError
+from sdk.limits import MOST_MOVES, MOST_VERTICES, read_beside, read_json, read_whole
 
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTH = {"SCALAR": 1, "VEC3": 3}
@@ -49,13 +49,13 @@ class _Gltf:
     """One opened file: its JSON and its buffers."""
 
     def __init__(self, path: Path) -> None:
-        data = path.read_bytes()
+        data = read_whole(path, FaceError)
         binary = b""
         if data[:4] == struct.pack("<I", _GLB):
             text, binary = _glb_chunks(data)
         else:
             text = data
-        self.json: dict[str, Any] = json.loads(text)
+        self.json: dict[str, Any] = read_json(text, "its content", FaceError)
         if not isinstance(self.json, dict) or not str(self.json.get("asset", {}).get("version", "")).startswith("2"):
             raise FaceError("not glTF 2.0: asset.version is missing or not 2")
         if packed := _PACKED & set(self.json.get("extensionsRequired", [])):
@@ -111,6 +111,8 @@ class _Gltf:
                 f"{len(part['targets'])} morph targets; export with shape names"
             )
         neutral = self._accessor(part["attributes"]["POSITION"], "VEC3")
+        if len(names) * len(neutral) > MOST_MOVES:
+            raise FaceError(f"{len(names)} targets of {len(neutral):,} vertices are more than is read here")
         empty = np.zeros_like(neutral)
         moves = [self._accessor(t["POSITION"], "VEC3") if "POSITION" in t else empty for t in part["targets"]]
         deltas = np.stack(moves)
@@ -128,6 +130,8 @@ class _Gltf:
         if entry["type"] != kind or entry.get("normalized") or (kind == "VEC3" and entry["componentType"] != 5126):
             raise FaceError(f"accessor {index} is {entry['type']} of type {entry['componentType']}, not plain {kind}")
         dtype, width, count = np.dtype(_TYPES[entry["componentType"]]), _WIDTH[kind], int(entry["count"])
+        if not 1 <= count <= MOST_VERTICES:
+            raise FaceError(f"accessor {index} has {count:,} values; there may be {MOST_VERTICES:,}")
         if "bufferView" not in entry:
             return np.zeros((count, width) if width > 1 else count, dtype)
         view = self.json["bufferViews"][entry["bufferView"]]
@@ -165,7 +169,7 @@ def _buffer(entry: dict[str, Any], folder: Path, binary: bytes) -> bytes:
             return base64.b64decode(uri.partition(",")[2], validate=True)
         except binascii.Error as error:
             raise FaceError(f"an embedded buffer is not base64: {error}") from error
-    return (folder / unquote(uri)).read_bytes()
+    return read_beside(folder, unquote(uri), FaceError)
 
 
 def _local(node: dict[str, Any]) -> np.ndarray:
