@@ -26,6 +26,7 @@ from export import every, explain, foreign
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.backends.base import load_backend
 from export.pipeline import build
+from export.plan.budget import parse_budget
 from export.plan.target import allowed_backends, target
 from export.quantise.precision import PRECISIONS
 from profiles.show.words import show_bytes
@@ -58,6 +59,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.backends:
         print(explain.backend_table())
         return 0
+    if options.budget is not None:
+        parse_budget(options.budget)  # a mistake in it is one whatever else is asked for
+    if options.all and (options.budget or options.device):
+        raise ConfigError("--all builds every point, whatever it needs: leave --budget and --device out")
     rig = RigLayout.named(options.rig) if options.rig else None
     backends = allowed_backends(options.device, options.backend)
     wanted = Wanted(options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig, backends)

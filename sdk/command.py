@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -25,13 +27,14 @@ class Ending:
 
 @contextmanager
 def ending(stopped: str = "interrupted; nothing was written", named: bool = False) -> Iterator[Ending]:
-    """Errors of ours become a line on stderr, and so does Ctrl-C (`stopped`), never a traceback.
+    """Errors of ours become a line on stderr, and so do Ctrl-C and SIGTERM (`stopped`), never a traceback.
 
     named: the line begins with the error's name, `BudgetExceeded: ...`, instead of `error: ...`.
     """
     end = Ending()
     try:
-        yield end
+        with _told_to_stop():
+            yield end
     except TinyfaceError as error:
         print(f"{type(error).__name__ if named else 'error'}: {error}", file=sys.stderr)
         end.status = 2
@@ -57,6 +60,27 @@ def quietly() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Inside, SIGTERM is Ctrl-C: what a command puts away when it is interrupted, it puts away when it is stopped.
+
+    Only where nobody else listens to it, and in the main thread: Python tells no other.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def plain(value: object) -> str:
+    """`value` in one line without control characters: what a file says must not move a terminal's cursor."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value))
 
 
 def say(line: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdk.errors import TinyfaceError
+
+_TEMPORARY = r"\.(\d+)\.[0-9a-f]{8}\.part"
 
 
 @contextmanager
@@ -26,6 +30,7 @@ def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterat
                 yield stream
             return
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        sweep(path.parent, _TEMPORARY)
         # a short name: that of `path` may be as long as names can be
         temporary = path.parent / f".{os.getpid()}.{os.urandom(4).hex()}.part"
         with temporary.open("wb") as stream:
@@ -49,3 +54,30 @@ def _is_stream(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Take away what processes that are gone left in `folder`: names that match, whose group 1 is a process' number."""
+    with suppress(OSError):
+        for left in folder.iterdir():
+            match = re.fullmatch(pattern, left.name)
+            if not match or _lives(int(match[1])):
+                continue
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    left.unlink()
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this number runs; where one cannot be asked (Windows), it is taken to."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -24,6 +24,8 @@ def target(budget: str | None, device: str | None, precision: str | None) -> tup
     allowed = profile.leaves_us.precisions
     if precision not in (None, "auto") and not runs(allowed, precision):
         raise ConfigError(f"{profile.name} does not run {precision}; its profile allows: {', '.join(allowed)}")
+    if precision == "auto" and len(allowed) == 1:
+        precision = allowed[0]
     preferred = "auto" if len(allowed) > 1 and allowed[0] == "fp32" else allowed[0]
     budget_bytes = profile.memory_budget_bytes if budget is None else parse_budget(budget)
     return budget_bytes, precision or preferred

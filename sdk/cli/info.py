@@ -10,7 +10,7 @@ from typing import Any
 from sdk.artifact import open_artifact
 from sdk.card import NORMALISATION, flat
 from sdk.clock import FrameClock
-from sdk.command import quietly
+from sdk.command import plain, quietly
 from sdk.latency import Latency
 from sdk.manifest import Manifest
 
@@ -48,7 +48,7 @@ def show_info(path: Path, as_json: bool) -> None:
         rows += [(f"{title} {name}", value) for name, value in flat(facts)]
     width = max(len(title) for title, _ in rows)
     for title, value in rows:
-        print(f"{title:<{width}}  {value}")
+        print(f"{plain(title):<{width}}  {plain(value)}")
 
 
 def _channels(manifest: Manifest) -> str:

@@ -1,0 +1,73 @@
+"""SIGTERM is Ctrl-C to every command of ours, and what kill -9 leaves is swept by the next start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdk.errors import DataError
+from sdk.whole import sweep, whole_file
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = """
+import sys, time
+from pathlib import Path
+from sdk.command import ending
+from sdk.whole import whole_file
+with ending("stopped; nothing was written") as end:
+    with whole_file(Path(sys.argv[1])) as stream:
+        stream.write(b"half")
+        stream.flush()
+        print("READY", flush=True)
+        time.sleep(60)
+sys.exit(end.status)
+"""
+
+
+def started(path: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", COMMAND, str(path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "READY\n"
+    return process
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM here")
+def test_sigterm_is_ctrl_c(tmp_path: Path) -> None:
+    process = started(tmp_path / "frames.csv")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "stopped; nothing was written\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL here")
+def test_what_a_killed_process_left_is_swept_at_the_next_start(tmp_path: Path) -> None:
+    process = started(tmp_path / "frames.csv")
+    process.kill()
+    process.communicate()
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(f".{process.pid}.")
+    others = {f".{os.getppid()}.0123abcd.part", ".backup.0123abcd.part", ".1.part"}
+    for name in others:
+        (tmp_path / name).write_bytes(b"of one that runs, or not ours")
+    with whole_file(tmp_path / "frames.csv", DataError) as stream:
+        stream.write(b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"frames.csv", *others}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked here")
+def test_folders_are_swept_too(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / f".face.{gone.pid}").mkdir()
+    (tmp_path / f".face.{gone.pid}" / "model.pte").write_bytes(b"half")
+    (tmp_path / f".face.{os.getpid()}").mkdir()
+    sweep(tmp_path, r"\.face\.(\d+)")
+    assert [path.name for path in tmp_path.iterdir()] == [f".face.{os.getpid()}"]
