@@ -3,8 +3,11 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BUDGET ?= 8MB
 WAV ?=
+MINUTES ?= 60
+HOURS ?= 1
+ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report setup demo test slow check isa bench families kernels table2 web clean
+.PHONY: validators live-report mic-report setup demo test slow check isa fuzz soak sbom bench families kernels table2 web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -37,6 +40,20 @@ check: setup
 # the numeric tests under each cap that a processor can be asked for: as if it had nothing better
 isa: setup
 	$(PY) -m tests.isa
+
+# damaged and lying files against every reader, MINUTES of each; what escapes is kept in tests/kept
+fuzz: setup
+	$(PY) -m tests.fuzzing --minutes $(MINUTES)
+
+# HOURS of audio through every engine that plays ARTEFACT: no frame out of its place, no memory gained
+soak: setup
+	$(PY) -m tests.soak $(ARTEFACT) --hours $(HOURS)
+
+# what the environment is made of: a CycloneDX bill of materials, and the table of licences
+sbom: setup
+	$(PY) -m pip install -q -e '.[supply]'
+	$(PY) -m cyclonedx_py environment $(PY) --output-format JSON -o build/sbom.json
+	$(PY) -m tests.licences
 
 bench: setup
 	$(PY) -m tests.bench

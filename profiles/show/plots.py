@@ -20,7 +20,6 @@ WIDTH_INCHES = 11.0
 _INK, _LATE = "#20262d", "#c62828"
 _CLEAR = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # figures stay readable where a line crosses them
 _STYLE: dict[Any, Any] = {
-    "text.parse_math": False,  # a name is text, whatever signs of dollars are in it
     "svg.fonttype": "none",  # text stays text: it can be searched and copied
     "font.family": ["DejaVu Sans"],  # comes with matplotlib; `_inline` names Verdana first, which is as wide
     "font.size": 8.5,

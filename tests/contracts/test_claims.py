@@ -1,0 +1,34 @@
+"""What README and RELIABILITY.md claim: every promise names a test that exists, every licence is told."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tests.licences import ALL, SEPARATE, is_copyleft, licence, required
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_promise_has_its_test() -> None:
+    text = (ROOT / "RELIABILITY.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 15
+    for file, name in named:
+        path = ROOT / file
+        assert path.is_file(), f"RELIABILITY.md names {file}, which is not there"
+        assert not name or f"def {name}(" in path.read_text("utf-8"), f"{file} has no test {name}"
+
+
+def test_every_package_has_a_licence_and_copyleft_runs_apart() -> None:
+    try:
+        metadata.distribution("tinyface")
+    except metadata.PackageNotFoundError:
+        pytest.skip("tinyface is not installed, so nobody can tell what it brings")
+    names = required(ALL)
+    assert "numpy" in names
+    assert [name for name in names if not licence(name)] == []
+    assert {name for name in names if is_copyleft(name)} <= set(SEPARATE)

@@ -1,0 +1,321 @@
+"""Every file that a user can be handed, damaged or made to lie: our own error or a result, never anything else.
+
+    python -m tests.fuzzing [--minutes M] [--target NAME ...]        make fuzz MINUTES=60
+
+Each target has seeds (good files) and one function that reads a file. Bytes are flipped, cut, repeated and spliced;
+where the file is JSON, values are replaced by odd ones too. What escapes and is not an error of ours, or takes more
+than ten seconds, is kept in `tests/kept/TARGET/`, which `tests/contracts/test_fuzzing.py` reads again in every run.
+Hypothesis draws the cases and makes those that fail small. The C library has its own: `sdk/c/tests/hostile.cpp`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import sys
+import tempfile
+import time
+import warnings
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdk.errors import TinyfaceError
+
+KEPT = Path(__file__).resolve().parent / "kept"
+SLOW_S = 10.0
+ODD: list[Any] = [
+    None, True, -1, 0, 1, 2**31, 2**63, 10**12, 1e308, -0.5, float("nan"), "", "\x00", "x" * 5000, [], {}, [[]], [None],
+    [10**9] * 3, {"a": {}}, "\x1b[2J", "../../etc/passwd", "/dev/zero",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of file: its suffix, good ones, and what reads one."""
+
+    suffix: str
+    seeds: Callable[[], list[bytes]]
+    read: Callable[[Path], object]
+    is_json: bool = False
+
+
+def check(target: Target, data: bytes) -> None:
+    """Read `data` as a file. Raises what escapes, and `AssertionError` where it took too long."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / f"file{target.suffix}"
+        path.write_bytes(data)
+        started = time.process_time()
+        try:
+            target.read(path)
+        except TinyfaceError as error:
+            if not str(error):
+                raise AssertionError("an error that says nothing") from error
+        assert time.process_time() - started < SLOW_S, "it took too long"
+
+
+@st.composite
+def damaged(draw: st.DrawFn, seeds: list[bytes], is_json: bool) -> bytes:
+    """A good file after one to eight accidents."""
+    data = bytearray(draw(st.sampled_from(seeds)))
+    if is_json and draw(st.booleans()):
+        return _with_odd_values(draw, bytes(data))
+    for _ in range(draw(st.integers(1, 8))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        size = draw(st.integers(1, 64))
+        kind = draw(st.integers(0, 5))
+        if kind == 0 and data:
+            data[at] ^= 1 << draw(st.integers(0, 7))
+        elif kind == 1:
+            data[at : at + size] = draw(st.binary(max_size=16))
+        elif kind == 2:
+            del data[at : at + size]
+        elif kind == 3:
+            data[at:at] = data[at : at + size] * draw(st.integers(1, 50))
+        elif kind == 4:
+            data[at : at + 4] = draw(st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f", b"9999"]))
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+def _with_odd_values(draw: st.DrawFn, data: bytes) -> bytes:
+    raw = json.loads(data)
+    for _ in range(draw(st.integers(1, 3))):
+        place, keys = raw, []
+        while isinstance(place, (dict, list)) and place and (not keys or draw(st.booleans())):
+            keys.append((place, draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))))
+            place = keys[-1][0][keys[-1][1]]
+        if keys:
+            holder, key = keys[-1]
+            holder[key] = draw(st.sampled_from(ODD))
+    return json.dumps(raw).encode()
+
+
+def campaign(target: Target, examples: int, derandomize: bool = False) -> None:
+    """`examples` damaged files. Raises what the smallest that fails raises; `last_failing` then is its bytes."""
+    seeds = target.seeds()
+    for seed in seeds:
+        check(target, seed)
+
+    @settings(
+        max_examples=examples, deadline=None, database=None, derandomize=derandomize,
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
+    )  # fmt: skip
+    @given(damaged(seeds, target.is_json))
+    def run(data: bytes) -> None:
+        try:
+            check(target, data)
+        except BaseException as error:
+            error.__dict__["fuzzed"] = data
+            raise
+
+    run()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__.split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=1.0, help="of each target")
+    parser.add_argument("--target", action="append", choices=TARGETS)
+    options = parser.parse_args(arguments)
+    failed = 0
+    for name in options.target or TARGETS:
+        ends, files = time.monotonic() + 60 * options.minutes, 0
+        try:
+            while time.monotonic() < ends:
+                campaign(TARGETS[name], 200)
+                files += 200
+            print(f"{name}: {files:,} files, nothing escaped", flush=True)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            data = error.__dict__.get("fuzzed", b"")
+            path = KEPT / name / hashlib.sha256(data).hexdigest()[:16]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            print(f"{name}: {type(error).__name__}: {error}; kept as {path}", flush=True)
+            failed += 1
+    return bool(failed)
+
+
+def _facts() -> dict[str, Any]:
+    names = ["jawOpen", "mouthClose"]
+    return {
+        "schema": 2, "student": "tiny", "kind": "stream", "runtime": "executorch", "backend": "xnnpack",
+        "precision": "fp32", "sample_rate_hz": 16000, "window_samples": 320, "future_samples": 704, "state": [[1, 4]],
+        "crowd_voices": 16, "fps": [30, 1], "ensemble": [0.25, 0.5, 0.25], "history": "zeros", "names": names,
+        "minimum": [0.0, 0.0], "maximum": [1.0, 1.0], "neutral": [0.0, 0.0], "parameters": 27,
+        "weights_sha256": "0" * 64, "tools": {"torch": "2"}, "scores": {"human": {"auc": 0.9}}, "training": {"a": [1]},
+    }  # fmt: skip
+
+
+def _artifact() -> list[bytes]:
+    from sdk.artifact import seal
+    from sdk.manifest import Manifest
+
+    return [seal(b"program" * 20, Manifest(**_facts()))]
+
+
+def _face() -> list[bytes]:
+    stream = io.BytesIO()
+    zeros = np.zeros((3, 3), np.float32)
+    np.savez(
+        stream, neutral_cm=zeros, deltas_cm=zeros[None], names=np.array(["jawOpen"]),
+        triangles=np.array([[0, 1, 2]]), upper_lip=np.array(0), lower_lip=np.array(1),
+    )  # fmt: skip
+    return [stream.getvalue()]
+
+
+def _gltf() -> list[bytes]:
+    content = {
+        "asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0, "translation": [0, 0, 0]}],
+        "meshes": [{"extras": {"targetNames": ["jawOpen"]},
+                    "primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}]}]}],
+        "accessors": [{"type": "VEC3", "componentType": 5126, "count": 3, "bufferView": 0}],
+        "bufferViews": [{"buffer": 0, "byteLength": 36}],
+        "buffers": [{"uri": "data:;base64," + "A" * 48, "byteLength": 36}],
+    }  # fmt: skip
+    return [json.dumps(content).encode()]
+
+
+def _wav() -> list[bytes]:
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        file.writeframes(bytes(range(256)) * 8)
+    return [stream.getvalue()]
+
+
+def _csv() -> list[bytes]:
+    from fractions import Fraction
+
+    from sdk.protocols.csv import PROTOCOL
+    from sdk.rig import Frame, RigLayout
+
+    layout = RigLayout.arkit()
+    rows = [PROTOCOL.encode(Frame(k, k * 533, layout.vector({"jawOpen": 0.5}), layout), layout) for k in range(3)]
+    return [PROTOCOL.header(layout, Fraction(30)) + b"".join(rows)]
+
+
+def _checkpoint() -> list[bytes]:
+    from distill.files.checkpoint import Checkpoint
+    from distill.students.spec import load_variant
+
+    front = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
+    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s8.pt"
+        Checkpoint(spec, spec.build().state_dict(), {"seed": 0}).save(path)
+        return [path.read_bytes(), path.read_bytes()[:-42] + b"\0\0"]  # and one from before there were seals
+
+
+def _manifest(path: Path) -> object:
+    from sdk.manifest import Manifest
+
+    return Manifest.from_json(path.read_bytes())
+
+
+def _open_artifact(path: Path) -> object:
+    from sdk.artifact import open_artifact
+
+    return open_artifact(path)
+
+
+def _yaml(path: Path) -> object:
+    from sdk.strict import load_yaml
+
+    return load_yaml(path)
+
+
+def _read_face(path: Path) -> object:
+    from sdk.faces.face import Face
+
+    return Face.from_file(path)
+
+
+def _read_sound(path: Path) -> object:
+    from sdk.sound import read_sound
+
+    return read_sound(path)
+
+
+def _read_csv(path: Path) -> object:
+    from sdk.protocols.csv import read_csv
+
+    return read_csv(path)
+
+
+def _read_checkpoint(path: Path) -> object:
+    from distill.files.checkpoint import Checkpoint
+
+    return Checkpoint.load(path)
+
+
+def _read_textgrid(path: Path) -> object:
+    from distill.speech.phones import read_textgrid
+
+    return read_textgrid(path)
+
+
+def _read_record(path: Path) -> object:
+    from profiles.model.record import Record
+
+    return Record.read(path)
+
+
+def _read_rig(path: Path) -> object:
+    from sdk.rig import RigLayout
+
+    return RigLayout.from_file(path)
+
+
+_TEXTGRID = b"""File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 1.5
+tiers? <exists>
+size = 1
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "phones"
+        xmin = 0
+        xmax = 1.5
+        intervals: size = 2
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = "M"
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1.5
+            text = "AA1"
+"""
+_YAML = b"channels: 64\nnames: [a, b]\nnested: {a: 1.0, b: [2, x]}\nwhen: 2026-11-28\n"
+TARGETS = {
+    "manifest": Target(".json", lambda: [json.dumps(_facts()).encode()], _manifest, is_json=True),
+    "artefact": Target(".pte", _artifact, _open_artifact),
+    "yaml": Target(".yaml", lambda: [_YAML], _yaml),
+    "rig": Target(".txt", lambda: [b"jawOpen -1 1 0\nmouthClose\n# a comment\nblink 0 1\n"], _read_rig),
+    "face": Target(".npz", _face, _read_face),
+    "gltf": Target(".gltf", _gltf, _read_face, is_json=True),
+    "sound": Target(".wav", _wav, _read_sound),
+    "csv": Target(".csv", _csv, _read_csv),
+    "textgrid": Target(".TextGrid", lambda: [_TEXTGRID], _read_textgrid),
+    "checkpoint": Target(".pt", _checkpoint, _read_checkpoint),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
