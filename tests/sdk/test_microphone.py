@@ -56,30 +56,27 @@ def test_a_microphone_is_heard_lost_and_found_again(sealed: dict[str, Path], tmp
     frames = tmp_path / "a.jsonl"
     command = [sys.executable, "-m", "sdk", "live", str(sealed["torchscript"]), "--mic", "cable", "--stats", "--quiet"]
 
-    def wait(ready: str, seconds: float = 40.0) -> None:
+    def until(lines: int, seconds: float) -> int:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not (
-            ready == "frames" and frames.exists() and frames.read_bytes().count(b"\n") > 30
-        ):
+        while (there := frames.read_bytes().count(b"\n") if frames.exists() else 0) < lines and time.monotonic() < end:
             time.sleep(0.1)
+        return there
 
     with virtual_sound(tmp_path) as sound:
         live = subprocess.Popen(
-            [*command, "--to", f"jsonl:{frames}", "--for", "60"],
+            [*command, "--to", f"jsonl:{frames}", "--for", "300"],
             cwd=ROOT,
             env=sound.environment,
             stderr=subprocess.PIPE,
         )
         try:
-            wait("frames")
-            sound.play(tmp_path / "a.wav").wait()
+            assert until(30, 120) >= 30, "the microphone opens"
+            sound.play(tmp_path / "a.wav").wait(60)
             sound.unplug()
             time.sleep(2.5)
-            before = frames.read_bytes().count(b"\n")
+            before = until(0, 0)
             sound.plug()
-            end = time.monotonic() + 30
-            while time.monotonic() < end and frames.read_bytes().count(b"\n") < before + 45:
-                time.sleep(0.1)
+            until(before + 45, 60)
             live.send_signal(2)
             _, said = live.communicate(timeout=20)
         finally:
