@@ -30,11 +30,16 @@ Wav read_samples(const std::string& bytes, std::size_t at, std::size_t size, con
   wav.channels = format.channels;
   if (format.channels < 1 || format.channels > 8) throw std::runtime_error("it has no channels, or more than 8");
   const bool pcm = format.code == 1 && format.bits == 16, floats = format.code == 3 && format.bits == 32;
-  if (!pcm && !floats) throw std::runtime_error("it is neither 16-bit PCM nor 32-bit float; convert it");
+  const bool wide = format.code == 1 && format.bits == 24;
+  if (!pcm && !wide && !floats) throw std::runtime_error("it is neither 16- or 24-bit PCM nor 32-bit float; convert it");
   const std::size_t count = size / (format.bits / 8 * format.channels) * format.channels;  // whole samples only
   if (pcm) {
     wav.pcm.resize(count);
     for (std::size_t i = 0; i < count; ++i) wav.pcm[i] = static_cast<std::int16_t>(number(bytes, at + 2 * i, 2));
+  } else if (wide) {
+    wav.floats.resize(count);
+    for (std::size_t i = 0; i < count; ++i)  // to the top of 32 bits, whose sign is then theirs
+      wav.floats[i] = static_cast<float>(static_cast<std::int32_t>(number(bytes, at + 3 * i, 3) << 8)) / 2147483648.0f;
   } else {
     wav.floats.resize(count);
     for (std::size_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// A wav file as it is: 16-bit PCM or 32-bit float, any rate, 1 to 8 channels interleaved.
+// A wav file as it is: 16- or 24-bit PCM or 32-bit float, any rate, 1 to 8 channels interleaved.
 #pragma once
 
 #include <cstdint>

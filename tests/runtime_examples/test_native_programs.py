@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import wave
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -40,6 +41,26 @@ def test_a_plain_c_program_animates_a_wav(built_native: Path, any_kind: Path, wa
     layout = sdk.RigLayout(tuple(header.split(",")[2:]))
     frames = [sdk.Frame(int(row[0]), int(row[1]), np.array(row[2:], np.float32), layout) for row in rows]
     assert largest_difference(frames, wav_frames(any_kind, wav)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("said", "fps"),
+    [("29.97", [30000, 1001]), ("23.976", [24000, 1001]), ("59.94", [60000, 1001]), ("12.5", [12500, 1000])],
+)
+def test_rates_as_television_says_them(said: str, fps: list[int], built_native: Path, brook: Path, wav: Path) -> None:
+    assert json.loads(run(built_native, "cpp_wav", brook, wav, "--fps", said).splitlines()[1])["fps"] == fps
+
+
+def test_a_wav_of_24_bits_is_that_of_16(built_native: Path, brook: Path, wav: Path, tmp_path: Path) -> None:
+    with wave.open(str(wav)) as file:
+        samples, rate_hz = np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
+    wide = tmp_path / "wide.wav"
+    with wave.open(str(wide), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(3)
+        file.setframerate(rate_hz)
+        file.writeframes((samples.astype("<i4") << 8).view("u1").reshape(-1, 4)[:, :3].tobytes())
+    assert run(built_native, "cpp_wav", brook, wide) == run(built_native, "cpp_wav", brook, wav)
 
 
 def test_cpp_wav_prints_json_lines(built_native: Path, any_kind: Path, wav: Path, tmp_path: Path) -> None:
