@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes as c
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +25,35 @@ class Owned:
         self._handle = c.c_void_p()
         library.call(make, *arguments, c.byref(self._handle))
         free: Callable[[c.c_void_p], None] = getattr(library.calls, give_back)
-        self.close = weakref.finalize(self, free, self._handle)
+        self._give_back = weakref.finalize(self, free, self._handle)
+        self._lock, self._users, self._closed = threading.Lock(), 0, False
 
     def handle(self, what: str) -> c.c_void_p:
-        if not self.close.alive:
+        """The bare handle, for calls that no other thread can close under. Raises `ArtifactError` once closed."""
+        if self._closed:
             raise ArtifactError(f"{what} was closed: make a new one")
         return self._handle
+
+    @contextmanager
+    def using(self, what: str) -> Iterator[c.c_void_p]:
+        """The handle, kept while it is used, whichever thread closes it. Raises `ArtifactError` once closed."""
+        with self._lock:
+            handle = self.handle(what)
+            self._users += 1
+        try:
+            yield handle
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._closed and not self._users:
+                    self._give_back()
+
+    def close(self) -> None:
+        """No further use; given back when the last call that is under way has returned."""
+        with self._lock:
+            self._closed = True
+            if not self._users:
+                self._give_back()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 from collections.abc import Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 
 import numpy as np
@@ -54,13 +55,13 @@ class NativePredictor:
             if not isinstance(ensemble, bool):
                 config.ensemble_weights = (c.c_float * 3)(*RealtimeEnsemble(ensemble).weights)
         with in_words():
-            self._owned = Owned(self.library, "fp_stream_create", "fp_stream_destroy", model.handle, c.byref(config))
+            self.owned = Owned(self.library, "fp_stream_create", "fp_stream_destroy", model.handle, c.byref(config))
         self._finished = False
 
     @property
     def handle(self) -> c.c_void_p:
         """`fp_stream*`. Raises `ArtifactError` once closed."""
-        return self._owned.handle("the voice")
+        return self.owned.handle("the voice")
 
     def push(self, samples: object) -> list[Frame]:
         """The frames that `samples` make due, in order; any number of samples.
@@ -80,14 +81,14 @@ class NativePredictor:
     def finish(self) -> list[Frame]:
         """The last frames: the future context is silence. A second call gives none."""
         with in_words():
-            self.library.call("fp_stream_finish", self.handle)
+            self._call("fp_stream_finish")
         self._finished = True
         return self.drain()
 
     def reset(self) -> None:
         """Forget everything: the next sample pushed is sample 0 of a new take. Curves stay."""
         with in_words():
-            self.library.call("fp_stream_reset", self.handle)
+            self._call("fp_stream_reset")
         self._finished = False
 
     def feed(self, pcm: np.ndarray) -> int:
@@ -105,7 +106,7 @@ class NativePredictor:
         whole = np.ascontiguousarray(pcm)
         taken = c.c_size_t()
         with in_words():
-            self.library.call(function, self.handle, whole.ctypes.data, len(whole), c.byref(taken))
+            self._call(function, whole.ctypes.data, len(whole), c.byref(taken))
         return taken.value
 
     def drain(self) -> list[Frame]:
@@ -115,9 +116,7 @@ class NativePredictor:
         while True:
             values = np.empty(len(self.layout), np.float32)
             with in_words():
-                status = self.library.call(
-                    "fp_stream_pull", self.handle, c.byref(place), values.ctypes.data, len(values)
-                )
+                status = self._call("fp_stream_pull", c.byref(place), values.ctypes.data, len(values))
             if status != abi.OK:
                 return frames
             frames.append(Frame(place.index, place.sample, values, self.layout))
@@ -133,7 +132,7 @@ class NativePredictor:
         low, high = limits or (self.layout.minimum[at], self.layout.maximum[at])
         curve = abi.sized(abi.Curve, gain=gain, offset=offset, minimum=low, maximum=high)
         with in_words():
-            self.library.call("fp_stream_set_curve", self.handle, at, c.byref(curve))
+            self._call("fp_stream_set_curve", at, c.byref(curve))
 
     @property
     def latency(self) -> Latency:
@@ -146,7 +145,7 @@ class NativePredictor:
             raise ConfigError(f"chunks of {chunk_samples} samples never arrive: give 1 or more")
         parts = abi.sized(abi.LatencyParts)
         with in_words():
-            self.library.call("fp_stream_latency_samples", self.handle, chunk_samples, c.byref(parts))
+            self._call("fp_stream_latency_samples", chunk_samples, c.byref(parts))
         return Latency(
             parts.future_samples, parts.grid_samples, parts.ensemble_samples, parts.resampler_samples,
             parts.block_samples, self.rate_hz, inference_ms,
@@ -154,12 +153,17 @@ class NativePredictor:
 
     def close(self) -> None:
         """Give the voice back now. Else it happens when the last reference goes."""
-        self._owned.close()
+        self.owned.close()
 
     @property
     def _row(self) -> tuple[int, ...]:
         """The shape of one sample."""
         return (self.audio_channels,) if self.audio_channels > 1 else ()
+
+    def _call(self, name: str, *arguments: object) -> int:
+        """A call on this voice, which nobody can close under it."""
+        with self.owned.using("the voice") as handle:
+            return self.library.call(name, handle, *arguments)
 
     def _must_be_running(self) -> None:
         if self._finished:
@@ -194,10 +198,12 @@ class NativeCrowd:
 
         Raises `ConfigError`, having run nothing, for a voice of another model; `ArtifactError` if the program fails.
         """
-        handles = (c.c_void_p * len(voices))(*(voice.handle.value for voice in voices))
         hops = c.c_size_t()
-        with in_words():
-            self.library.call("fp_crowd_run", self.handle, handles, len(voices), c.byref(hops))
+        with ExitStack() as kept, in_words():
+            handle = kept.enter_context(self._owned.using("the crowd"))
+            each = [kept.enter_context(voice.owned.using("the voice")) for voice in voices]
+            handles = (c.c_void_p * len(voices))(*(one.value for one in each))
+            self.library.call("fp_crowd_run", handle, handles, len(voices), c.byref(hops))
         return hops.value
 
     @property

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -237,3 +238,26 @@ def test_a_manifest_that_is_none(library: Library) -> None:
 
     with pytest.raises(ManifestError, match="in memory"):
         NativeModel(seal(b"program", Empty()), library)  # type: ignore[arg-type]
+
+
+def test_a_voice_closed_under_a_thread_that_uses_it(library: Library, brook: Path, speech_like: Speech) -> None:
+    """It is given back when the call that is under way has returned; the next says that it was closed."""
+    model, audio = NativeModel(brook, library), speech_like(16000, 0.5)
+    for _ in range(30):
+        voice, ends = NativePredictor(model), []
+
+        def speak(voice: NativePredictor = voice, ends: list[Exception] = ends) -> None:
+            try:
+                while True:
+                    voice.feed(audio[:320])
+                    voice.drain()
+            except ArtifactError as error:
+                ends.append(error)
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        time.sleep(0.002)
+        voice.close()
+        speaker.join(10)
+        assert not speaker.is_alive()
+        assert "was closed" in str(ends[0])
