@@ -149,8 +149,7 @@ def _distil(options: argparse.Namespace, arguments: list[str] | None) -> None:
     compact = options.do == "compact"
     if compact and teacher.spec.compact:
         raise ConfigError(f"{options.teacher} has compact ears already; give one with large ears")
-    sizes = {"ears_width": settings.ears_width, "ears_blocks": settings.ears_blocks} if compact else {}
-    spec = student_spec(teacher.spec, compact, options.out.stem, **sizes)
+    spec = student_spec(teacher.spec, compact, options.out.stem, settings.ears_width, settings.ears_blocks)
     ears = None if teacher.spec.compact else large_ears(teacher.spec.ears)
     clips = read(options.corpus, "train", teacher.layout, ears, teacher.spec.ears)
     made = note("distill.recipes.diffusiontalker", arguments, options)

@@ -194,10 +194,14 @@ def distil_loss(
     return loss
 
 
-def student_spec(teacher: TalkerSpec, compact: bool, name: str, **ears: int) -> TalkerSpec:
-    """The spec of a student: as many steps with compact ears, or half as many with the same."""
+def student_spec(
+    teacher: TalkerSpec, compact: bool, name: str, ears_width: int = 0, ears_blocks: int = 0
+) -> TalkerSpec:
+    """The spec of a student: as many steps with compact ears (of other sizes, if given), or half as many steps with the
+    same ears. Raises `ConfigError` where there is nothing to halve."""
     if compact:
-        return replace(teacher, name=name, ears="compact", features=0, **ears)
+        width, blocks = ears_width or teacher.ears_width, ears_blocks or teacher.ears_blocks
+        return replace(teacher, name=name, ears="compact", features=0, ears_width=width, ears_blocks=blocks)
     if teacher.steps < 2:
         raise ConfigError(f"{teacher.name} takes one step; it cannot be halved")
     return replace(teacher, name=name, steps=teacher.steps // 2)

@@ -79,6 +79,8 @@ def export(trained: TrainedTalker, out: Path, seconds: float, budget_bytes: int)
     if not trained.spec.compact or not trained.spec.personal:
         raise ConfigError(f"{trained.spec.name} has no compact ears or no personalizer; export what `compact` made")
     network = trained.network()
+    for module in network.modules():  # the exporter wants tables that are made anew, such as a Fourier basis, kept too
+        module._non_persistent_buffers_set.clear()
     samples = max(int(seconds * 16000) // ROW_SAMPLES, 2) * ROW_SAMPLES
     parts, inputs = _parts(network, samples)
     lowered = _lowered(parts, inputs)
