@@ -199,6 +199,8 @@ class _SoundFile:
         self.frames: int | None = int(opened.frames) if 0 < opened.frames < 2**62 else None
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
+        if self._opened.format == "MP3":  # soundfile seeks after each block, and there an mp3 clicks
+            frames = max(frames, int(self._opened.frames))
         try:
             yield from self._opened.blocks(blocksize=frames, dtype="float32", always_2d=True)
         except (RuntimeError, OSError) as error:

@@ -11,6 +11,7 @@ Hypothesis draws the cases and makes those that fail small. The C library has it
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import io
 import json
@@ -97,7 +98,7 @@ def _with_odd_values(draw: st.DrawFn, data: bytes) -> bytes:
             place = keys[-1][0][keys[-1][1]]
         if keys:
             holder, key = keys[-1]
-            holder[key] = draw(st.sampled_from(ODD))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(ODD)))  # else the next would damage the odd ones
     return json.dumps(raw).encode()
 
 

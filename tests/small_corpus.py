@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,12 +24,12 @@ def utterance(name: str, random: np.random.Generator, phones: Sequence[Phone] = 
 
 
 def killed_at(number: int, resume_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on a run ends by Ctrl-C at step `number`, unless it goes on from `resume_file`."""
+    """From now on a run is told to stop in the middle of step `number`, unless it goes on from `resume_file`."""
     step = Run._step
 
     def interrupted(run_, at, *rest):  # type: ignore[no-untyped-def]
         if at == number and not resume_file.exists():
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGTERM)  # and not SIGINT, which a shell's background job ignores
         return step(run_, at, *rest)
 
     monkeypatch.setattr(Run, "_step", interrupted)

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from distill.corpus.shards import SHARD_SECONDS, Utterance, speaker_of, split_of
+from distill.corpus.shards import SHARD_SECONDS, Utterance
+from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import find_audio, load_mono, to_rate
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError, ConfigError
@@ -176,7 +177,7 @@ def deal(
     each of one shard or more, `train-<source>-<subset>-<number>`, so that any of them is a fair sample of all.
     Raises `ConfigError` for more subsets than there are pieces to train on.
     """
-    sides: dict[str, list[Piece]] = {"train": [], "valid": []}
+    sides: dict[str, list[Piece]] = {side: [] for side in SIDES}
     for piece in pieces:
         sides[split_of(piece.speaker)].append(piece)
     if not subsets:
@@ -189,7 +190,7 @@ def deal(
         dealt[place % subsets].append(sides["train"][i])
     digits = max(len(str(subsets - 1)), 2)
     batches = [b for k, part in enumerate(dealt) for b in _fill(f"train-{source}-{k:0{digits}d}", part, shard_s)]
-    return batches + list(_fill(f"valid-{source}", sides["valid"], shard_s))
+    return batches + [b for side in SIDES[1:] for b in _fill(f"{side}-{source}", sides[side], shard_s)]
 
 
 def _fill(prefix: str, pieces: Sequence[Piece], shard_s: float) -> Iterable[Batch]:

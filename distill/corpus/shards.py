@@ -26,41 +26,34 @@ from typing import Any, Protocol
 import numpy as np
 
 from distill.corpus.labeller import BY_PHONES, LABEL_HZ, Labeller, Utterance, labeller
+from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import atomic_open, find_audio, load_mono
 from distill.speech import shard as speech_shard
 from distill.speech.phones import read_textgrid, to_json
+from distill.speech.recognisers import label_files, read_labels
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
 from sdk.rig import RigLayout
 
 SHARD_SECONDS = 900.0
-VALID_PERCENT = 5
 DAMAGE = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what reading a broken npz raises
 
 
-def speaker_of(path: Path) -> str:
-    """LibriSpeech names (`103-1240-0000`) begin with the speaker; elsewhere every file counts as its own speaker."""
-    head = path.stem.split("-")
-    return head[0] if len(head) == 3 and all(part.isdigit() for part in head) else path.stem
-
-
-def split_of(speaker: str) -> str:
-    """`valid` for about one speaker in twenty, chosen by a hash of the name, else `train`."""
-    return "valid" if zlib.crc32(speaker.encode()) % 100 < VALID_PERCENT else "train"
-
-
 def human_utterances(
-    folders: Iterable[Path], labels: Path, workers: int = 1, limit: int | None = None
+    folders: Iterable[Path],
+    labels: Path,
+    workers: int = 1,
+    limit: int | None = None,
+    recogniser: str = "pocketsphinx",
 ) -> Iterator[Utterance]:
     """Recordings below `folders` (the first `limit` of each), with the phones of the TextGrid beside them or, where
-    there is none, by recognition; label files are kept in `labels`. Unusable ones are named on standard error."""
-    from distill.speech.aligned import label_files, read_labels
-
+    there is none, by a `recogniser` (`speech/recognisers.py`); label files are kept in `labels`. Unusable ones are
+    named on standard error."""
     names = unique_names([path for folder in folders for path in find_audio(folder)[:limit]])
     paths = list(names)
     unlabelled = [path for path in paths if not path.with_suffix(".TextGrid").exists()]
-    _, failures = label_files(unlabelled, lambda path: labels / f"{names[path]}.phones.json", workers)
+    _, failures = label_files(unlabelled, lambda path: labels / f"{names[path]}.phones.json", workers, recogniser)
     for failure in failures:
         print(f"not labelled, left out: {failure}", file=sys.stderr)
     for path in paths:
@@ -119,6 +112,7 @@ class Shard:
     teacher: str = BY_PHONES
     weights: str = ""
     left_out: Sequence[str] = ()
+    digest: str = ""  # of its sound and curves
 
     def __len__(self) -> int:
         return len(self.names)
@@ -180,12 +174,11 @@ def read_shard(path: Path) -> Shard:
             shard = Shard(
                 path, audio, data["offsets"], rig, data["rig_offsets"], **texts, teacher=teacher,
                 weights=str(data["weights"]) if "weights" in data else "",
-                left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [],
+                left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [], digest=str(data["digest"]),
             )  # fmt: skip
-            digest = str(data["digest"])
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
-    if digest_of((audio, rig)) != digest:
+    if digest_of((audio, rig)) != shard.digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     return shard
 
@@ -200,8 +193,8 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
 
     by = by or labeller(BY_PHONES)
 
-    waiting: dict[str, list[Utterance]] = {"train": [], "valid": []}
-    written: dict[str, int] = {"train": 0, "valid": 0}
+    waiting: dict[str, list[Utterance]] = {side: [] for side in SIDES}
+    written: dict[str, int] = dict.fromkeys(SIDES, 0)
     paths: list[Path] = []
 
     def flush(split: str) -> None:
@@ -218,8 +211,8 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
         waiting[split].append(utterance)
         if sum(len(u.audio) for u in waiting[split]) >= SHARD_SECONDS * SAMPLE_RATE_HZ:
             flush(split)
-    flush("train")
-    flush("valid")
+    for side in SIDES:
+        flush(side)
     return paths
 
 

@@ -114,11 +114,11 @@ def open_shard(path: Path) -> Shard:
             phones, speakers, names = (_texts(path, archive, key) for key in ("phones", "speakers", "names"))
             teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
             weights = str(data["weights"]) if "weights" in data else ""
+            digest = str(data["digest"])
             shard = Shard(
                 path, audio, data["offsets"], rig, data["rig_offsets"], [str(x) for x in data["channels"]], phones,
-                speakers, names, teacher, weights,
+                speakers, names, teacher, weights, digest=digest,
             )  # fmt: skip
-            digest = str(data["digest"])
         found = digest_of(block for array in (audio, rig) for block in array.blocks())
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error

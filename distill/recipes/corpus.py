@@ -10,6 +10,7 @@ from pathlib import Path
 
 from distill.corpus.labeller import labeller
 from distill.corpus.shards import human_utterances, synthetic_utterances, write_shards
+from distill.speech.recognisers import RECOGNISERS
 from sdk.command import ending
 from sdk.errors import DataError
 
@@ -22,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--teacher", default="neural", help="who labels recordings; `articulatory` goes by their phones"
     )
+    parser.add_argument(
+        "--recogniser", choices=sorted(RECOGNISERS), default="pocketsphinx", help="who hears the phones of recordings"
+    )
     parser.add_argument("--limit", type=int, help="take only the first so many recordings of each folder")
     parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
     options = parser.parse_args(arguments)
@@ -30,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise DataError("nothing to do: give --speech, --synthetic or both")
         by = labeller(options.teacher)  # a wrong name is said before the hours of recognition
         if options.speech:
-            people = human_utterances(options.speech, options.out / "labels", options.workers, options.limit)
+            people = human_utterances(
+                options.speech, options.out / "labels", options.workers, options.limit, options.recogniser
+            )
             write_shards(people, options.out / "shards", "human", by)
         if options.synthetic:
             write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")

@@ -22,6 +22,7 @@ from pathlib import Path
 from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
 from distill.corpus.recordings import Batch, deal, find_pieces
 from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
+from distill.corpus.speakers import SIDES
 from distill.files.disk import check_writable
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.command import ending, say
@@ -121,9 +122,7 @@ def _bar(samples: int):  # type: ignore[no-untyped-def]
 def _check_room(folder: Path, batches: Sequence[Batch]) -> None:
     """What would end in an error after hours is told before the first."""
     planned = {f"{batch.name}.npz" for batch in batches}
-    foreign = sorted(
-        p.name for side in ("train", "valid") for p in folder.glob(f"{side}-{SOURCE}-*.npz") if p.name not in planned
-    )
+    foreign = sorted(p.name for side in SIDES for p in folder.glob(f"{side}-{SOURCE}-*.npz") if p.name not in planned)
     if foreign:
         names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
         raise DataError(

@@ -33,7 +33,8 @@ from distill.students.stream import StreamStudent
 from distill.teachers.closing import calibrate, can_close
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec
 from distill.teachers.neural.teacher import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
-from distill.training.feeds import FRAME_SAMPLES, Objective, device_of
+from distill.training.feeds import device_of
+from distill.training.objective import FRAME_SAMPLES, Objective
 from distill.training.options import add_training_options, note, plan_of, where
 from distill.training.plan import Plan
 from distill.training.run import Run
@@ -82,7 +83,7 @@ class TeacherFeed:
 
     def __init__(self, spec: TeacherSpec, plan: Plan, data: Utterances, network: Bidirectional, pool: int = 0) -> None:
         self.plan, self.data, self.network = plan, data, network
-        self.objective = Objective(spec, plan)
+        self.objective = Objective(spec, plan, data.picker.variance())
         seeds = [np.random.default_rng([plan.seed, _POOL_SEED, number]) for number in range(pool)]
         self.pool = [self.prepare(seed).to(torch.float16) for seed in tqdm(seeds, desc="pool", disable=not pool)]
 

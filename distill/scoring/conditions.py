@@ -26,9 +26,9 @@ from distill.corpus.capture.reader import read_captures
 from distill.corpus.shards import synthetic_utterances
 from distill.files.disk import find_audio, load_mono
 from distill.scoring.mouth.measured_lips import read_lips
-from distill.speech.aligned import read_labels
 from distill.speech.augment import add_noise
 from distill.speech.phones import Phone, read_textgrid
+from distill.speech.recognisers import read_labels
 from distill.teachers.articulatory.teacher import animate
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.errors import ConfigError, DataError
@@ -83,7 +83,7 @@ def aligned_set(folder: Path) -> list[Item]:
 
 
 def people_set(folder: Path) -> list[Item]:
-    """Recordings below `folder` whose phones are in `labels/NAME.phones.json` (`distill.speech.aligned`), several
+    """Recordings below `folder` whose phones are in `labels/NAME.phones.json` (`distill.speech.recognisers`), several
     speakers: who speaks is in `clips.tsv` (columns `name`, `speaker`), or nobody knows.
 
     Raises `DataError` where no recording has phones.

@@ -7,13 +7,12 @@ same shape. English only. pocketsphinx's wheel carries its acoustic model (BSD).
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from distill.speech.phones import SILENCE, Phone, from_arpabet, from_json, to_json
+from distill.speech.phones import SILENCE, Phone, from_arpabet
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, EngineUnavailable
 
@@ -65,6 +64,34 @@ class Aligner:
         finally:
             decoder.activate_search("_default")
 
+    def align_phones(self, samples: np.ndarray, words: Sequence[Sequence[str]], shift_s: float = 0.0) -> list[Phone]:
+        """Times of phones that are known already: `words` of ARPAbet names in the order in which they are spoken.
+
+        shift_s: how much earlier (below nought: later) each phone lies than the models say. Returns `[]` where the
+        sound does not go with them.
+        """
+        decoder = self._decoder
+        names = []
+        for word in words:
+            name = "_" + "_".join(word).lower()
+            if decoder.lookup_word(name) is None:
+                decoder.add_word(name, " ".join(word), False)
+            names.append(name)
+        pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        try:
+            decoder.set_align_text(" ".join(names))
+            self._run(pcm)
+            decoder.set_alignment()
+            self._run(pcm)
+            phones = self._phones(samples)
+        except RuntimeError:
+            return []
+        finally:
+            decoder.activate_search("_default")
+        count = len(samples) / SAMPLE_RATE_HZ
+        moved = [(p, max(p.start - shift_s, 0.0), min(p.end - shift_s, count)) for p in phones]
+        return [Phone(p.symbol, a, b, p.stress, p.confidence) for p, a, b in moved if b > a]
+
     def _run(self, pcm: bytes) -> None:
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, full_utt=True)
@@ -85,53 +112,3 @@ class Aligner:
             silent = not len(piece) or float(np.sqrt(np.mean(piece**2))) < _SILENT_RMS
             phones += [Phone(SILENCE, start, end)] if silent else heard
         return phones
-
-
-def label_file(path: Path, out: Path, aligner: Aligner | None = None) -> Path:
-    """Write the phones of one recording to `out` (JSON rows), unless they are there already."""
-    from distill.files.disk import atomic_write_text, load_mono
-
-    if not out.exists():
-        phones = (aligner or Aligner()).label(load_mono(path, SAMPLE_RATE_HZ))
-        atomic_write_text(out, to_json(phones))
-    return out
-
-
-_worker_aligner: Aligner | None = None
-
-
-def _label_in_worker(job: tuple[Path, Path]) -> str | None:
-    global _worker_aligner  # one recogniser per worker process; loading one takes a second
-    _worker_aligner = _worker_aligner or Aligner()
-    try:
-        label_file(*job, aligner=_worker_aligner)
-    except (DataError, OSError, RuntimeError, ValueError) as error:
-        return f"{job[0]}: {error}"
-    return None
-
-
-def label_files(
-    paths: Iterable[Path], out_of: Callable[[Path], Path], workers: int = 1
-) -> tuple[list[Path], list[str]]:
-    """Label many recordings in parallel, resumable: what is on disk already is kept.
-
-    Returns the label files and one message per recording that could not be labelled.
-    """
-    from tqdm import tqdm
-
-    jobs = [(path, out_of(path)) for path in paths]
-    todo = [job for job in jobs if not job[1].exists()]
-    failures: list[str] = []
-    if todo:
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(todo))) as pool:
-            results = pool.imap_unordered(_label_in_worker, todo)
-            failures = [f for f in tqdm(results, total=len(todo), desc="aligning", unit="clip") if f]
-    return [out for _, out in jobs if out.exists()], failures
-
-
-def read_labels(path: Path) -> list[Phone]:
-    """The phones that `label_file` wrote. Raises `DataError` that names a damaged file."""
-    try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # DataError is one of these
-        raise DataError(f"{path}: {error}; delete it to label the recording again") from error

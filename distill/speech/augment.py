@@ -6,6 +6,7 @@ espeak's closures are exact digital silence, a cue that no microphone delivers, 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -35,23 +36,35 @@ class Augment:
         responses = [trim_room(r) for r in map(load_mono, _to_train_in(rooms)) if r.any()]
         return cls(noises, responses, strength)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all it may draw from, and how strongly."""
+        found = hashlib.sha256(f"{self.strength:g} {len(self.noises)} {len(self.rooms)}".encode())
+        for sound in (*self.noises, *self.rooms):
+            found.update(np.ascontiguousarray(sound).data)
+        return found.hexdigest()
+
     def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """A degraded copy of `speech` `(n,)` float32 with the same timing."""
         chance = lambda p: random.random() < p * self.strength  # noqa: E731
         out = speech.astype(np.float32, copy=True)
-        if chance(0.35):
+        if chance(0.25):
             out = self._room(out, random)
         if chance(0.40):
             out = _tilt(out, random)
-        if chance(0.70):
-            out = self._noise(out, random, random.uniform(0, 25))
+        if chance(0.50):
+            out = self._noise(out, random, random.uniform(0, 30))
         if chance(0.15):
             out = _band_limit(out, random)
         if chance(0.12):
             out = _mu_law(out)
-        out = out * np.float32(10 ** (random.uniform(-24, 6) / 20) / max(np.abs(out).max(), 1e-3))
+        level_db = random.uniform(-24, 6) if random.random() < 0.6 else random.uniform(-54, -24)
+        out = out * np.float32(10 ** (level_db / 20) / max(np.abs(out).max(), 1e-3))
         if chance(0.95):  # the floor of any microphone; now and then none, for engines that play exact silence
-            out = out + random.normal(0, 10 ** (random.uniform(-80, -50) / 20), out.shape).astype(np.float32)
+            floor_db = min(random.uniform(-80, -50), level_db - 30)
+            out = out + random.normal(0, 10 ** (floor_db / 20), out.shape).astype(np.float32)
+        if chance(0.1):
+            out = out + np.float32(random.uniform(-0.1, 0.1))  # a constant offset of a cheap sound card
         return np.clip(out, -1, 1).astype(np.float32)
 
     def _room(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:

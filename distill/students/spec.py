@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -91,6 +91,7 @@ class StreamStudentSpec(_Family):
     """A stream student's shape. name: variant. family: `stream`. channels: C of the layers behind the front.
 
     front: `[channels, kernel, stride]` of each strided convolution, strides multiplying to 320 (a 20 ms hop).
+    spectrum: `[waves, taps, stride, bands]` of log energies before it, or `[]`; its stride counts among them.
     future_ms: from the instant that values describe to the end of the hop they come with; frames between hops wait up
     to 20 ms more. context: `[taps, groups]` of the wide convolution over columns. dilations: of the residual blocks.
     separable: depthwise convolutions. activation: `gelu` or `relu`. The rest as `WindowStudentSpec`.
@@ -109,6 +110,7 @@ class StreamStudentSpec(_Family):
     rig: str
     fps: list[int]
     ensemble: list[float]
+    spectrum: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         problems = _common_problems(self)
@@ -116,8 +118,10 @@ class StreamStudentSpec(_Family):
             problems.append(f"family {self.family!r} is not stream")
         if not self.front or any(len(row) != 3 or min(row) < 1 or row[1] < row[2] for row in self.front):
             problems.append(f"front {self.front} is not rows of [channels, kernel, stride], kernel >= stride")
-        elif math.prod(row[2] for row in self.front) != HOP_SAMPLES:
-            problems.append(f"strides of the front {self.front} do not multiply to {HOP_SAMPLES}")
+        elif self.spectrum and not _is_spectrum(self.spectrum):
+            problems.append(f"spectrum {self.spectrum} is not [waves, taps, stride, bands], taps >= stride")
+        elif math.prod([*(row[2] for row in self.front), *self.spectrum[2:3]]) != HOP_SAMPLES:
+            problems.append(f"strides of {self.spectrum} and the front {self.front} do not multiply to {HOP_SAMPLES}")
         if len(self.context) != 2 or min(self.context) < 1 or self.channels % max(self.context[-1], 1):
             problems.append(f"context {self.context} is not [taps, groups] with groups that divide {self.channels}")
         if self.dilations and min(self.dilations) < 1:
@@ -142,7 +146,7 @@ class StreamStudentSpec(_Family):
         taps, groups = self.context
         return StreamStudent(
             self.channels, len(layout or self.layout), self.front, (taps, groups), self.dilations,
-            self.fc_width, self.separable, self.activation,
+            self.fc_width, self.separable, self.activation, self.spectrum,
         )  # fmt: skip
 
 
@@ -235,6 +239,10 @@ def load_variant(name: str, changes: Mapping[str, Any] | None = None) -> Student
     own = load_yaml(VARIANTS / f"{name}.yaml")
     base = load_yaml(VARIANTS / f"{_BASES.get(str(own.get('family', 'window')), 'base')}.yaml")
     return load_spec(overlay(overlay(base, own), dict(changes or {})), where=f"variants/{name}.yaml")
+
+
+def _is_spectrum(numbers: list[int]) -> bool:
+    return len(numbers) == 4 and min(numbers) >= 1 and numbers[1] >= numbers[2]
 
 
 def _common_problems(spec: Any) -> list[str]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.students.stream import GAIN_DECAY, GAIN_FLOOR, HOP_SAMPLES, State, StreamStudent
+from distill.students.stream import HOP_SAMPLES, State, StreamStudent
 from sdk.errors import ConfigError
 
 
@@ -70,13 +70,11 @@ class StyledStream(nn.Module):
 
     def step(self, hop: Tensor, state: State) -> tuple[Tensor, State]:
         """hop (B, 1, 320), state as `initial_state` -> (B, rig) in -1..1 and the next state, its style as it was."""
-        x = hop.reshape(hop.shape[0], 1, 1, HOP_SAMPLES)
-        held = torch.maximum((x * x).mean((2, 3), keepdim=True), state[0] * GAIN_DECAY)
-        features, rest = self.neutral._columns(x * torch.rsqrt(held + GAIN_FLOOR), state[1:-1])
+        features, after = self.neutral.hop_features(hop, state[:-1])
         style = state[-1]
         moved = self.head(features[1].flatten(1), style.flatten(1))
         values = torch.tanh(features[2].reshape(hop.shape[0], -1) + moved)
-        return values, (held, *rest, style)
+        return values, (*after, style)
 
     def forward(self, audio: Tensor, style: Tensor) -> Tensor:
         """A whole stream in one pass: (B, 1, 320 N) and style (B, S), or one a hop (B, N, S) -> (B, N, rig)."""

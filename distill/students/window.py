@@ -20,6 +20,7 @@ from distill.students.layers import ChannelNorm, TimeNorm, WideConv, conclude, c
 COLUMN_SAMPLES = 320
 FIELD_SAMPLES = 400  # receptive field of one trunk column
 WIDE_KERNEL = 64
+QUIET = 1e-8  # variance of the first layer's output below which (some -70 dB of sound) it is not raised to full level
 # windows of 23 to 38 columns: the tail's four strides leave exactly one of them
 SHORTEST_SAMPLES = FIELD_SAMPLES + 22 * COLUMN_SAMPLES
 LONGEST_SAMPLES = FIELD_SAMPLES + 38 * COLUMN_SAMPLES - 1
@@ -37,7 +38,7 @@ class WindowStudent(nn.Module):
         self.window_samples = window
         self.columns = (window - FIELD_SAMPLES) // COLUMN_SAMPLES + 1
         self.first = conv(1, c, 10, 5)
-        self.first_norm = TimeNorm(c)
+        self.first_norm = TimeNorm(c, QUIET)
         strided = [conv(c, c, 3, 2) for _ in range(4)] + [conv(c, c, 2, 2) for _ in range(2)]
         self.strided = nn.ModuleList(strided)
         self.linear_norm = ChannelNorm(c)
@@ -66,7 +67,8 @@ class WindowStudent(nn.Module):
 
     def whole(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of one window: (B, 1, 8192) -> three of (B, width)."""
-        return self.features(self.trunk(window))
+        # the first norm takes out what is constant, but not without rounding
+        return self.features(self.trunk(window - window.mean(-1, keepdim=True)))
 
     def forward(self, window: Tensor) -> Tensor:
         """(B, 1, 8192) -> (B, rig) in -1..1."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,70 +17,13 @@ from distill.speech.augment import Augment
 from distill.students.spec import Baseline, BaselineSpec, StreamStudentSpec, Student, StudentSpec, WindowStudentSpec
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
-from distill.teachers.neural.network import TeacherSpec
 from distill.training import losses
+from distill.training.objective import FRAME_SAMPLES, HEAD, Objective, PhoneHead
 from distill.training.plan import Plan
-from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
-from sdk.faces.face import Face
 from sdk.window import WindowSpec
 
-FRAME_SAMPLES = SAMPLE_RATE_HZ / 30  # the losses weigh as 30 fps frames would
-
-
-_SLACK_HOPS = 3  # 60 ms: the two frames that PBM accuracy forgives
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the last step looked at: `label` and `predicted` (B, N, rig), detached, `steps_per_frame` columns to a 30
-    fps frame; the terms of its loss by name, as they weigh in it."""
-
-    label: Tensor
-    predicted: Tensor
-    steps_per_frame: float
-    parts: dict[str, Tensor]
-
-    @property
-    def speech_s(self) -> float:
-        return self.label.shape[0] * self.label.shape[1] / self.steps_per_frame / 30
-
-
-class Objective:
-    """Eq. 4 plus the lip losses on the default face, whose gap is linear in the rig: offset + rig @ row.
-
-    A rig that the face does not know (no jawOpen) can only be trained without them: `alpha_lip` 0, else `FaceError`.
-    """
-
-    def __init__(self, spec: StudentSpec | TeacherSpec, plan: Plan) -> None:
-        self.plan = plan
-        self.seen: Seen | None = None
-        if plan.alpha_lip:
-            offset, row = Face.default().lip_gap_row(spec.layout)
-            self.offset, self.row = offset, torch.from_numpy(np.float32(row))
-
-    def __call__(
-        self, label: Tensor, predicted: Tensor, steps_per_frame: float, done: float = 0.0, slack_steps: int = 2
-    ) -> Tensor:
-        """Loss of (B, N, rig) when `done` of the run lies behind; `slack_steps`: how early or late a closure may be."""
-        plan = self.plan
-        with torch.autocast(predicted.device.type, enabled=False):  # a gap in bfloat16 would be steps of its own
-            label, predicted = label.float(), predicted.float()
-            parts = {
-                "rec": plan.alpha_rec * losses.reconstruction(label, predicted),
-                "vel": plan.alpha_vel * losses.velocity(label, predicted, steps_per_frame),
-            }
-            if plan.alpha_lip:
-                row = self.row.to(predicted.device)
-                gaps = (self.offset + label @ row, self.offset + predicted @ row)
-                parts["lip"] = plan.alpha_lip * losses.lip_distance(
-                    *gaps, slack_steps, plan.shut(done), plan.open_weight, plan.rest_weight
-                )
-                parts["acc"] = plan.alpha_acc * losses.acceleration(*gaps, steps_per_frame)
-        detached = {name: part.detach() for name, part in parts.items()}
-        self.seen = Seen(label.detach(), predicted.detach(), steps_per_frame, detached)
-        first, *others = parts.values()
-        return sum(others, start=first)
+_SLACK_HOPS = 2  # 40 ms: what labels may be early or late
 
 
 class Feed(Protocol):
@@ -127,7 +69,7 @@ class WindowFeed:
         span = spanning(windows)
         self.margins = [margins(span, window) for window in windows]
         self.data = Stretches(shards, span, plan.mix, augment, spec.layout.names)
-        self.objective = Objective(spec, plan)
+        self.objective = Objective(spec, plan, self.data.picker.variance())
         self.total = plan.steps + plan.exact_steps
         self.corpus_hours = self.data.seconds / 3600
 
@@ -176,7 +118,7 @@ class StreamFeed:
         self.second = second.student() if second else None
         self.plan = plan
         self.data = StreamRows(shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names)
-        self.objective = Objective(spec, plan)
+        self.objective = Objective(spec, plan, self.data.picker.variance())
         self.total = plan.steps
         self.corpus_hours = self.data.picker.seconds / 3600
 
@@ -188,10 +130,14 @@ class StreamFeed:
         audio, label = torch.from_numpy(rows.audio).to(device), torch.from_numpy(rows.rig).to(device)
         features = student.features(audio)
         steps_per_frame, done = FRAME_SAMPLES / HOP_SAMPLES, step / self.total
-        loss = self.objective(label, torch.tanh(features[2]), steps_per_frame, done, _SLACK_HOPS)
+        loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, done, _SLACK_HOPS)
+        if isinstance(head := getattr(student, HEAD, None), PhoneHead):
+            classes = torch.from_numpy(rows.classes).to(device)
+            loss = loss + self.plan.alpha_phone * head.loss(features[1], classes)
         if isinstance(self.second, StreamStudent):
             with torch.no_grad():
-                theirs = self.second.to(device).features(audio)
+                heard = rows.clean if self.plan.second_hears == "clean" else rows.audio
+                theirs = self.second.to(device).features(torch.from_numpy(heard).to(device))
             pairs = [(a, b) for a, b in zip(theirs, features, strict=True) if a.shape == b.shape]
             loss = loss + self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
         return loss

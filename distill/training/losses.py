@@ -10,6 +10,10 @@ from torch.nn import functional
 
 from sdk.faces.face import CLOSED_CM
 
+_HARDLY = 0.005  # standard deviation below which a channel does not move
+_FLOOR = 0.03  # of a standard deviation: what moves less need not be hit as closely
+_STILL_WEIGHT = 0.3
+
 
 def reconstruction(label: Tensor, predicted: Tensor) -> Tensor:
     """Eq. 1: E_t ||r_t - r^_t||^2; both (..., N, rig)."""
@@ -22,6 +26,31 @@ def velocity(label: Tensor, predicted: Tensor, steps_per_frame: float = 1.0) -> 
     `steps_per_frame`: how many steps of N make one frame, so that a finer grid weighs as whole frames would.
     """
     return ((label.diff(dim=-2) - predicted.diff(dim=-2)) * steps_per_frame).square().sum(-1).mean()
+
+
+def over_variance(label: Tensor, predicted: Tensor, weights: Tensor) -> Tensor:
+    """Ours: squared errors of channels, each over its own variance; both (..., N, rig), `weights` (rig,) as
+    `variance_weights` makes them. A still face at the labels' mean scores 1.
+
+    In eq. 1 the jaw outweighs all that tells /u/ from /i/: lips round by a tenth of its range.
+    """
+    return ((label - predicted).square() * weights).sum(-1).mean()
+
+
+def variance_weights(variance: Tensor) -> Tensor:
+    """(rig,) -> one over each channel's variance, over how many move. A channel that does not move weighs little: it
+    learns soon to stay where it is, and its noise on the way there would drown what the others have to learn."""
+    moving = variance > _HARDLY**2
+    weights = 1 / (variance + _FLOOR**2) / moving.sum().clamp(min=1)
+    return torch.where(moving, weights, torch.full_like(weights, _STILL_WEIGHT))
+
+
+def mouth(label: Tensor, predicted: Tensor, root: Tensor) -> Tensor:
+    """Ours: mean squared distance of the mouth's vertices in cm^2; both (..., N, rig).
+
+    root: (rig, k), any matrix whose product with its transpose is that of the vertices' moves, over their number.
+    """
+    return ((label - predicted) @ root).square().sum(-1).mean()
 
 
 def features(second_teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
@@ -43,12 +72,14 @@ def lip_distance(
     shut_weight: float = 3.0,
     open_weight: float = 4.0,
     rest_weight: float = 1.0,
+    clear: float = 0.75,
 ) -> Tensor:
     """Ours: squared error of the lip gap in cm^2, plus two hinges on its side; both (B, N), N consecutive times.
 
     Where the label is shut (<= 0.075), the least gap within `slack_steps` must come under a third of the closed
     threshold: like PBM accuracy it forgives a closure that is a little early or late, which recognised labels are, so
-    the student need not smear it. Where the label stays open (>= 0.3 all around), the gap must stay clear of it.
+    the student need not smear it. Where the label stays open (>= 0.3 all around), the gap must stay clear of it: above
+    `clear` of the label's least gap all around, but never asked to be above twice the threshold.
 
     rest_weight: of shut lips from which no open ones are near, against those of a closure. Most of the time that lips
     are shut nobody speaks, and an /m/ of 50 ms would weigh next to nothing.
@@ -58,8 +89,9 @@ def lip_distance(
     spoken = -_least_near(-label_gap_cm, 4 * slack_steps) >= 2 * CLOSED_CM
     shut = (label_gap_cm <= CLOSED_CM / 2).to(gap_cm.dtype) * torch.where(spoken, 1.0, rest_weight)
     open_ = (label_least >= 2 * CLOSED_CM).to(gap_cm.dtype)
+    asked = (clear * label_least).clamp(max=2 * CLOSED_CM)
     too_open = (shut * functional.relu(least - CLOSED_CM / 3).square()).sum() / shut.sum().clamp(min=1)
-    too_shut = (open_ * functional.relu(1.5 * CLOSED_CM - gap_cm).square()).sum() / open_.sum().clamp(min=1)
+    too_shut = (open_ * functional.relu(asked - gap_cm).square()).sum() / open_.sum().clamp(min=1)
     return error + shut_weight * too_open + open_weight * too_shut
 
 

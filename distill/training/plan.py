@@ -13,7 +13,10 @@ SECOND_HEARS = ("clean", "noise")
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how hard. `alpha_*` weigh eq. 4, our lip losses, and eq. 5 where there is a second teacher; inside
+    """How long and how hard. `alpha_*` weigh eq. 4, our losses, and eq. 5 where there is a second teacher. Ours: `own`
+    errors of channels over their own variance, `mouth` errors of the mouth's vertices over theirs, both for the poses
+    and (times `own_velocity`) from frame to frame; `phone` what a stream's hidden features tell of the phone; `lip` and
+    `acc` the lip gap. The paper's own objective is `alpha_rec` 0.1 or more with the others 0. Inside
     the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
     against those of a closure; `mix_human` weighs human against espeak speech; `ema`: decay of the average of weights.
@@ -33,15 +36,19 @@ class Plan:
     row_hops: int = 800
     learning_rate: float = 1.5e-3
     exact_learning_rate: float = 2e-4
-    alpha_rec: float = 0.1
+    alpha_rec: float = 0.0
     alpha_vel: float = 0.9
-    alpha_lip: float = 1.0
+    alpha_own: float = 1.0
+    alpha_mouth: float = 1.0
+    own_velocity: float = 0.3
+    alpha_phone: float = 0.3
+    alpha_lip: float = 4.0
     alpha_acc: float = 0.5
     alpha_feat: float = 0.1
-    shut_weight: float = 8.0
-    shut_final: float = 10.0
-    open_weight: float = 4.0
-    rest_weight: float = 0.2
+    shut_weight: float = 25.0
+    shut_final: float = 25.0
+    open_weight: float = 5.0
+    rest_weight: float = 0.02
     mix_human: float = 0.8
     ema: float = 0.998
     seed: int = 1
@@ -81,7 +88,8 @@ PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
 # fields of a plan that the command line offers, and their types
 PLAN_OPTIONS = {
     "steps": int, "exact_steps": int, "batch": int, "frames": int, "exact_batch": int, "rows": int, "row_hops": int,
-    "alpha_rec": float, "alpha_vel": float, "alpha_lip": float, "alpha_acc": float, "alpha_feat": float,
+    "alpha_rec": float, "alpha_vel": float, "alpha_own": float, "alpha_mouth": float, "own_velocity": float,
+    "alpha_phone": float, "alpha_lip": float, "alpha_acc": float, "alpha_feat": float,
     "shut_weight": float, "shut_final": float, "open_weight": float, "rest_weight": float, "mix_human": float,
     "seed": int, "learning_rate": float, "ema": float, "mixed_precision": str, "second_hears": str,
 }  # fmt: skip

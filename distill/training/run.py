@@ -7,9 +7,12 @@ n processes make the step that one would make of n times the rows. The first dra
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
 from distill.students.spec import Student, StudentSpec
+from distill.students.stream import Spectrum
 from distill.teachers.neural.network import Bidirectional, TeacherSpec
 from sdk.errors import CheckpointError
 
@@ -26,17 +30,59 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_S = 60.0
+LAST_SHARE = 0.1
 
 
 def initialise(student: nn.Module, seed: int) -> None:
     """He initialisation, small last layer: with torch's default a net this deep barely depends on its input."""
     torch.manual_seed(seed)
+    spectra = []
     for module in student.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    nn.init.normal_(student.fc3.weight, std=0.02)  # type: ignore[union-attr,arg-type]
+        elif isinstance(module, Spectrum):
+            spectra.append(module)
+    for spectrum in spectra:
+        spectrum.initialise()
+    nn.init.normal_(student.fc3.weight, std=0.002)  # type: ignore[union-attr,arg-type]
+
+
+def groups(student: nn.Module) -> list[dict[str, Any]]:
+    """Parameters for an optimiser, each group with its `share` of the rate.
+
+    Adam's steps are as large as the rate whatever a weight's size is. The last layer speaks in rig units, where a
+    channel moves by 0.05: steps that suit the layers before it would shake what it says.
+    """
+    last = [weight for name, weight in student.named_parameters() if name.startswith("fc3.")]
+    rest = [w for name, w in student.named_parameters() if not name.startswith("fc3.") and w.requires_grad]
+    return [{"params": rest, "share": 1.0}, *([{"params": last, "share": LAST_SHARE}] if last else [])]
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """A list that is empty until SIGINT or SIGTERM comes; a second one interrupts at once, as always.
+
+    Outside the main thread, which alone may listen, and where SIGINT is ignored, nothing changes.
+    """
+    asked: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass
@@ -52,18 +98,28 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     smooth_loss: float | None = None
-    whole: bool = True  # not in the middle of a step
+    inputs: dict[str, str] = field(default_factory=dict)  # what it learns from, each by name and digest
 
     @classmethod
-    def begin(cls, spec: StudentSpec | TeacherSpec, plan: dict[str, Any], student: Student | Bidirectional) -> Run:
-        """A run that has not made a step, from the weights that `student` has; on the GPU where there is one."""
+    def begin(
+        cls,
+        spec: StudentSpec | TeacherSpec,
+        plan: dict[str, Any],
+        student: Student | Bidirectional,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Run:
+        """A run that has not made a step, from the weights that `student` has; on the GPU where there is one.
+
+        inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest: a resume file
+        of others is refused. AdamW (Loshchilov and Hutter 2019), weight decay 1e-3, gradients clipped to a norm of 1.
+        """
         from accelerate import Accelerator
 
         accelerator = Accelerator()
         student.to(accelerator.device)
-        optimiser = torch.optim.AdamW(student.parameters(), lr=plan["learning_rate"], weight_decay=1e-3)
+        optimiser = torch.optim.AdamW(groups(student), lr=plan["learning_rate"], weight_decay=1e-3)
         average = {name: value.clone() for name, value in student.state_dict().items()}
-        return cls(spec, plan, student, average, optimiser, accelerator)
+        return cls(spec, plan, student, average, optimiser, accelerator, inputs=dict(inputs or {}))
 
     def save(self, path: Path) -> None:
         """Write all of it to `path`, whole or not at all; the first process does."""
@@ -81,6 +137,7 @@ class Run:
                     "seconds": self.seconds,
                     "smooth_loss": self.smooth_loss,
                     "processes": self.accelerator.num_processes,
+                    "inputs": self.inputs,
                 },
                 stream,
             )
@@ -95,6 +152,8 @@ class Run:
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
             if saved["plan"] != self.plan:
                 raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
+            if others := [name for name, digest in self.inputs.items() if saved["inputs"].get(name) != digest]:
+                raise CheckpointError(f"it belongs to a run that learned from another {' and another '.join(others)}")
             if saved.get("processes", 1) != self.accelerator.num_processes:
                 raise CheckpointError(
                     f"it belongs to a run of {saved.get('processes', 1)} processes, whose batches differ"
@@ -118,7 +177,7 @@ class Run:
         """Make the steps that are left of `total`, saving every minute; `loss_of(random, step)` at `rate(step)`.
         watch: told each step's number, loss and rate, in the first process (`watch.py`).
 
-        Ctrl-C saves and raises `KeyboardInterrupt`.
+        Ctrl-C and SIGTERM let the step end, save and raise `KeyboardInterrupt`; at the second the last save stands.
         """
         from tqdm import tqdm
 
@@ -128,7 +187,7 @@ class Run:
             disable=not first,
         )  # fmt: skip
         saved = time.monotonic()
-        try:
+        with asked_to_stop() as asked:
             for step in bar:
                 began = time.monotonic()
                 loss = self._step(step, loss_of, rate(step))
@@ -137,30 +196,27 @@ class Run:
                 bar.set_postfix(loss=f"{self.smooth_loss:.4f}", refresh=False)
                 if watch and first:
                     watch(step, loss, rate(step))
-                if time.monotonic() - saved > SAVE_EVERY_S:
+                if asked or time.monotonic() - saved > SAVE_EVERY_S:
                     self.save(resume_file)
                     saved = time.monotonic()
-        except KeyboardInterrupt:
-            if self.whole:  # else the last save stands: half a step would not resume to the same weights
-                self.save(resume_file)
-            raise
+                if asked:  # half a step would not resume to the same weights: norms learn while a row is heard
+                    raise KeyboardInterrupt
 
     def _step(self, step: int, loss_of: Callable[[np.random.Generator, int], Tensor], rate: float) -> float:
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         with self.autocast():
             loss = loss_of(self.random(step), step)
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
         loss = self._agree(loss.detach())
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
-        self.whole = False
         self.optimiser.step()
         with torch.no_grad():
             decay = min(self.plan["ema"], (step + 1) / (step + 10))
             for name, value in self.student.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
-        self.step, self.whole = step + 1, True
+        self.step = step + 1
         return float(loss)
 
     def autocast(self) -> torch.autocast:

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from distill.scoring.metrics import TOLERANCE_FRAMES
-from distill.training.feeds import Feed, Objective, Seen
+from distill.training.feeds import Feed
+from distill.training.objective import Objective, Seen
 from distill.training.run import Run
 from sdk.errors import EngineUnavailable
 from sdk.faces.face import CLOSED_CM, Face

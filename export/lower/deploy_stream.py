@@ -26,7 +26,7 @@ class DeployedStream(nn.Module):
     def __init__(self, student: StreamStudent) -> None:
         super().__init__()
         self.student = fold_norms(copy.deepcopy(student))
-        for layer in self.student.front[1:]:  # the first hears samples, which no activation is before
+        for layer in self.student.front[1:]:  # the first hears samples or a spectrum, which no activation is before
             if isinstance(layer, CausalConv) and layer.left and isinstance(_first(layer), Int8Conv):
                 layer.forward = _JoinedOnGrid(layer)  # type: ignore[method-assign]
 

@@ -21,7 +21,7 @@ from torch import nn
 
 from distill.students.layers import ChannelNorm
 from distill.students.spec import Student
-from distill.students.stream import GAIN_DECAY, GAIN_FLOOR, HOP_SAMPLES, CausalConv, StreamStudent, fold_norms
+from distill.students.stream import DRIFT, GAIN_DECAY, GAIN_FLOOR, HOP_SAMPLES, CausalConv, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
 from export.quantise.grids import HIGH, LOW, Int8Conv, conv_shape
 from sdk.errors import VerificationError
@@ -32,13 +32,13 @@ _HEADER_BYTES, _LAYER_BYTES, _ALIGN = 64, 128, 64
 
 
 class Prepare(enum.IntEnum):
-    """What is done to a layer's input: the causal gain, the first norm of a window, a norm over channels."""
+    """What is done to a layer's input: the causal level, the first norm of a window, a norm over channels."""
 
     NONE, GAIN, WINDOW, CHANNELS = range(4)
 
 
 class Activation(enum.IntEnum):
-    NONE, GELU, RELU, TANH = range(4)
+    NONE, GELU, RELU, TANH, SQUARE, LOG_ENERGY = range(6)
 
 
 @dataclass
@@ -72,6 +72,7 @@ class _Layer:
     grid: float
     lowest: float
     highest: float
+    drift: float
 
 
 def plan(student: Student) -> bytes:
@@ -99,12 +100,16 @@ def plan(student: Student) -> bytes:
 def _stream(given: StreamStudent) -> list[_Layer]:
     student = fold_norms(given)
     act = Activation[student.activation.upper()]
-    layers = [_causal(layer, act) for layer in student.front]
+    layers = []
+    if student.spectrum is not None:
+        layers.append(_causal(student.spectrum.waves, Activation.SQUARE))
+        layers.append(_causal(student.spectrum.bands, Activation.LOG_ENERGY))
+    layers += [_causal(layer, act) for layer in student.front]
     layers.append(_causal(student.linear, Activation.NONE))
     layers += [_causal(layer, act, adds=True) for layer in (student.wide, *student.blocks)]
     layers += _full(student, act)
     first = layers[0]
-    first.prepare, first.eps, first.decay = Prepare.GAIN, GAIN_FLOOR, GAIN_DECAY
+    first.prepare, first.eps, first.decay, first.drift = Prepare.GAIN, GAIN_FLOOR, GAIN_DECAY, DRIFT
     return layers
 
 
@@ -167,7 +172,7 @@ def _layer(conv: nn.Module, activation: Activation) -> _Layer:
     outputs, inside, _, taps = weight.shape
     layer = _Layer(
         inside * groups, outputs, taps, stride[1], dilation[1], groups, 0, 0, False, False, False, activation,
-        Prepare.NONE, none, none, none, none, none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        Prepare.NONE, none, none, none, none, none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
     )  # fmt: skip
     if isinstance(conv, Int8Conv):
         _pack_int8(layer, conv)

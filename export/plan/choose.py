@@ -126,8 +126,9 @@ def lower(candidate: Candidate) -> Lowered:
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Best first: what keeps up with speech, then fast backends, quality, least time, least memory, and by name.
 
-    Where the whole mouth of every candidate was measured (`whole_quality`), that is the quality, and those within its
-    interval of the best that is left are as good as it: the cheaper comes first.
+    Those whose whole mouth was measured (`whole_quality`) come first, by it: those within its interval of the best that
+    is left are as good as it, and the cheaper comes first. Whoever was never measured so ranks behind, by the old
+    quality, which a mouth driven by loudness meets.
     """
     grades = _grades([whole_quality(c.point.scores) for c in candidates], [c.quality for c in candidates])
 
@@ -140,12 +141,10 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _grades(wholes: Sequence[tuple[float, float] | None], old: Sequence[float]) -> list[float]:
-    """A grade for each, 0 the best: by the whole mouth with its ties where all have one, else by the old quality."""
-    known = [one for one in wholes if one is not None]
-    if not known or len(known) < len(wholes):
-        return [-quality for quality in old]
-    grades = [0.0] * len(known)
-    left, grade = set(range(len(known))), 0.0
+    """A grade for each, 0 the best: by the whole mouth with its ties, then, behind all of those, by the old quality."""
+    known = {place: one for place, one in enumerate(wholes) if one is not None}
+    grades = [len(known) + 1 - quality for quality in old]
+    left, grade = set(known), 0.0
     while left:
         best = max(left, key=lambda place: known[place][0])
         tied = {place for place in left if known[best][0] - known[place][0] <= max(known[best][1], known[place][1])}

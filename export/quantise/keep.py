@@ -9,8 +9,9 @@ from distill.files.checkpoint import Checkpoint
 from sdk.errors import CheckpointError
 
 SCHEMA = 1
-KEEP = ("front.0", "fc3", "first")  # of precision int8: names of layers, or of what they lie in
-KEEP_DYNAMIC = ("front.0", "first")  # its outputs have no grid, so that the last layer loses nothing
+HEARS = "front.0"  # what a stream student without a spectrum hears samples with
+KEEP = (HEARS, "fc3", "first")  # of precision int8: names of layers, or of what they lie in
+KEEP_DYNAMIC = (HEARS, "first")  # its outputs have no grid, so that the last layer loses nothing
 
 
 def sensitivity_path(checkpoint: Path) -> Path:
@@ -25,7 +26,10 @@ def kept(path: Path, checkpoint: Checkpoint, precision: str) -> tuple[str, ...]:
     """
     if precision == "mixed":
         return _measured(path, checkpoint)
-    return KEEP_DYNAMIC if precision == "dynamic" else KEEP
+    if precision == "dynamic":  # XNNPACK cannot look for the range of what a spectrum's logarithm gives
+        return KEEP_DYNAMIC
+    spectrum = getattr(checkpoint.spec, "spectrum", None)  # never rounded itself, and what follows hears no samples
+    return tuple(name for name in KEEP if not (spectrum and name == HEARS))
 
 
 def _measured(path: Path, checkpoint: Checkpoint) -> tuple[str, ...]:

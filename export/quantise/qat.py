@@ -34,7 +34,7 @@ from distill.students.window import WindowStudent
 from distill.training.feeds import Feed, feed_of
 from distill.training.plan import PLAN_OPTIONS, Plan
 from distill.training.run import Run
-from distill.training.student import provenance
+from distill.training.student import inputs_of, provenance
 from export.quantise.keep import KEEP, kept
 from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
 from sdk.command import command_line, ending
@@ -61,7 +61,7 @@ def fine_tune(
     shards = load_shards(corpus, "train")
     student = training_mode(calibrate(with_grids(parent.student(), keep), corpus_rows(shards, augment)))
     feed = feed_of(parent.spec, plan, shards, augment, second)
-    run = _tune(student, parent, plan, feed, out, list(keep))
+    run = _tune(student, parent, plan, feed, out, list(keep), inputs_of(shards, augment, second=second))
     made = provenance("quantisation-aware fine-tuning", plan, shards, feed, run, second)
     twin = to_twin(parent, freeze(student), {**made, **note, "keep": list(keep)})
     twin.save(out)
@@ -88,7 +88,7 @@ def control(
         fold_norms(student)
     shards = load_shards(corpus, "train")
     feed = feed_of(parent.spec, plan, shards, augment, second)
-    run = _tune(training_mode(student), parent, plan, feed, out, None)
+    run = _tune(training_mode(student), parent, plan, feed, out, None, inputs_of(shards, augment, second=second))
     made = provenance("fine-tuning without rounding", plan, shards, feed, run, second)
     training = {**made, **note, "init": parent.training}
     checkpoint = Checkpoint(parent.spec, unfolded(parent, student), training, {}, parent.layout)
@@ -107,10 +107,18 @@ def unfolded(parent: Checkpoint, folded: Student) -> dict[str, torch.Tensor]:
     return {name: value.detach() for name, value in state.items()}
 
 
-def _tune(student: Student, parent: Checkpoint, plan: Plan, feed: Feed, out: Path, keep: list[str] | None) -> Run:
+def _tune(
+    student: Student,
+    parent: Checkpoint,
+    plan: Plan,
+    feed: Feed,
+    out: Path,
+    keep: list[str] | None,
+    inputs: Mapping[str, str],
+) -> Run:
     """Make the steps of `plan` on `student` and leave it with the average of its weights; `keep` None: no rounding."""
     check_writable(out)
-    run = Run.begin(parent.spec, asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}, student)
+    run = Run.begin(parent.spec, asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}, student, inputs)
     if _resume_file(out).exists():
         run.resume(_resume_file(out))
     run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, _resume_file(out))
@@ -173,7 +181,8 @@ def plan_of(parent: Checkpoint, given: Mapping[str, object]) -> Plan:
     """
     names = Plan.__dataclass_fields__
     trained = {name: value for name, value in parent.training.get("plan", {}).items() if name in names}
-    settings = trained | DEFAULTS
+    shapes = {name: 0.0 for name in ("alpha_own", "alpha_mouth", "alpha_phone") if trained and name not in trained}
+    settings = trained | shapes | DEFAULTS  # whoever learned by eq. 1 to 4 alone goes on so
     if "shut_final" in settings:
         settings["shut_weight"] = settings["shut_final"]
     return Plan(**(settings | dict(given)))  # type: ignore[arg-type]

@@ -39,8 +39,10 @@ GOLDEN_ROWS = 24
 
 
 def layer_names(student: Student, keep: Sequence[str] = KEEP) -> list[str]:
-    """Names of the convolutions that int8 concerns, without those of `keep`."""
+    """Names of the convolutions that int8 concerns, without those of `keep`; never a spectrum's, whose energies reach
+    over five powers of ten."""
     names = [name for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)]
+    names = [name for name in names if not name.startswith("spectrum.")]
     return [name for name in names if not any(name == kept or name.startswith(f"{kept}.") for kept in keep)]
 
 

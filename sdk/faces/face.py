@@ -204,6 +204,17 @@ class Face:
         lower, lower_rows = self._vertex_rows(self.lower_lip, layout)
         return float(upper[1] - lower[1]), upper_rows[:, 1] - lower_rows[:, 1]
 
+    def mouth_root(self, layout: RigLayout) -> np.ndarray:
+        """`(channels, k)`: with errors e of the rig, |e @ root|^2 is the mean squared distance in cm^2 by which the
+        vertices around the mouth are off (an ellipse of 7.2 x 3.6 cm around the lips' middle)."""
+        middle = (self.neutral_cm[self.upper_lip] + self.neutral_cm[self.lower_lip]) / 2
+        apart = (self.neutral_cm - middle) / np.array([3.6, 1.8, 3.0], np.float32)
+        chosen = (apart[:, 0] ** 2 + apart[:, 1] ** 2 < 1) & (apart[:, 2] > -1)
+        moves = (self.weights(layout) @ self.deltas_cm[:, chosen].reshape(len(self.names), -1)).astype(np.float64)
+        values, vectors = np.linalg.eigh(moves @ moves.T / max(int(chosen.sum()), 1))
+        kept = values > 1e-9 * values.max()
+        return np.asarray(vectors[:, kept] * np.sqrt(values[kept]), np.float32)
+
     def lower_lip_cm(self, values: np.ndarray, layout: RigLayout) -> np.ndarray:
         """Position `(..., 3)` in cm of the mid lower lip, vertex P of the jitter metric (eq. 9-10)."""
         offset, rows = self.lower_lip_rows(layout)

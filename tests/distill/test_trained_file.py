@@ -31,6 +31,8 @@ def test_a_shipped_file_is_written_again_as_it_was(kind: Any, tmp_path: Path) ->
         assert after["state"][name].dtype == value.dtype, name
         assert torch.equal(after["state"][name], value), name
     del after["state"]
+    if (ears := before.get("teacher", {}).get("ears")) is not None:
+        ears.setdefault("spectrum", [])  # a field of students that are younger than this file
     assert after == before
 
 

@@ -21,7 +21,7 @@ from sdk.errors import EngineUnavailable
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
-SMALL = {"channels": 8, "fc_width": 16, "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPEC = load_variant("s6", SMALL)
 PLAN = Plan(steps=40, exact_steps=0, rows=1, row_hops=60, learning_rate=3e-3)
 TERMS = {"loss/rec", "loss/vel", "loss/lip", "loss/acc"}

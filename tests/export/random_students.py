@@ -33,8 +33,8 @@ def make_checkpoint(name: str, channels: int, recall: float | None, fc_width: in
 def make_stream_checkpoint(seed: int = 0, **changes: Any) -> Checkpoint:
     """A small stream student, scored 0.9; `changes` to its spec."""
     shape = {
-        "channels": 24, "fc_width": 16, "front": [[8, 20, 10], [16, 8, 4], [16, 8, 4], [24, 4, 2]], "context": [4, 2],
-        "dilations": [1], **changes,
+        "channels": 24, "fc_width": 16, "spectrum": [], "front": [[8, 20, 10], [16, 8, 4], [16, 8, 4], [24, 4, 2]],
+        "context": [4, 2], "dilations": [1], **changes,
     }  # fmt: skip
     spec = load_variant("s6", shape)
     student = lively(spec.build(), seed)

@@ -121,7 +121,7 @@ def small(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPath
 
 TINY_STREAM = {
     "channels": 16, "fc_width": 24, "context": [4, 2], "dilations": [1, 2],
-    "front": [[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [16, 3, 2], [16, 2, 2], [16, 2, 2]],
+    "spectrum": [], "front": [[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [16, 3, 2], [16, 2, 2], [16, 2, 2]],
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ NATIVE = ROOT / "sdk" / "c"
 BACKEND = "tinyface"
 FIELDS = 26  # of a layer in a plan
 UNITS_AGREE = 1e-4  # they sum in other orders
-INT8_TOLERANCE = 0.05  # of values: a sum on the edge between two steps may fall to either side
+INT8_TOLERANCE = 0.06  # of values: a sum on the edge between two steps may fall to either side, and what follows too
 EXACT = 1e-5  # the same sums, in another order where more voices share a call
 Speech = Callable[[int, float], np.ndarray]
 
@@ -38,18 +38,29 @@ Speech = Callable[[int, float], np.ndarray]
 # dilation, layers without state, each activation, columns that are whole tiles or not
 BROOK = {
     "channels": 16, "fc_width": 24, "context": [4, 2], "dilations": [1, 2],
-    "front": [[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [16, 3, 2], [16, 2, 2], [16, 2, 2]],
+    "spectrum": [], "front": [[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [16, 3, 2], [16, 2, 2], [16, 2, 2]],
 }  # fmt: skip
 DELTA = {
     "channels": 68, "fc_width": 37, "context": [5, 4], "dilations": [3], "activation": "relu",
-    "front": [[32, 20, 10], [64, 8, 4], [40, 8, 4], [68, 4, 2]],
+    "spectrum": [], "front": [[32, 20, 10], [64, 8, 4], [40, 8, 4], [68, 4, 2]],
 }  # fmt: skip
-CREEK = {"channels": 64, "fc_width": 64, "context": [3, 2], "dilations": [1, 4], "front": [[48, 40, 20], [64, 16, 16]]}
+CREEK = {
+    "channels": 64,
+    "fc_width": 64,
+    "context": [3, 2],
+    "dilations": [1, 4],
+    "spectrum": [],
+    "front": [[48, 40, 20], [64, 16, 16]],
+}
+WAVES = {
+    "channels": 32, "fc_width": 24, "context": [4, 2], "dilations": [1],
+    "spectrum": [20, 200, 160, 12], "front": [[32, 4, 2]],
+}  # fmt: skip
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
-    "brook": ("s6", BROOK), "delta": ("s6", DELTA), "creek": ("s6", CREEK),
+    "waves": ("s6", WAVES), "brook": ("s6", BROOK), "delta": ("s6", DELTA), "creek": ("s6", CREEK),
     "pane": ("s2", {"channels": 16, "fc_width": 24}), "bay": ("s2", {"channels": 24, "fc_width": 33}),
 }  # fmt: skip
-CASES = [*SHAPES, "brook-int8", "delta-int8", "creek-int8", "bay-int8"]
+CASES = [*SHAPES, "waves-int8", "brook-int8", "delta-int8", "creek-int8", "bay-int8"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,8 @@ def lively(name: str) -> Any:
             torch.nn.init.uniform_(layer.weight, 0.7, 1.3, generator=generator)
             torch.nn.init.uniform_(layer.bias, -0.2, 0.2, generator=generator)
     torch.nn.init.normal_(student.fc3.weight, std=0.1)
+    if getattr(student, "spectrum", None) is not None:
+        student.spectrum.initialise()  # energies are sums of what is not below nought; their logarithm is steep there
     return quantise(student, [row[:32000] for row in golden_rows(2)]) if name.endswith("-int8") else student
 
 
@@ -244,7 +257,7 @@ def test_every_number_of_a_plan_is_checked(brook_case: Case, library: Library) -
         return seal(bytes(spoilt), manifest)
 
     for word, value, why in (
-        (0, 0, "not a plan"), (1, 3, "another version"), (2, 0xFFFF, "out of its range"), (3, 3, "no possible shape"),
+        (0, 0, "cannot be loaded"), (1, 3, "another version"), (2, 0xFFFF, "out of its range"), (3, 3, "no possible shape"),
         (3, 640, "one column of values"), (4, 3, "one column of values"),
     ):  # fmt: skip
         with refused(abi.BAD_PROGRAM, why):

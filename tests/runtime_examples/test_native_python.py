@@ -175,7 +175,7 @@ def test_closed_things_say_so_and_lost_ones_are_given_back(library: Library, bro
         NativePredictor(model)
     model = NativeModel(tiny, library)
     voices = [NativePredictor(model) for _ in range(3)]
-    closers = [thing._owned.close for thing in (model, *voices)]
+    closers = [model._owned._give_back, *(voice.owned._give_back for voice in voices)]
     assert all(closer.alive for closer in closers)
     del model, voices
     gc.collect()

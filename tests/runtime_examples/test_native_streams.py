@@ -238,7 +238,7 @@ def test_manifests_that_do_not_fit_the_program(
     library: Library, make_stream: Callable[..., bytes], brook: Path
 ) -> None:
     state = sdk.open_artifact(brook).manifest.state
-    longer, turned = [*state[:-1], [16, 1, 5]], [state[1], state[0], *state[2:]]
+    longer, turned = [*state[:-1], [16, 1, 5]], [state[2], state[1], state[0], *state[3:]]
     wrong: list[dict[str, Any]] = [
         {"state": longer}, {"state": turned}, {"state": state[:-1]}, {"state": [*state, [1]]}, {"crowd_voices": 8},
         {"window_samples": 160}, {"names": ["a", "b"]},

@@ -11,7 +11,7 @@ import sdk
 from sdk.errors import EngineUnavailable
 from sdk.native.abi import LIBRARY, Library, find_library
 
-BUILD = r"runtime_examples\.native\.build"
+BUILD = r"sdk\.c\.build"
 
 
 def test_without_a_word_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,20 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import resample_poly
 
+from distill.corpus.rows.utterances import phone_classes
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.speech.augment import Augment
+from distill.speech.phones import from_json
 from sdk.clock import SAMPLE_RATE_HZ
 
 PAUSE_S = (0.05, 0.8)
+NOISE_ALONE, NOISE_S = 0.08, (0.5, 4.0)  # how often in place of an utterance, and for how long
 
 
 @dataclass(frozen=True)
 class Rows:
-    """`audio` `(B, 1, 320 N)`; `rig` `(B, N, channels)`: what each hop's values should be."""
+    """`audio` `(B, 1, 320 N)`; `clean`: the same before augmentation; `rig` `(B, N, channels)`: what each hop's values
+    should be; `classes` `(B, N)` int64: the phone there, a place in `utterances.CLASSES`, or `UNKNOWN_CLASS`."""
 
     audio: np.ndarray
+    clean: np.ndarray
     rig: np.ndarray
+    classes: np.ndarray
 
 
 class StreamRows:
@@ -53,32 +59,42 @@ class StreamRows:
     def batch(self, random: np.random.Generator, size: int, hops: int) -> Rows:
         """`size` rows of `hops` hops each."""
         rows = [self._row(random, hops) for _ in range(size)]
-        return Rows(np.stack([audio for audio, _ in rows])[:, None], np.stack([rig for _, rig in rows]))
+        audio, clean, rig, classes = (np.stack(parts) for parts in zip(*rows, strict=True))
+        return Rows(audio[:, None], clean[:, None], rig, classes)
 
-    def _row(self, random: np.random.Generator, hops: int) -> tuple[np.ndarray, np.ndarray]:
+    def _row(self, random: np.random.Generator, hops: int) -> tuple[np.ndarray, ...]:
         length = hops * self.hop_samples
         instants = np.arange(1, hops + 1) * self.hop_samples - self.future_samples
-        audio = np.zeros(length, dtype=np.float32)
+        audio, clean = np.zeros(length, dtype=np.float32), np.zeros(length, dtype=np.float32)
         rig = np.zeros((hops, len(self.picker.channels)), dtype=np.float32)
+        classes = np.zeros(hops, dtype=np.int64)
         at = 0
         while at < length:
-            speech, track, up, down = self._utterance(random)
+            if self.augment and random.random() < NOISE_ALONE:  # nobody speaks, and something is heard
+                end = min(at + int(random.uniform(*NOISE_S) * SAMPLE_RATE_HZ), length)
+                audio[at:end] = self.augment.noise(end - at, random)
+                at = end
+                continue
+            speech, track, phones, up, down = self._utterance(random)
             pause = int(random.uniform(*PAUSE_S) * SAMPLE_RATE_HZ)
             piece = np.concatenate([np.zeros(pause, dtype=np.float32), speech])
+            end = min(at + len(piece), length)
+            clean[at:end] = piece[: end - at]
             if self.augment:  # with its pause, so that noise alone is heard too
                 piece = self.augment(piece, random)
-            end = min(at + len(piece), length)
             audio[at:end] = piece[: end - at]
             times = (instants - at - pause) * (down / up) / SAMPLE_RATE_HZ
             inside = (times >= 0) & (times <= len(speech) * (down / up) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)
             rig[inside] = track.layout.select(track.at(times[inside]), self.picker.channels)
+            classes[inside] = phone_classes(phones, times[inside])
             at += len(piece)
-        return audio, rig
+        return audio, clean, rig, classes
 
     def _utterance(self, random: np.random.Generator):  # type: ignore[no-untyped-def]
-        audio, track = self.picker.draw(random)
+        shard, i = self.picker.pick(random)
+        audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
         speech = audio.astype(np.float32) / 32768
         if up != down:
             speech = resample_poly(speech, up, down).astype(np.float32)
-        return speech, track, up, down
+        return speech, track, from_json(shard.phones[i]), up, down

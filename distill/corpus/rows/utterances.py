@@ -38,7 +38,10 @@ class UtteranceRows:
 
 
 def phone_classes(phones: Sequence[Phone], times_s: np.ndarray) -> np.ndarray:
-    """The class of each time `(n,)`: the target that the phone passes through there; `UNKNOWN_CLASS` where none is."""
+    """The class of each time `(n,)`: the target that the phone passes through there; `UNKNOWN_CLASS` where none is, and
+    everywhere in a recording without phones: nobody knows what is said there."""
+    if not phones:
+        return np.full(len(times_s), UNKNOWN_CLASS, dtype=np.int64)
     place = {target: number for number, target in enumerate(CLASSES)}
     found = np.zeros(len(times_s), dtype=np.int64)
     reached = 0.0
@@ -47,7 +50,7 @@ def phone_classes(phones: Sequence[Phone], times_s: np.ndarray) -> np.ndarray:
             found[(times_s >= reached) & (times_s < phone.start)] = UNKNOWN_CLASS
         parts = targets(phone.symbol)
         edges = np.linspace(phone.start, phone.end, len(parts) + 1)
-        for part, start, end in zip(parts, edges, edges[1:], strict=False):
+        for part, start, end in zip(parts, edges[:-1], edges[1:], strict=True):
             found[(times_s >= start) & (times_s < end)] = place.get(part, UNKNOWN_CLASS)
         reached = max(reached, phone.end)
     return found

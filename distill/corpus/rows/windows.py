@@ -74,6 +74,13 @@ class UtterancePicker:
         shard, i = self.pick(random)
         return shard.utterance(i)
 
+    def variance(self, utterances: int = 400) -> np.ndarray:
+        """Of each channel `(channels,)` over labels of some utterances, the same ones every time."""
+        random = np.random.default_rng(0)
+        tracks = [self.draw(random)[1] for _ in range(utterances)]
+        values = np.concatenate([t.layout.select(t.values, self.channels) for t in tracks])
+        return np.asarray(values.var(axis=0, dtype=np.float64), np.float32)
+
     def pick(self, random: np.random.Generator) -> tuple[Shard, int]:
         """One utterance by its shard and its place there."""
         pick = min(int(np.searchsorted(self.cumulative, random.random())), len(self.places) - 1)

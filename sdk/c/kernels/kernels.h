@@ -17,7 +17,7 @@ namespace fp::kernels {
 constexpr std::size_t kPanel = 16;  // outputs of a panel: one cache line of float
 constexpr std::size_t kQuad = 4;    // inputs that an int8 kernel multiplies at once
 
-enum class Activation : std::uint32_t { None, Gelu, Relu, Tanh };
+enum class Activation : std::uint32_t { None, Gelu, Relu, Tanh, Square, LogEnergy };
 
 // Where the columns of some voices lie, in numbers: voice v, column t begins at v * voice + t * column.
 struct Places {

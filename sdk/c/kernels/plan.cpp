@@ -92,7 +92,7 @@ const char* Plan::read(const std::uint8_t* bytes, std::size_t size) {
     l.taps = from.within(1, kMostTaps), l.stride = from.within(1, kMostTaps), l.dilation = from.within(1, kMostTaps);
     l.groups = from.within(1, kMostWide), l.left = from.within(0, kMostColumns), l.right = from.within(0, kMostColumns);
     l.remembers = from.flag(), l.adds = from.flag(), l.int8 = from.flag();
-    l.activation = static_cast<Activation>(from.within(0, 3));
+    l.activation = static_cast<Activation>(from.within(0, 5));
     l.prepare = static_cast<Prepare>(from.within(0, 3));
     l.columns = columns;
     if (from.bad()) return from.bad();
@@ -116,8 +116,9 @@ const char* Plan::read(const std::uint8_t* bytes, std::size_t size) {
     const std::size_t normed = window ? padded : l.prepare == Prepare::Channels ? l.inputs : 0;
     l.norm_weight = from.floats(normed), l.norm_bias = from.floats(normed);
     l.eps = from.number(), l.decay = from.number(), l.zero = from.number();
-    l.grid = from.number(), l.lowest = from.number(), l.highest = from.number();
-    if (l.eps < 0 || std::fabs(l.zero) > 128) return "a number in the plan is out of its range";
+    l.grid = from.number(), l.lowest = from.number(), l.highest = from.number(), l.drift = from.number();
+    if (l.eps < 0 || std::fabs(l.zero) > 128 || l.drift < 0 || l.drift >= 1)
+      return "a number in the plan is out of its range";
     layers_.push_back(l);
   }
   if (from.bad()) return from.bad();
@@ -137,7 +138,7 @@ const char* Plan::lay_out() {
     if (l.all_columns() > kMostFloats / voices_ / l.width) return "the plan asks for memory beyond reason";
     const std::size_t count = voices_ * l.all_columns() * l.width;
     l.place = reserve(count);
-    if (l.prepare == Prepare::Gain) states_.push_back(1);
+    if (l.prepare == Prepare::Gain) states_.insert(states_.end(), l.drift > 0 ? 2 : 1, 1);
     if (l.remembers) states_.push_back(l.left * l.inputs);
     if (!l.int8) continue;
     if (l.inputs == 1) return "a layer of the plan does what it cannot do there";
@@ -197,21 +198,47 @@ static void copy_columns(const float* from, std::size_t from_step, float* to, st
     std::memcpy(to + i * to_step, from + i * from_step, channels * sizeof(float));
 }
 
-// Into the first layer's columns: the input, its level or its mean taken out.
-void Plan::take_input(const float* input, const float* before, float* after) noexcept {
+// Eight sums side by side: one would wait for itself at every sample.
+static float sum(const float* x, std::size_t count) noexcept {
+  float sums[8] = {};
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (std::size_t k = 0; k < 8; ++k) sums[k] += x[i + k];
+  for (; i < count; ++i) sums[0] += x[i];
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+// Into the first layer's columns: the input, its level or its mean taken out. `before` and `after` are those of a
+// run: what is held of each voice's energy, then, where the plan has one, its drift.
+void Plan::take_input(const float* input, const float* const* before, float* const* after) noexcept {
   const Layer& l = layers_[0];
+  const float count = static_cast<float>(samples_);
   for (std::size_t v = 0; v < voices_; ++v, input += samples_) {
     float* const to = floats_.floats() + l.place + v * l.all_columns() + l.left;
-    float factor = 1, mean = 0;
     if (l.prepare == Prepare::Gain) {
-      after[v] = std::max(kernels_.energy(input, samples_) / static_cast<float>(samples_), before[v] * l.decay);
-      factor = 1 / std::sqrt(after[v] + l.eps);
-    } else if (l.prepare == Prepare::Window) {
+      const float* level = input;
+      float rest = 0;  // of the hop's mean
+      if (l.drift > 0) {
+        const float was = before[1][v], next = was * l.drift + sum(input, samples_) / count * (1 - l.drift);
+        const float now = std::fabs(next) < 1e-10f ? 0 : next;  // halved for seconds it would be a denormal, and slow
+        const float step = (now - was) / count;
+        for (std::size_t i = 0; i < samples_; ++i) to[i] = input[i] - (was + step * static_cast<float>(i + 1));
+        after[1][v] = now, level = to, rest = sum(to, samples_) / count;
+      }
+      const float energy = kernels_.energy(level, samples_) / count - rest * rest;
+      const float held = std::max(energy, before[0][v] * l.decay);
+      const float factor = 1 / std::sqrt(held + l.eps);
+      for (std::size_t i = 0; i < samples_; ++i) to[i] = level[i] * factor;
+      after[0][v] = held;
+      continue;
+    }
+    float mean = 0;
+    if (l.prepare == Prepare::Window) {
       double total = 0;
       for (std::size_t i = 0; i < samples_; ++i) total += double{input[i]};
       mean = static_cast<float>(total / static_cast<double>(samples_));
     }
-    for (std::size_t i = 0; i < samples_; ++i) to[i] = (input[i] - mean) * factor;
+    for (std::size_t i = 0; i < samples_; ++i) to[i] = input[i] - mean;
   }
 }
 
@@ -260,9 +287,8 @@ void Plan::run_layer(std::size_t index) noexcept {
 
 void Plan::run(const float* input, const float* const* before, float* values, float* const* after) noexcept {
   std::size_t state = 0;
-  const bool gain = layers_[0].prepare == Prepare::Gain;
-  take_input(input, gain ? before[0] : nullptr, gain ? after[0] : nullptr);
-  if (gain) ++state;
+  take_input(input, before, after);
+  if (layers_[0].prepare == Prepare::Gain) state = layers_[0].drift > 0 ? 2 : 1;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& l = layers_[i];
     float* const buffer = floats_.floats() + l.place;

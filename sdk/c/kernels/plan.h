@@ -38,7 +38,7 @@ class Plan {
 
   const char* read(const std::uint8_t* bytes, std::size_t size);
   const char* lay_out();
-  void take_input(const float* input, const float* before, float* after) noexcept;
+  void take_input(const float* input, const float* const* before, float* const* after) noexcept;
   void normalise_window(const Layer& layer) noexcept;
   void run_layer(std::size_t index) noexcept;
 
@@ -50,7 +50,7 @@ class Plan {
     const std::uint8_t* weights;
     const float *bias, *scale, *inverse, *norm_weight, *norm_bias;
     const std::int32_t* start;
-    float eps, decay, zero, grid, lowest, highest;
+    float eps, decay, zero, grid, lowest, highest, drift;
     // laid out
     std::size_t columns;  // of the input, without what lies beside them
     std::size_t width;    // of a column in memory

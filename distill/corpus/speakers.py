@@ -1,0 +1,56 @@
+"""Who speaks in a recording, and on which side of the split he lies: speakers are split as speakers.
+
+    train   what students learn from
+    valid   about one speaker in twenty: seeds, steps and plans are chosen on them
+    held    about one in twelve: nobody learns from them or chooses by them; figures are reported on them
+
+A speaker is known by the table `clips.tsv` (columns `name` and `speaker`) in the recording's folder or the one above
+it, or by the file names of LibriSpeech (`103-1240-0000`) and VCTK (`p225_003`). Where nobody says who speaks, a
+recording is only trained on: its speaker may be any other's.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+import zlib
+from pathlib import Path
+
+from sdk.errors import DataError
+
+UNKNOWN = "?"  # begins the name of a speaker whom nobody named
+VALID_PERCENT, HELD_PERCENT = 5, 8
+SIDES = ("train", "valid", "held")
+_NAMED = (re.compile(r"(\d+)[-_]\d+[-_]\d+(?:_\d+)?"), re.compile(r"(p\d{3})_\d{3}"))
+
+
+def speaker_of(path: Path) -> str:
+    """Who speaks in the recording at `path`. Raises `DataError` for a table that cannot be read."""
+    for folder in (path.parent, path.parent.parent):
+        if named := _table(folder / "clips.tsv").get(path.stem):
+            return named
+    for pattern in _NAMED:
+        if match := pattern.fullmatch(path.stem):
+            return match.group(1)
+    return UNKNOWN + path.stem
+
+
+def split_of(speaker: str) -> str:
+    """The side of a speaker, by a hash of the name."""
+    if speaker.startswith(UNKNOWN):
+        return "train"
+    place = zlib.crc32(speaker.encode()) % 100
+    return "valid" if place < VALID_PERCENT else "held" if place < VALID_PERCENT + HELD_PERCENT else "train"
+
+
+@functools.cache
+def _table(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a table of recordings and speakers ({error})") from error
+    return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}
