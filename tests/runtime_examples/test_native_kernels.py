@@ -257,8 +257,8 @@ def test_every_number_of_a_plan_is_checked(brook_case: Case, library: Library) -
         return seal(bytes(spoilt), manifest)
 
     for word, value, why in (
-        (0, 0, "cannot be loaded"), (1, 3, "another version"), (2, 0xFFFF, "out of its range"), (3, 3, "no possible shape"),
-        (3, 640, "one column of values"), (4, 3, "one column of values"),
+        (0, 0, "cannot be loaded"), (1, 3, "another version"), (2, 0xFFFF, "out of its range"),
+        (3, 3, "no possible shape"), (3, 640, "one column of values"), (4, 3, "one column of values"),
     ):  # fmt: skip
         with refused(abi.BAD_PROGRAM, why):
             NativeModel(spoiled(word, value), library)
