@@ -21,7 +21,6 @@ from distill.speech.phones import ARPABET, Phone, from_arpabet
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import EngineUnavailable
 
-VERSION = "1.7.0"
 DELAY_S = 0.06  # of a spike behind the beginning of its phone
 EARLY_S = 0.015  # by which pocketsphinx's boundaries lead those of the Montreal Forced Aligner
 COARSE = 0.5  # confidence of times that no alignment confirmed
