@@ -103,7 +103,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, nargs="+", help="folders of recordings with TextGrids")
-    parser.add_argument("--people", type=Path, nargs="+", help="folders of recordings with labels/NAME.phones.json")
+    parser.add_argument(
+        "--people",
+        type=Path,
+        nargs="+",
+        help="folders of recordings with labels/NAME.phones.json, or corpora: "
+        "their validation speakers; the budget chooser ranks by them",
+    )
+    parser.add_argument("--strangers", type=Path, nargs="+", help="the same, or corpora: their held-out speakers")
     parser.add_argument("--mandarin", type=Path, help="folder of held-out espeak shards, all of them Mandarin")
     parser.add_argument("--languages", type=Path, help="folder of folders of held-out espeak shards, one a language")
     parser.add_argument("--facegood", type=Path, help="folder of recordings with captured curves")
@@ -132,8 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
         sets = sets_of(options)
         if not sets and not options.rest:
             raise DataError(
-                "nothing to score on: give --synthetic, --aligned, --people, --mandarin, --languages, --facegood, "
-                "--grid or --rest"
+                "nothing to score on: give --synthetic, --aligned, --people, --strangers, --mandarin, --languages, "
+                "--facegood, --grid or --rest"
             )
         known = CONDITIONS | surroundings(options.noise, options.rooms, voices_of(sets))
         wanted = expand(options.conditions.split(","), known)
@@ -162,7 +169,8 @@ def sets_of(options: argparse.Namespace) -> Sets:
     """The sets that were asked for, thinned out where `--limit` says so. Raises what reading them raises."""
     folders = {
         "espeak": options.synthetic, "human": options.aligned, "people": options.people,
-        "mandarin": options.mandarin, "facegood": options.facegood, "grid": options.grid,
+        "strangers": options.strangers, "mandarin": options.mandarin, "facegood": options.facegood,
+        "grid": options.grid,
     }  # fmt: skip
     sets = read_sets(folders, options.clips)
     for folder in sorted(path for path in options.languages.iterdir() if path.is_dir()) if options.languages else []:

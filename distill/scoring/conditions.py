@@ -2,10 +2,13 @@
 
     espeak, mandarin   synthetic voices, phones exact       quiet   as recorded
     human              recordings with TextGrids            10db    steady noise, 10 dB below the speech
-    people             recordings of several speakers, with phones in `labels/`
-    facegood           speech with captured animation       8khz    a recording at 8 kHz: nothing above 4 kHz
-    grid               speech with lips measured in video   ...     more of them in `surroundings.py`
+    people, strangers  recordings of several speakers       8khz    a recording at 8 kHz: nothing above 4 kHz
+    facegood           speech with captured animation       ...     more of them in `surroundings.py`
+    grid               speech with lips measured in video
     rest               no speech at all: the lips should be shut
+
+`people` choose (weights, seeds, what a budget gets), `strangers` report: no set does both. Both come from a folder with
+phones in `labels/`, or from a corpus: `people` are its validation speakers, `strangers` those held out.
 
 A set in quiet has its own name as key, any other condition is added: `human`, `human_10db`, `human_8khz`.
 """
@@ -23,11 +26,11 @@ from scipy.signal import firwin, resample_poly
 
 from distill.corpus.capture.mouth import CapturedMouth
 from distill.corpus.capture.reader import read_captures
-from distill.corpus.shards import synthetic_utterances
+from distill.corpus.shards import Shard, read_shard, synthetic_utterances
 from distill.files.disk import find_audio, load_mono
 from distill.scoring.mouth.measured_lips import read_lips
 from distill.speech.augment import add_noise
-from distill.speech.phones import Phone, read_textgrid
+from distill.speech.phones import Phone, from_json, read_textgrid
 from distill.speech.recognisers import read_labels
 from distill.teachers.articulatory.teacher import animate
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
@@ -82,12 +85,20 @@ def aligned_set(folder: Path) -> list[Item]:
     return items
 
 
-def people_set(folder: Path) -> list[Item]:
-    """Recordings below `folder` whose phones are in `labels/NAME.phones.json` (`distill.speech.recognisers`), several
-    speakers: who speaks is in `clips.tsv` (columns `name`, `speaker`), or nobody knows.
+def people_set(folder: Path, side: str = "valid") -> list[Item]:
+    """Several speakers: of a corpus those of its `side` (its shards `SIDE-human-*.npz`), else the recordings below
+    `folder` whose phones are in `labels/NAME.phones.json` (`distill.speech.recognisers`), where `clips.tsv` (columns
+    `name`, `speaker`) tells who speaks, or nobody knows.
 
     Raises `DataError` where no recording has phones.
     """
+    if (folder / "shards").is_dir():
+        items = [
+            item for path in sorted(folder.glob(f"shards/{side}-human-*.npz")) for item in _items(read_shard(path))
+        ]
+        if not items:
+            raise DataError(f"{folder}: its shards hold no recording of the side {side!r} with phones")
+        return items
     labels = {path.name.removesuffix(".phones.json"): path for path in folder.rglob("*.phones.json")}
     who = read_speakers(folder / "clips.tsv")
     items = [
@@ -100,6 +111,13 @@ def people_set(folder: Path) -> list[Item]:
             f"{folder}: no recording with labels/NAME.phones.json; `python -m distill.recipes.aligned` makes them"
         )
     return items
+
+
+def _items(shard: Shard) -> Iterator[Item]:
+    """What a shard holds of recordings with phones."""
+    for i, name in enumerate(shard.names):
+        if phones := from_json(shard.phones[i]):
+            yield Item(name, shard.utterance(i)[0].astype(np.float32) / 32768, phones, speaker=shard.speakers[i])
 
 
 def read_speakers(path: Path) -> dict[str, str]:
@@ -143,6 +161,7 @@ def read_sets(folders: Mapping[str, Path | Sequence[Path] | None], clips: Sequen
         "mandarin": synthetic_set,
         "human": aligned_set,
         "people": people_set,
+        "strangers": lambda folder: people_set(folder, "held"),
         "facegood": lambda folder: captured_set(folder, clips),
         "grid": measured_set,
     }

@@ -24,7 +24,7 @@ from sdk.rig import RigLayout
 
 LABELS = "teacher"  # the word for the labels themselves
 JOB_SAMPLES = 16000 * 40
-RECOGNISED = ("human", "people")  # recordings: their own labels are what a recogniser hears
+RECOGNISED = ("human", "people", "strangers")  # recordings: their own labels are what a recogniser hears
 JAW = "jawOpen"
 
 

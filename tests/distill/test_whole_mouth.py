@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 import soundfile
 
+from distill.corpus.labeller import Utterance
+from distill.corpus.shards import write_shard
 from distill.files.checkpoint import provenance_rows
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
 from distill.scoring import intervals
-from distill.scoring.conditions import Item, people_set
+from distill.scoring.conditions import Item, people_set, read_sets
 from distill.scoring.controls import CONTROLS, loudness
 from distill.scoring.mouth import phone_classes
 from distill.scoring.mouth.space import MEASURES, MouthSpace
 from distill.scoring.mouth.specificity import Specificity, free_frames
 from distill.scoring.whole import WholeMouth, speakers_or_clips, whole_mouth
 from distill.speech.phones import SILENCE, Phone, to_json
+from sdk.errors import DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
@@ -211,3 +214,17 @@ def test_the_mean_pose_of_a_phone_is_that_of_its_middles() -> None:
         item.reference[round((p.start + p.end) * 15)] for item in ITEMS[:2] for p in item.phones if p.symbol == "u"
     ]
     np.testing.assert_allclose(judge.legibility.mean_poses()["u"], np.mean(middles, axis=0), atol=1e-6)
+
+
+def test_a_corpus_gives_its_own_sides_to_choose_by_and_to_report(tmp_path: Path) -> None:
+    spoken = people(2)
+    for side, items in (("valid", spoken[:2]), ("held", spoken[2:]), ("train", spoken)):
+        utterances = [Utterance(i.name, i.speaker, (i.audio * 32767).astype(np.int16), i.phones) for i in items]
+        write_shard(tmp_path / "shards" / f"{side}-human-000.npz", utterances)
+    found = read_sets({"people": tmp_path, "strangers": tmp_path})
+    assert [i.name for i in found["people"]] == [i.name for i in spoken[:2]]
+    told = [[(i.name, i.speaker, [p.symbol for p in i.phones]) for i in items] for items in (found["strangers"], spoken)]
+    assert told[0] == told[1][2:]
+    (tmp_path / "shards" / "held-human-000.npz").unlink()
+    with pytest.raises(DataError, match="held"):
+        people_set(tmp_path, "held")
