@@ -17,6 +17,7 @@ from typing import Literal
 from profiles.model.figures import in_integers
 from profiles.model.record import DeviceFacts
 from sdk import strict
+from sdk.c.targets import TARGETS
 from sdk.errors import ConfigError
 
 DEVICES = Path(__file__).resolve().parents[1] / "devices"
@@ -113,17 +114,23 @@ class _File:
 
     title: str
     stands_for: str
+    library: list[str]
     hardware: Hardware
     leaves_us: LeftToUs
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device by name. title: in the user's words. stands_for: the product whose facts are given."""
+    """A device by name. title: in the user's words. stands_for: the product whose facts are given.
+
+    library: the builds of the C library that are for it, by their names in `sdk.c.targets`; none where only its maker's
+    own tools build.
+    """
 
     name: str
     title: str
     stands_for: str
+    library: list[str]
     hardware: Hardware
     leaves_us: LeftToUs
 
@@ -166,6 +173,8 @@ class Device:
                     shown[name] = f"{value.value:g}" + " (assumed)" * value.is_assumed
                     sources.append(f"{name}: {value.source}")
         shown["isa"] = self.hardware.isa
+        proofs = [f"{target} ({TARGETS[target].proved})" for target in self.library]
+        shown["C library"] = ", ".join(proofs) or "built with its maker's tools, not here"
         return DeviceFacts(
             name=self.name, title=self.title, memory_budget_bytes=self.memory_budget_bytes,
             frame_ms=left.frame_ms.value, our_ms=self.our_ms, threads=self.threads, backends=list(left.backends),
@@ -200,4 +209,7 @@ def load_device(name: str | Path) -> Device:
             )
         path = DEVICES / f"{name}.yaml"
     file = strict.load(_File, strict.load_yaml(path), where=str(path.name))
-    return Device(path.stem, file.title, file.stands_for, file.hardware, file.leaves_us)
+    strangers = [target for target in file.library if target not in TARGETS]
+    if strangers:
+        raise ConfigError(f"{path.name}: library {', '.join(strangers)} is none of {', '.join(TARGETS)}")
+    return Device(path.stem, file.title, file.stands_for, file.library, file.hardware, file.leaves_us)

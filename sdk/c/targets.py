@@ -33,18 +33,34 @@ class Target:
     processor: str
     flags: str = ""
     proved: str = "linked, not run"
+    link: str = ""  # what only the linker is told
 
 
+# zig has no headers of Android's. Those of musl declare the same for all that we call (the kernel's structs and
+# numbers, a mutex of 40 zero bytes) but the name behind `errno`; libc and libm are stand-ins that hold names alone.
+ANDROID = "-mno-outline-atomics -D__errno_location=__errno"
+BIONIC = "-nostdlib {stubs}/libc.so {stubs}/libm.so -Wl,-z,max-page-size=16384"
+BIONIC_NAMES = {
+    "libc.so": "malloc free memchr memcmp memcpy memmove memset bcmp strcmp strlen strerror vsnprintf abort "
+    "open close fstat mmap munmap __errno pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy "
+    "__cxa_finalize __cxa_atexit",
+    "libm.so": "sin fmin sqrt sqrtf floor",
+}
 GLIBC = "2.27"  # the oldest that the libraries ask for: Ubuntu 18.04, Debian 10
 TARGETS = {
     "linux-x86_64": Target(f"x86_64-linux-gnu.{GLIBC}", "Linux", "x86_64", "", "run here"),
-    "linux-aarch64": Target(f"aarch64-linux-gnu.{GLIBC}", "Linux", "aarch64", "", "run under emulation"),
-    "linux-armv7": Target(f"arm-linux-gnueabihf.{GLIBC}", "Linux", "armv7", "-mcpu=cortex_a7", "run under emulation"),
-    "linux-riscv64": Target(f"riscv64-linux-gnu.{GLIBC}", "Linux", "riscv64"),
-    "windows-x86_64": Target("x86_64-windows-gnu", "Windows", "AMD64", "", "run under Wine"),
-    "windows-aarch64": Target("aarch64-windows-gnu", "Windows", "ARM64"),
+    "linux-aarch64": Target(f"aarch64-linux-gnu.{GLIBC}", "Linux", "aarch64", "", "run here under emulation"),
+    "linux-armv7": Target(
+        f"arm-linux-gnueabihf.{GLIBC}", "Linux", "armv7", "-mcpu=cortex_a7", "run here under emulation"
+    ),
+    "linux-riscv64": Target(f"riscv64-linux-gnu.{GLIBC}", "Linux", "riscv64", "", "a recipe, not built here"),
+    "windows-x86_64": Target("x86_64-windows-gnu", "Windows", "AMD64", "", "run here under Wine"),
+    "windows-aarch64": Target("aarch64-windows-gnu", "Windows", "ARM64", "", "a recipe, not built here"),
     "macos-x86_64": Target("x86_64-macos.11.0", "Darwin", "x86_64"),
     "macos-aarch64": Target("aarch64-macos.11.0", "Darwin", "arm64"),
+    "android-aarch64": Target(
+        "aarch64-linux-musl", "Linux", "aarch64", ANDROID, "linked against stand-ins, not run", BIONIC
+    ),
     "wasm32": Target("wasm32-wasi", "WASI", "wasm32", "-mcpu=generic+simd128", "run here"),
     "wasm32-scalar": Target("wasm32-wasi", "WASI", "wasm32", "-mcpu=generic", "run here"),
 }
@@ -64,7 +80,7 @@ def find_zig() -> str:
 
 
 def build_target(name: str, out: Path, *, static: bool = False, exceptions: bool = False, jobs: int = 2) -> Path:
-    """Build the library, and `cpp_wav` where programs can be, into `out`/`name`; returns that folder.
+    """Build the library, and the smallest program in C beside it, into `out`/`name`; returns that folder.
 
     static: an archive instead of a shared library (always so for WebAssembly, whose module is `tinyface.wasm`).
     exceptions: report out of memory as a status; the binary then carries the unwinder. Raises `TargetFailed` for an
@@ -76,7 +92,9 @@ def build_target(name: str, out: Path, *, static: bool = False, exceptions: bool
         raise EngineUnavailable("cmake is not installed: apt install cmake, or pip install cmake")
     target, folder = TARGETS[name], (out / (f"{name}-static" if static else name)).resolve()
     tools = _write_tools(folder / "tools", find_zig(), target)
-    wasm = target.system == "WASI"
+    wasm, android = target.system == "WASI", "{stubs}" in target.link
+    if android:
+        _write_stand_ins(tools)
     flags = {
         "CMAKE_SYSTEM_NAME": target.system,
         "CMAKE_SYSTEM_PROCESSOR": target.processor,
@@ -90,8 +108,9 @@ def build_target(name: str, out: Path, *, static: bool = False, exceptions: bool
         "TINYFACE_RUNTIME": "none",
         "BUILD_SHARED_LIBS": "OFF" if static or wasm else "ON",
         "FRAME_STREAM_EXCEPTIONS": "ON" if exceptions else "OFF",
-        "FRAME_STREAM_EXAMPLES": "OFF" if wasm else "ON",
-        "FRAME_STREAM_PROFILER": "OFF",
+        "FRAME_STREAM_EXAMPLES": "OFF",
+        "FRAME_STREAM_TESTS": "OFF" if wasm or android else "ON",  # the smallest program in C
+        "CMAKE_INSTALL_NAME_TOOL": "true",  # a Mac's: there is nothing to rename
     }
     _run(["cmake", "-S", str(HERE), "-B", str(folder), *(f"-D{key}={value}" for key, value in flags.items())])
     _run(["cmake", "--build", str(folder), "--parallel", str(jobs)])
@@ -103,10 +122,26 @@ def _write_tools(folder: Path, zig: str, target: Target) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for tool, verb in TOOLS.items():
         aim = f"-target {target.triple} {target.flags}" if verb in ("cc", "c++") else ""
+        words = ["#!/bin/sh"]
+        if aim:  # the library calls nothing of the C++ library: its headers alone, which need a word for "never"
+            aim += " '-D_LIBCPP_VERBOSE_ABORT(...)=__builtin_trap()'" if verb == "c++" else ""
+            link = (
+                f"-nostdlib++ {target.link.format(stubs=folder)}" if verb == "c++" else target.link.format(stubs=folder)
+            )
+            words.append(f'case " $* " in *" -c "*|*" -E "*) ;; *) set -- "$@" {link} ;; esac')
         script = folder / tool
-        script.write_text(f'#!/bin/sh\nexec "{zig}" {verb} {aim} "$@"\n', "utf-8")
+        script.write_text("\n".join([*words, f'exec "{zig}" {verb} {aim} "$@"', ""]), "utf-8")
         script.chmod(0o755)
     return folder
+
+
+def _write_stand_ins(folder: Path) -> None:
+    """Libraries that have the names of Android's and nothing behind them: a phone brings its own."""
+    for library, names in BIONIC_NAMES.items():
+        source = folder / f"{library}.c"
+        source.write_text("".join(f"void {name}(void) {{}}\n" for name in names.split()), "utf-8")
+        flags = ["-w", "-fno-builtin", "-nostdlib", "-shared", f"-Wl,-soname,{library}", "-o", str(folder / library)]
+        _run([find_zig(), "cc", "-target", "aarch64-linux-musl", *flags, str(source)])
 
 
 def _run(command: list[str]) -> None:
@@ -131,7 +166,7 @@ def main() -> int:
     try:
         for name in options.target:
             folder = build_target(name, options.out, static=options.static, exceptions=options.exceptions)
-            for pattern in ("lib/*frame_stream*", "bin/*frame_stream*", "bin/*.wasm", "bin/cpp_wav*"):
+            for pattern in ("lib/*frame_stream*", "bin/*frame_stream*", "bin/*.wasm", "bin/plain*"):
                 for path in sorted(folder.glob(pattern)):
                     print(f"{path.stat().st_size:>10,}  {path}")
     except EngineUnavailable as error:

@@ -15,7 +15,7 @@ float to_float(std::int16_t sample) { return static_cast<float>(sample) / 32768.
 
 }  // namespace
 
-Audio::Audio(std::shared_ptr<const FilterBank> bank, std::uint32_t channels, std::size_t buffer_samples)
+Audio::Audio(Shared<const FilterBank> bank, std::uint32_t channels, std::size_t buffer_samples)
     : bank_(std::move(bank)), channels_(channels), ring_(buffer_samples), resampler_(bank_) {}
 
 void Audio::reset() noexcept {

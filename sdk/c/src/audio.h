@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "failure.h"
 #include "resampler.h"
@@ -16,7 +15,7 @@ namespace fp {
 class Audio {
  public:
   // channels: interleaved, averaged. buffer_samples: what may be pushed ahead, a channel.
-  Audio(std::shared_ptr<const FilterBank> bank, std::uint32_t channels, std::size_t buffer_samples);
+  Audio(Shared<const FilterBank> bank, std::uint32_t channels, std::size_t buffer_samples);
 
   std::int64_t rate_hz() const noexcept { return bank_->rate_hz; }
 
@@ -39,7 +38,7 @@ class Audio {
   void reset() noexcept;
 
  private:
-  std::shared_ptr<const FilterBank> bank_;
+  Shared<const FilterBank> bank_;
   std::uint32_t channels_;
   SampleRing ring_;
   bool finished_ = false;  // the pushing thread's own copy

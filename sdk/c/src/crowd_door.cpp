@@ -24,7 +24,7 @@ fp_status fp_crowd_run(fp_crowd* crowd, fp_stream* const* streams, size_t count,
   for (std::size_t i = 0; i < count; ++i) {
     if (!streams[i] || check_handle(streams[i], "stream", nullptr))
       return fail(error, FP_BAD_ARGUMENT, "stream %zu of the crowd is NULL or no stream", i);
-    if (streams[i]->model != crowd->model)
+    if (!streams[i]->model.same(crowd->model))
       return fail(error, FP_BAD_ARGUMENT, "stream %zu is of another fp_model than the crowd: make a crowd for each", i);
   }
   std::size_t ran = 0;

@@ -1,8 +1,6 @@
 // The three opaque handles of frame_stream.h.
 #pragma once
 
-#include <memory>
-
 #include "crowd.h"
 #include "model.h"
 #include "stream.h"
@@ -21,34 +19,34 @@ struct Tag {
 
 struct fp_model {
   static constexpr std::uint32_t kKind = 0x6d616601;
-  explicit fp_model(std::shared_ptr<fp::Model> given) : tag(kKind), model(std::move(given)) {}
+  explicit fp_model(fp::Shared<fp::Model> given) : tag(kKind), model(std::move(given)) {}
   fp::Tag tag;
-  std::shared_ptr<fp::Model> model;
+  fp::Shared<fp::Model> model;
 };
 
 struct fp_stream {
   static constexpr std::uint32_t kKind = 0x6d616602;
-  fp_stream(const std::shared_ptr<fp::Model>& given, std::int64_t rate_hz, const fp::StreamSettings& settings)
+  fp_stream(const fp::Shared<fp::Model>& given, std::int64_t rate_hz, const fp::StreamSettings& settings)
       : tag(kKind), model(given), stream(given->manifest(), given->engine(), given->bank(rate_hz), settings) {}
   fp::Tag tag;
-  std::shared_ptr<fp::Model> model;  // outlives the stream
+  fp::Shared<fp::Model> model;  // outlives the stream
   fp::Stream stream;
 };
 
 struct fp_crowd {
   static constexpr std::uint32_t kKind = 0x6d616603;
-  explicit fp_crowd(const std::shared_ptr<fp::Model>& given) : tag(kKind), model(given), crowd(given->manifest()) {}
+  explicit fp_crowd(const fp::Shared<fp::Model>& given) : tag(kKind), model(given), crowd(given->manifest()) {}
   fp::Tag tag;
-  std::shared_ptr<fp::Model> model;  // outlives the crowd
+  fp::Shared<fp::Model> model;  // outlives the crowd
   fp::Crowd crowd;
 };
 
 struct fp_track {
   static constexpr std::uint32_t kKind = 0x6d616604;
-  fp_track(const std::shared_ptr<fp::Model>& given, std::int64_t rate_hz, const fp::StreamSettings& settings,
+  fp_track(const fp::Shared<fp::Model>& given, std::int64_t rate_hz, const fp::StreamSettings& settings,
            const fp::TrackSettings& own)
       : tag(kKind), model(given), track(*given, rate_hz, settings, own) {}
   fp::Tag tag;
-  std::shared_ptr<fp::Model> model;  // outlives the track
+  fp::Shared<fp::Model> model;  // outlives the track
   fp::Track track;
 };

@@ -1,6 +1,7 @@
 // Where all of the library's memory comes from: the host's allocator if it gave one, else the C library's.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -55,10 +56,46 @@ Owned<T> make_owned(Arguments&&... arguments) {
   return made;
 }
 
-template <class T, class... Arguments>
-std::shared_ptr<T> make_common(Arguments&&... arguments) {
-  return std::allocate_shared<T>(Allocator<T>{}, std::forward<Arguments>(arguments)...);
-}
+// What several own together, in one block with their number; the last one gives it back. The C++ library's own keeps
+// its counting in a library that is not there on a phone, a console or in a page.
+template <class T>
+class Shared {
+ public:
+  Shared() = default;
+  Shared(const Shared& from) noexcept : block_(from.block_) {
+    if (block_) block_->users.fetch_add(1, std::memory_order_relaxed);
+  }
+  Shared(Shared&& from) noexcept : block_(std::exchange(from.block_, nullptr)) {}
+  Shared& operator=(Shared from) noexcept {
+    std::swap(block_, from.block_);
+    return *this;
+  }
+  ~Shared() {
+    if (block_ && block_->users.fetch_sub(1, std::memory_order_acq_rel) == 1) Give<Block>{}(block_);
+  }
+
+  template <class... Arguments>
+  static Shared make(Arguments&&... arguments) {
+    Shared made;
+    made.block_ = make_owned<Block>(std::forward<Arguments>(arguments)...).release();
+    return made;
+  }
+
+  T* operator->() const noexcept { return &block_->object; }
+  T& operator*() const noexcept { return block_->object; }
+  bool same(const Shared& other) const noexcept { return block_ == other.block_; }
+  // Whether nobody else owns it: true stays true while no other thread has it.
+  bool alone() const noexcept { return block_->users.load(std::memory_order_acquire) == 1; }
+
+ private:
+  struct Block {
+    template <class... Arguments>
+    explicit Block(Arguments&&... arguments) : object(std::forward<Arguments>(arguments)...) {}
+    std::atomic<std::size_t> users{1};
+    T object;
+  };
+  Block* block_ = nullptr;
+};
 
 // A whole number in words.
 inline String number(long long value) {

@@ -42,16 +42,14 @@ Failure Model::open_parts(const Sealed& sealed) {
   return open_engine(program_, manifest_, &engine_);
 }
 
-std::shared_ptr<const FilterBank> Model::bank(std::int64_t rate_hz) {
+Shared<const FilterBank> Model::bank(std::int64_t rate_hz) {
   const Lock lock(banks_busy_);
   for (std::size_t i = banks_.size(); i-- > 0;) {
-    auto found = banks_[i].lock();
-    if (!found) banks_.erase(banks_.begin() + static_cast<std::ptrdiff_t>(i));
-    else if (found->rate_hz == rate_hz) return found;
+    if (banks_[i]->rate_hz == rate_hz) return banks_[i];
+    if (banks_[i].alone()) banks_.erase(banks_.begin() + static_cast<std::ptrdiff_t>(i));
   }
-  auto made = make_common<const FilterBank>(rate_hz);
-  banks_.push_back(made);
-  return made;
+  banks_.push_back(Shared<const FilterBank>::make(rate_hz));
+  return banks_.back();
 }
 
 }  // namespace fp

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "engine.h"
 #include "file.h"
@@ -29,8 +28,8 @@ class Model {
   const Program& program() const noexcept { return program_; }
   Engine& engine() noexcept { return *engine_; }
 
-  // The weights for a rate, made once for all voices that are alive.
-  std::shared_ptr<const FilterBank> bank(std::int64_t rate_hz);
+  // The weights for a rate, made once for all voices; kept after the last of them until another rate is asked for.
+  Shared<const FilterBank> bank(std::int64_t rate_hz);
 
  private:
   Failure open(const Sealed& sealed, const char* where);
@@ -44,7 +43,7 @@ class Model {
   Program program_;
   Owned<Engine> engine_;
   Mutex banks_busy_;
-  Vector<std::weak_ptr<const FilterBank>> banks_;
+  Vector<Shared<const FilterBank>> banks_;
 };
 
 }  // namespace fp

@@ -13,7 +13,7 @@ constexpr std::size_t kInfoV1 = offsetof(fp_model_info, sha256) + sizeof(char*);
 template <class Work>
 fp_status open(fp_model** model, fp_error* error, Work&& work) noexcept {
   return guarded(error, [&] {
-    auto opened = make_common<Model>();
+    auto opened = Shared<Model>::make();
     Failure failure = work(*opened);
     if (!failure) *model = make_owned<fp_model>(std::move(opened)).release();
     return failure;

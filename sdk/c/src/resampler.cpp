@@ -60,7 +60,7 @@ FilterBank::FilterBank(std::int64_t rate)
   }
 }
 
-Resampler::Resampler(std::shared_ptr<const FilterBank> bank)
+Resampler::Resampler(Shared<const FilterBank> bank)
     : bank_(std::move(bank)), inputs_(bank_->half ? bank_->taps + kBlockSamples : 0) {
   reset();
 }

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "ring.h"
 
@@ -29,7 +28,7 @@ struct FilterBank {
 // One voice's resampling, on the pulling thread. All memory is allocated when it is made.
 class Resampler {
  public:
-  explicit Resampler(std::shared_ptr<const FilterBank> bank);
+  explicit Resampler(Shared<const FilterBank> bank);
 
   void reset() noexcept;
   // Up to `most` 16 kHz samples from `ring` into `out`; returns how many. After `finish` of the ring the tail comes as
@@ -43,7 +42,7 @@ class Resampler {
   bool refill(SampleRing& ring, std::int64_t first, std::int64_t end) noexcept;
   float output(std::size_t at, std::int64_t phase) const noexcept;
 
-  std::shared_ptr<const FilterBank> bank_;
+  Shared<const FilterBank> bank_;
   Vector<float> inputs_;   // input samples [start_, start_ + count_)
   std::int64_t start_ = 0;
   std::size_t count_ = 0;

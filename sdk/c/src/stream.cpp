@@ -12,7 +12,7 @@ std::int64_t at_16_khz(std::size_t samples, std::int64_t rate_hz) {
 
 }  // namespace
 
-Stream::Stream(const Manifest& manifest, Engine& engine, std::shared_ptr<const FilterBank> bank,
+Stream::Stream(const Manifest& manifest, Engine& engine, Shared<const FilterBank> bank,
                const StreamSettings& settings)
     : manifest_(manifest), settings_(settings), ticks_(settings.clock, settings.ensemble),
       audio_(bank, settings.audio_channels, settings.buffer_samples),

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 
 #include "audio.h"
 #include "clock.h"
@@ -31,7 +30,7 @@ struct Curve {
 class Stream {
  public:
   // `manifest` and `engine` must outlive it.
-  Stream(const Manifest& manifest, Engine& engine, std::shared_ptr<const FilterBank> bank,
+  Stream(const Manifest& manifest, Engine& engine, Shared<const FilterBank> bank,
          const StreamSettings& settings);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
