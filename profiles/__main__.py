@@ -74,6 +74,7 @@ def _profile(given: list[str]) -> int:
     add("--gpu", choices=("auto", "off", "require"), default="auto", help="require: to have none is a mistake")
     add("--no-native", action="store_true", help="do not run the C++ profiler here")
     add("--native", nargs="+", type=Path, default=[], metavar="RESULT", help="what the C++ profiler brought back")
+    add("--trust", action="store_true", help="run .pt files too: you know who made them")
     add("--against", type=Path, metavar="OLD", help="an earlier report.json to compare with in the report")
     _add_exports(parser)
     options = parser.parse_args(given)
@@ -101,8 +102,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     if options.backends:
         given["backends"] = tuple(options.backends.split(","))
     return dataclasses.replace(
-        plan, gpu=options.gpu, native=not options.no_native, native_results=tuple(options.native),
-        **{name: value for name, value in given.items() if value is not None},
+        plan, gpu=options.gpu, trusted=options.trust, native=not options.no_native,
+        native_results=tuple(options.native), **{name: value for name, value in given.items() if value is not None},
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from profiles.model.environment import available_cores, environment
 from profiles.model.figures import Case, Estimate, Prediction, Setting, in_integers
 from profiles.model.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
 from sdk.artifact import Artifact, open_artifact
+from sdk.engines import check_trusted
 from sdk.errors import ArtifactError, EngineUnavailable, ProfileError, TinyfaceError
 
 Say = Callable[[str], None]
@@ -44,7 +45,7 @@ class Plan:
     launches: fresh processes a flat-out case, each `rounds` of `frames`. seconds: of the paced run, 0 for none. loads:
     neighbours to measure beside. backends: None for all that run the artefact. gpu: `auto`, `off` or `require`. native:
     also run the C++ profiler here. native_results: files that it brought back. counts: also count instructions, where
-    valgrind is installed; that takes minutes.
+    valgrind is installed; that takes minutes. trusted: also run `.pt` files, whose makers you know.
     """
 
     launches: int = 8
@@ -62,6 +63,7 @@ class Plan:
     operators: bool = True
     estimates: bool = True
     counts: bool = True
+    trusted: bool = False
 
     def __post_init__(self) -> None:
         if min(self.launches, self.rounds, self.frames) < 1 or self.seconds < 0 or not self.threads:
@@ -96,7 +98,7 @@ def profile(
     Raises `ArtifactError`, `ManifestError` (a file that cannot be used), `ProfileError` (a core that is not there, a
     result that does not belong), `EngineUnavailable` (a GPU that was required).
     """
-    subjects = _subjects(paths)
+    subjects = _subjects(paths, plan.trusted)
     facts = [subject.facts for subject in subjects]
     where = environment()
     brought = [case for path in plan.native_results for case in read_result(path, facts)]
@@ -135,10 +137,12 @@ def names(artifacts: Sequence[Artifact]) -> list[str]:
     return unique
 
 
-def _subjects(paths: Sequence[Path]) -> list[_Subject]:
+def _subjects(paths: Sequence[Path], trusted: bool) -> list[_Subject]:
     if not paths:
         raise ProfileError("nothing to profile: give at least one artefact (.pte or .pt)")
     artifacts = [open_artifact(path) for path in paths]
+    for artifact in artifacts:
+        check_trusted(artifact, trusted)
     return [
         _Subject(path, artifact, ArtifactFacts.of(artifact, name, str(path)))
         for path, artifact, name in zip(paths, artifacts, names(artifacts), strict=True)

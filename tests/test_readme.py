@@ -40,6 +40,7 @@ def test_the_demo_animates_its_sentence(demo: Path) -> None:
             "-m",
             "runtime_examples.animate",
             str(demo / "build/demo" / artefact),
+            "--trust",
             "--out",
             str(out),
         ]

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import sdk
 from distill.files.checkpoint import Checkpoint, model_card
 from distill.files.disk import atomic_write_text
 from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
@@ -38,10 +39,11 @@ from distill.scoring.controls import CONTROLS
 from distill.scoring.report import control_row, table
 from distill.scoring.surroundings import GROUPS, expand, noises_alone, surroundings
 from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, score, scores_of, write_gaps
-from distill.scoring.trackers import engine_tracker, open_judged, teacher_tracker
+from distill.scoring.trackers import engine_tracker, is_sealed, open_judged, teacher_tracker
 from distill.teachers.neural.teacher import NeuralTeacher
 from distill.teachers.registry import teacher_kind
 from sdk.command import ending
+from sdk.engines import check_trusted
 from sdk.engines.base import Engine
 from sdk.errors import DataError
 from sdk.faces.face import Face
@@ -101,6 +103,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "artefact", help=".pte, .pt or .teacher to score, a teacher's or a control's name, or `teacher`"
     )
+    parser.add_argument("--trust", action="store_true", help="score a sealed .pt too: you know who made it")
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--aligned", type=Path, nargs="+", help="folders of recordings with TextGrids")
     parser.add_argument(
@@ -144,6 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         known = CONDITIONS | surroundings(options.noise, options.rooms, voices_of(sets))
         wanted = expand(options.conditions.split(","), known)
+        _ask_for_trust(Path(options.artefact), options.trust)
         judged_sha256 = None if options.artefact == LABELS else open_judged(options.artefact)[2]
         into = open_weights(judged_sha256, options.into) if options.into else None
         tallies = score_all(options, sets, wanted, known)
@@ -163,6 +167,12 @@ def main(arguments: list[str] | None = None) -> int:
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), card(scored))
     return end.status
+
+
+def _ask_for_trust(path: Path, trusted: bool) -> None:
+    """Raises `ArtifactError` for a sealed TorchScript file that nobody vouches for."""
+    if path.is_file() and is_sealed(path):
+        check_trusted(sdk.open_artifact(path), trusted)
 
 
 def sets_of(options: argparse.Namespace) -> Sets:

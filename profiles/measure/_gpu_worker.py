@@ -11,9 +11,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from profiles.measure._open import Shapes
+from sdk.engines.torchscript import load_module
 
 _WARM = 50  # steps before the first reading: the clock of an idle device rises slowly
 
@@ -22,8 +24,7 @@ def opened(path: str, backend: str, shapes: Shapes, device: str) -> Callable[...
     """The module of a `.pt` on `device`: as it is, or through torch.compile, which needs it as an exported program."""
     import torch
 
-    load: Any = torch.jit.load
-    module = load(path, map_location=device).eval()
+    module = load_module(Path(path), device)
     if backend == "cuda_torchscript":
         return module  # type: ignore[no-any-return]
     compiled: Callable[..., Any] = torch.compile(exported(module, shapes, device), mode="reduce-overhead")

@@ -7,12 +7,12 @@ back.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sdk.engines.executorch import load_runtime
+from sdk.engines.torchscript import load_module
 
 Shapes = list[tuple[int, ...]]
 
@@ -76,9 +76,7 @@ def open_pt(path: str, threads: int, shapes: Shapes, device: str = "cpu") -> Cal
     torch.set_num_threads(threads)
 
     def opened() -> Program:
-        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript as a whole is deprecated
-        load: Any = torch.jit.load
-        module = load(path, map_location=device).eval()
+        module = load_module(Path(path), device)
 
         def run(inputs: list[Any]) -> Sequence[Any]:
             outputs = module(*inputs)

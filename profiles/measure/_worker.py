@@ -86,7 +86,7 @@ def _sdk_opener(job: Job) -> Callable[[], Step]:
     block = job.rate_hz // 100
 
     def open_predictor() -> Step:
-        predictor = sdk.FramePredictor(sdk.open(job.path), rate_hz=job.rate_hz)
+        predictor = sdk.FramePredictor(sdk.open(job.path, trusted=True), rate_hz=job.rate_hz)
         position = 0
 
         def step() -> float:

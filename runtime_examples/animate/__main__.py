@@ -74,12 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--phones", type=Path, help="its phones, JSON rows [symbol, start, end]")
     parser.add_argument("--face", type=Path, help="npz or glTF face instead of the default head")
     parser.add_argument("--out", type=Path, required=True, help="folder for frames.csv, frames.jsonl, picture.png")
+    parser.add_argument("--trust", action="store_true", help="open a .pt too: you know who made it")
     options = parser.parse_args(arguments)
     audio = options.audio or HERE / "sentence.flac"
     try:
         phones = read_phones(options.phones or (None if options.audio else HERE / "sentence.phones.json"))
         samples, rate_hz = read_sound(audio)
-        engine = sdk.open(options.artefact)
+        engine = sdk.open(options.artefact, trusted=options.trust)
         frames = sdk.predict(engine, samples, rate_hz)
         layout, fps = engine.manifest.layout, engine.manifest.frame_rate
         options.out.mkdir(parents=True, exist_ok=True)

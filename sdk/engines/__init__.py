@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from sdk.artifact import open_artifact
+from sdk.artifact import Artifact, open_artifact
 from sdk.engines.base import Engine
 from sdk.errors import ArtifactError, ConfigError
 from sdk.plugins import load_plugin
 
 
-def open_engine(path: Path | str) -> Engine:
+def open_engine(path: Path | str, *, trusted: bool = False) -> Engine:
     """The engine of an artefact, chosen by its manifest's `runtime`.
 
+    trusted: whether you know who made the file. A TorchScript `.pt` is a program of whoever made it, and is refused
+    without; its operators are checked in any case. A seal finds damage, not malice.
     Raises `ArtifactError` or `ManifestError` for a file that is not whole and ours, `EngineUnavailable` when its
     runtime is not installed.
     """
     artifact = open_artifact(path)
+    check_trusted(artifact, trusted)
     try:
         opener = load_plugin("sdk.engines", artifact.manifest.runtime, "open_engine")
     except ConfigError as error:
@@ -25,3 +28,12 @@ def open_engine(path: Path | str) -> Engine:
             f"{path}: runs on {artifact.manifest.runtime!r}, which this version lacks: {error}"
         ) from None
     return cast(Engine, opener(artifact))
+
+
+def check_trusted(artifact: Artifact, trusted: bool) -> None:
+    """Raises `ArtifactError` for a TorchScript file whose maker nobody vouches for."""
+    if artifact.manifest.runtime == "torchscript" and not trusted:
+        raise ArtifactError(
+            f"{artifact.path}: a TorchScript file is a program of whoever made it, and its seal only tells damage. If "
+            "you know who did: sdk.open(path, trusted=True), or --trust. Or play the .pte beside it"
+        )

@@ -6,11 +6,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sdk.artifact import Artifact
+from sdk.engines._allowed import check_graph, checked_program
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
 from sdk.manifest import Manifest
@@ -71,13 +73,8 @@ def open_engine(artifact: Artifact) -> Engine:
         raise EngineUnavailable(
             f"this artefact needs PyTorch, which is not installed ({error}): pip install 'tinyface[play]'"
         ) from error
-    load: Any = torch.jit.load
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript as a whole is deprecated
-            module = load(str(artifact.path), map_location="cpu").eval()
-    except (RuntimeError, ValueError) as error:
-        raise ArtifactError(f"{artifact.path}: TorchScript cannot load it ({error}); export it again") from error
+    del torch
+    module = load_module(artifact.path)
     silence = np.zeros(artifact.manifest.window_samples, dtype=np.float32)
     if artifact.manifest.kind == "stream":
         stream = TorchscriptStreamEngine(artifact.manifest, module)
@@ -86,6 +83,22 @@ def open_engine(artifact: Artifact) -> Engine:
     engine = TorchscriptEngine(artifact.manifest, module)
     engine.run(silence)
     return engine
+
+
+def load_module(path: Path, device: str = "cpu") -> Any:
+    """The module in a `.pt`, ready to run. Raises `ArtifactError` if it cannot be loaded, or calls what it may not."""
+    import torch
+
+    program = checked_program(path)
+    load: Any = torch.jit.load
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript as a whole is deprecated
+            module = load(program, map_location=device).eval()
+    except (RuntimeError, ValueError) as error:
+        raise ArtifactError(f"{path}: TorchScript cannot load it ({error}); export it again") from error
+    check_graph(path, module)
+    return module
 
 
 def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[np.ndarray]:

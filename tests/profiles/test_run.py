@@ -34,7 +34,7 @@ def profiled(script: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     out = tmp_path_factory.mktemp("profile")
     options = ["--device", "desktop_cpu", "--quick", "--seconds", "1", "--launches", "2", "--gpu", "off"]
     exports = ["--trace", str(out / "trace.json"), "--prometheus", str(out / "tinyface.prom")]
-    assert main([str(script), "--out", str(out), *options, *exports]) == 0
+    assert main([str(script), "--trust", "--out", str(out), *options, *exports]) == 0
     return out, Record.read(out / "report.json")
 
 
@@ -83,6 +83,8 @@ def test_mistakes_are_told_in_words(script: Path, tmp_path: Path, capsys: pytest
     (tmp_path / "typo.yaml").write_text("title: mine\nmemori: 3\n", "utf-8")
     assert "cannot read" in fails([str(tmp_path / "none.pte"), *out], capsys)
     assert "truncated" in fails([str(tmp_path / "cut.pt"), *out], capsys)
+    assert "--trust" in fails([str(script), *out], capsys), "a TorchScript file is a program"
+    out += ["--trust"]
     assert "steam_deck" in fails([str(script), "--device", "steamdeck", *out], capsys), "the right names are told"
     assert "memori is unknown" in fails([str(script), "--device", str(tmp_path / "typo.yaml"), *out], capsys)
     core = max(os.sched_getaffinity(0)) + 100 if hasattr(os, "sched_getaffinity") else 0
@@ -95,7 +97,7 @@ def test_mistakes_are_told_in_words(script: Path, tmp_path: Path, capsys: pytest
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Required, it is a mistake; otherwise it is listed with its reason."""
-    only_gpu = [str(script), "--backends", "cuda_torchscript", "--out", str(tmp_path / "out"), "--no-native"]
+    only_gpu = [str(script), "--trust", "--backends", "cuda_torchscript", "--out", str(tmp_path / "out"), "--no-native"]
     assert "a GPU was required" in fails([*only_gpu, "--gpu", "require"], capsys)
     assert main([*only_gpu, "--quick"]) == 0
     record = Record.read(tmp_path / "out" / "report.json")
@@ -135,7 +137,7 @@ def test_names_are_short_and_each_once() -> None:
 
 def test_the_plan_becomes_cases(script: Path) -> None:
     """Artefacts of one setting stand together, and more threads than cores are left out with the reason."""
-    subjects = run._subjects([script, script])
+    subjects = run._subjects([script, script], True)
     plan = Plan(threads=(1, available_cores() + 1), backends=("torchscript",), loads=("none", "renderer"))
     jobs, skipped = run._jobs(subjects, plan)
     titles = [job.setting.title for job in jobs]
@@ -150,7 +152,7 @@ def test_the_plan_becomes_cases(script: Path) -> None:
 def test_a_stream_with_a_crowd_has_a_case_for_it(script: Path) -> None:
     stream = {"kind": "stream", "window_samples": 320, "future_samples": 704, "state": [[1, 1, 1]], "crowd_voices": 8}
     made = artifact("a", runtime="executorch", backend="xnnpack", **stream)
-    subject = dataclasses.replace(run._subjects([script])[0], artifact=made)
+    subject = dataclasses.replace(run._subjects([script], True)[0], artifact=made)
     jobs, _ = run._jobs([subject], Plan.quick())
     crowds = [job.setting for job in jobs if job.setting.voices == 8]
     assert [setting.title for setting in crowds] == ["xnnpack, 1 thread, flat out, 8 voices"]
@@ -219,7 +221,7 @@ def test_a_device_result_decides_the_verdict(script: Path, tmp_path: Path) -> No
     """Merged by the command line, without measuring anything here."""
     (tmp_path / "deck.json").write_text(json.dumps(result(script)), "utf-8")
     options = ["--backends", "native", "--no-native", "--gpu", "off", "--native", str(tmp_path / "deck.json")]
-    assert main([str(script), "--device", "steam_deck", "--out", str(tmp_path / "out"), *options]) == 0
+    assert main([str(script), "--trust", "--device", "steam_deck", "--out", str(tmp_path / "out"), *options]) == 0
     record = Record.read(tmp_path / "out" / "report.json")
     assert {case.machine for case in record.cases} == {"steam_deck"}
     assert all(len(case.latency) == 4 for case in record.cases)
@@ -229,7 +231,7 @@ def test_a_device_result_decides_the_verdict(script: Path, tmp_path: Path) -> No
 
 
 def test_a_required_gpu_needs_a_script(script: Path) -> None:
-    subject = run._subjects([script])[0]
+    subject = run._subjects([script], True)[0]
     pte = dataclasses.replace(subject, artifact=artifact("a", runtime="executorch", backend="xnnpack"))
     with pytest.raises(EngineUnavailable, match=r"a CUDA device runs a \.pt, and none was given"):
         run._on_gpu([pte], Plan(gpu="require"), lambda line: None)

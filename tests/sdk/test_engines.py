@@ -34,7 +34,7 @@ def windows() -> np.ndarray:
 def test_a_sealed_program_runs_as_the_network_does(
     runtime: str, sealed: dict[str, Path], tiny_programs: dict[str, Any], windows: np.ndarray
 ) -> None:
-    engine = sdk.open(sealed[runtime])
+    engine = sdk.open(sealed[runtime], trusted=True)
     assert engine.manifest.runtime == runtime
     for window in windows:
         values = engine.run(window)
@@ -45,7 +45,7 @@ def test_a_sealed_program_runs_as_the_network_does(
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_one_engine_serves_several_threads(runtime: str, sealed: dict[str, Path], windows: np.ndarray) -> None:
-    engine = sdk.open(sealed[runtime])
+    engine = sdk.open(sealed[runtime], trusted=True)
     wanted = [engine.run(window) for window in windows]
     wrong: list[int] = []
 
@@ -64,7 +64,7 @@ def test_one_engine_serves_several_threads(runtime: str, sealed: dict[str, Path]
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_windows_that_do_not_fit_never_reach_the_runtime(runtime: str, sealed: dict[str, Path]) -> None:
-    engine = sdk.open(sealed[runtime])
+    engine = sdk.open(sealed[runtime], trusted=True)
     for window in (
         np.zeros(WINDOW_SAMPLES - 1, np.float32),
         np.zeros((1, 1, WINDOW_SAMPLES), np.float32),
@@ -85,7 +85,7 @@ def test_a_program_that_is_not_the_manifest_s_is_refused_at_once(
     path = tmp_path / "model"
     path.write_bytes(seal(tiny_programs[runtime], Manifest(**facts(runtime=runtime, **changes))))
     with pytest.raises(ArtifactError):
-        sdk.open(path)
+        sdk.open(path, trusted=True)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -97,11 +97,11 @@ def test_a_sealed_program_still_opens_without_us(runtime: str, sealed: dict[str,
     if runtime == "torchscript":
         values = torch.jit.load(str(sealed[runtime]))(tensor)
     else:
-        sdk.open(sealed[runtime])  # sets the runtime up
+        sdk.open(sealed[runtime], trusted=True)  # sets the runtime up
         from executorch.extension.pybindings import _C
 
         (values,) = _C._load_program(str(sealed[runtime])).load_method("forward")([tensor])
-    np.testing.assert_allclose(values.numpy()[0], sdk.open(sealed[runtime]).run(windows[0]), atol=1e-6)
+    np.testing.assert_allclose(values.numpy()[0], sdk.open(sealed[runtime], trusted=True).run(windows[0]), atol=1e-6)
 
 
 def test_torchscript_leaves_the_callers_threads_alone(sealed: dict[str, Path], windows: np.ndarray) -> None:
@@ -110,7 +110,7 @@ def test_torchscript_leaves_the_callers_threads_alone(sealed: dict[str, Path], w
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        sdk.open(sealed["torchscript"]).run(windows[0])
+        sdk.open(sealed["torchscript"], trusted=True).run(windows[0])
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -123,7 +123,7 @@ def test_a_runtime_that_is_not_installed_is_named(
     for module in ("torch", "executorch.extension.pybindings"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(EngineUnavailable, match="pip install"):
-        sdk.open(sealed[runtime])
+        sdk.open(sealed[runtime], trusted=True)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -133,11 +133,11 @@ def test_every_damage_is_noticed(runtime: str, sealed: dict[str, Path], tmp_path
     for size in (0, 1, 39, 40, 50, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
         with pytest.raises(ArtifactError, match=r"seal|SHA"):
-            sdk.open(path)
+            sdk.open(path, trusted=True)
     for place in (0, 5, len(whole) // 3, len(whole) - 60, len(whole) - 42, len(whole) - 20, len(whole) - 1):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         with pytest.raises(ArtifactError, match=r"seal|SHA"):
-            sdk.open(path)
+            sdk.open(path, trusted=True)
 
 
 def _sealed_anyhow(program: bytes, text: bytes) -> bytes:
@@ -148,16 +148,16 @@ def _sealed_anyhow(program: bytes, text: bytes) -> bytes:
 def test_foreign_files_and_manifests(tmp_path: Path) -> None:
     path = tmp_path / "model.pte"
     with pytest.raises(ArtifactError, match="cannot read"):
-        sdk.open(path)
+        sdk.open(path, trusted=True)
     with pytest.raises(ArtifactError):
         sdk.open(tmp_path)
     path.write_bytes(b"RIFF" + bytes(5000))
     with pytest.raises(ArtifactError, match="foreign"):
-        sdk.open(path)
+        sdk.open(path, trusted=True)
     for text in (b"", b"[]", b"\xff\xfe", b"{"):
         path.write_bytes(_sealed_anyhow(b"program", text))
         with pytest.raises(ManifestError):
-            sdk.open(path)
+            sdk.open(path, trusted=True)
 
 
 @pytest.mark.parametrize("field", sorted(facts()))
@@ -166,7 +166,7 @@ def test_a_manifest_without_a_field_is_refused(field: str, tmp_path: Path) -> No
     path = tmp_path / "model.pte"
     path.write_bytes(_sealed_anyhow(b"program", json.dumps(incomplete).encode()))
     with pytest.raises(ManifestError, match=f"{field} is missing"):
-        sdk.open(path)
+        sdk.open(path, trusted=True)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -176,14 +176,14 @@ def test_a_whole_seal_on_a_program_that_is_none(runtime: str, tmp_path: Path, ti
     for program in (b"", b"nonsense" * 100, half):
         path.write_bytes(_sealed_anyhow(program, json.dumps(facts(runtime=runtime)).encode()))
         with pytest.raises(ArtifactError, match="cannot load"):
-            sdk.open(path)
+            sdk.open(path, trusted=True)
 
 
 def test_an_unknown_runtime_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     path = tmp_path / "model"
     path.write_bytes(_sealed_anyhow(b"program", json.dumps(facts(runtime="abacus")).encode()))
     with pytest.raises(ArtifactError, match=r"'abacus'.*executorch.*torchscript"):
-        sdk.open(path)
+        sdk.open(path, trusted=True)
 
 
 def test_program_and_manifest_come_back_from_the_seal(tiny_programs: dict[str, Any], sealed: dict[str, Path]) -> None:

@@ -13,6 +13,7 @@ from conftest import stream_facts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import sdk
 from sdk.clock import FrameClock
 from sdk.engines.eager import EagerEngine
 from sdk.errors import ArtifactError, AudioError, ConfigError, RigError, TinyfaceError
@@ -263,4 +264,4 @@ def test_artefacts_animate_like_the_network(
 ) -> None:
     samples = _noise(22050)
     eager = EagerEngine(make_manifest(), tiny_programs["eager"])
-    _same(predict(sealed[runtime], samples, 22050), predict(eager, samples, 22050), 1e-5)
+    _same(predict(sdk.open(sealed[runtime], trusted=True), samples, 22050), predict(eager, samples, 22050), 1e-5)

@@ -267,7 +267,7 @@ def test_several_receivers_at_once(sealed: dict[str, Path], tmp_path: Path, caps
         other.start()
     to = [f"jsonl://127.0.0.1:{udp.getsockname()[1]}", f"maya://127.0.0.1:{tcp.getsockname()[1]}",
           f"ws://127.0.0.1:{page_port}", f"jsonl:{tmp_path / 'kept.jsonl'}"]  # fmt: skip
-    command = ["live", str(sealed["torchscript"]), "--wav", str(tmp_path / "a.wav"), "--stats", "--quiet"]
+    command = ["live", str(sealed["executorch"]), "--wav", str(tmp_path / "a.wav"), "--stats", "--quiet"]
     assert main([*command, *(word for where in to for word in ("--to", where))]) == 0
     for other in others:
         other.join(5)
@@ -290,7 +290,7 @@ def test_live_mistakes_end_in_one_line(
     sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.wav").write_bytes(wav(tone()))
-    model, sound = str(sealed["torchscript"]), ["--wav", str(tmp_path / "a.wav")]
+    model, sound = str(sealed["executorch"]), ["--wav", str(tmp_path / "a.wav")]
     for arguments, words in [
         ([model, "--to", "csv"], "give one of --mic"),
         ([model, *sound, "-", "--to", "csv"], "give one of --mic"),

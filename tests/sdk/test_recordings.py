@@ -103,7 +103,7 @@ def test_names_that_are_no_utf8_and_as_long_as_names_can_be(sealed: dict[str, Pa
         long.touch()
     except OSError:
         pytest.skip("this file system has no such names")
-    assert main(["animate", str(sealed["torchscript"]), os.fspath(odd), "--out", os.fspath(long)]) == 0
+    assert main(["animate", str(sealed["executorch"]), os.fspath(odd), "--out", os.fspath(long)]) == 0
     assert long.stat().st_size > 1000
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()).count(".part") == 0
 
@@ -111,7 +111,7 @@ def test_names_that_are_no_utf8_and_as_long_as_names_can_be(sealed: dict[str, Pa
 def test_opposite_phase_is_heard(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "phase.wav"
     path.write_bytes(wav(np.stack([tone(), -tone()], axis=1)))
-    command = ["animate", str(sealed["torchscript"]), str(path), "--out", str(tmp_path / "a.jsonl")]
+    command = ["animate", str(sealed["executorch"]), str(path), "--out", str(tmp_path / "a.jsonl")]
     assert main(command) == 0
     assert "opposite phase: their mean keeps 0.0 %" in capsys.readouterr().err
     assert main([*command, "--channel", "1"]) == 0
@@ -126,9 +126,7 @@ def test_opposite_phase_is_heard(sealed: dict[str, Path], tmp_path: Path, capsys
 def test_192_khz(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "fast.wav"
     path.write_bytes(wav(tone(rate=192000), 192000))
-    assert (
-        main(["animate", str(sealed["torchscript"]), str(path), "--out", str(tmp_path / "a.csv"), "--rest", "0"]) == 0
-    )
+    assert main(["animate", str(sealed["executorch"]), str(path), "--out", str(tmp_path / "a.csv"), "--rest", "0"]) == 0
     assert "15 frames at 30 fps from 0.50 s" in capsys.readouterr().out
 
 
@@ -156,7 +154,7 @@ def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.C
 
 
 def test_pipes_and_devices_at_both_ends(sealed: dict[str, Path], tmp_path: Path) -> None:
-    model = str(sealed["torchscript"])
+    model = str(sealed["executorch"])
     done = run("animate", model, "-", "--out", "-", "--rest", "0", stdin=wav(tone(), told=0))
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1 + 15
@@ -182,13 +180,13 @@ def test_pipes_and_devices_at_both_ends(sealed: dict[str, Path], tmp_path: Path)
 
 
 def test_a_reader_that_has_enough_and_a_console_without_letters(sealed: dict[str, Path]) -> None:
-    command = f"'{sys.executable}' -m sdk info '{sealed['torchscript']}' | head -n 1"
+    command = f"'{sys.executable}' -m sdk info '{sealed['executorch']}' | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
     assert done.stdout.startswith("artefact")
-    done2 = run("animate", str(sealed["torchscript"]), "höö.wav", "--out", "ü.csv", PYTHONIOENCODING="ascii")
+    done2 = run("animate", str(sealed["executorch"]), "höö.wav", "--out", "ü.csv", PYTHONIOENCODING="ascii")
     assert done2.returncode == 2
     assert b"Traceback" not in done2.stderr
     assert b"h\\xf6\\xf6.wav" in done2.stderr

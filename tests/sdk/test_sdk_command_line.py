@@ -62,7 +62,7 @@ def test_mistakes_end_with_2_and_a_sentence(
 ) -> None:
     import soundfile
 
-    model, out = str(sealed["torchscript"]), str(tmp_path / "out.csv")
+    model, out = str(sealed["executorch"]), str(tmp_path / "out.csv")
     text, cut, silent, broken, slow = (
         tmp_path / name for name in ("a.txt", "cut.pte", "none.wav", "nan.wav", "slow.wav")
     )
@@ -99,13 +99,13 @@ def test_mistakes_end_with_2_and_a_sentence(
 def test_predict_takes_a_sound_file_at_its_own_rate(sealed: dict[str, Path], speech: Path, tmp_path: Path) -> None:
     import soundfile
 
-    wanted = sdk.predict(sealed["torchscript"], soundfile.read(speech)[0], 44100)
-    got = sdk.predict(sealed["torchscript"], speech)
+    wanted = sdk.predict(sealed["executorch"], soundfile.read(speech)[0], 44100)
+    got = sdk.predict(sealed["executorch"], speech)
     assert len(got) == len(wanted) == 45
     np.testing.assert_allclose([f.values for f in got], [f.values for f in wanted], atol=1e-6)
     for bad in (tmp_path / "none.wav", str(Path(__file__)), "headerless.raw"):
         with pytest.raises(sdk.TinyfaceError, match="not readable as sound"):
-            sdk.predict(sealed["torchscript"], bad)
+            sdk.predict(sealed["executorch"], bad)
 
 
 def test_it_runs_as_a_module_without_a_traceback(tmp_path: Path) -> None:

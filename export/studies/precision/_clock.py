@@ -21,7 +21,7 @@ _WARM = 20
 
 def main() -> None:
     path, runs = sys.argv[1], int(sys.argv[2])
-    engine = open_engine(path)
+    engine = open_engine(path, trusted=True)
     assert isinstance(engine, StreamEngine)
     manifest, random = engine.manifest, np.random.default_rng(0)
     voices = manifest.crowd_voices
