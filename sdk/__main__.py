@@ -1,5 +1,5 @@
 """The command `tinyface`, and `python -m sdk`, which is the same: `animate`, `live`, `devices`, `info`, `card`,
-`head`, `retarget`.
+`head`, `retarget`, `key`, `sign`.
 
 Exit status: 0 done, 2 a mistake that the message explains, 130 interrupted.
 """
@@ -18,6 +18,7 @@ from sdk.cli.head import add_head, run_head
 from sdk.cli.info import show_devices, show_info
 from sdk.cli.live import add_live, run_live
 from sdk.cli.retarget import add_retarget, run_retarget
+from sdk.cli.sign import add_sign, run_key, run_sign
 from sdk.command import ending
 
 _EXAMPLES = """examples:
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     card_of.add_argument("artefact", type=Path)
     add_head(commands)
     add_retarget(commands)
+    add_sign(commands)
     return whole
 
 
@@ -75,7 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
             elif chosen.command == "devices":
                 show_devices()
             else:
-                doing = {"animate": run_animate, "live": run_live, "head": run_head, "retarget": run_retarget}
+                doing = {
+                    "animate": run_animate, "live": run_live, "head": run_head, "retarget": run_retarget,
+                    "key": run_key, "sign": run_sign,
+                }  # fmt: skip
                 doing[chosen.command](chosen)
             sys.stdout.flush()
     except BrokenPipeError:  # `tinyface info ... | head`: the reader has what it wanted

@@ -71,7 +71,7 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run_live(options: argparse.Namespace) -> None:
     """Until the sound ends, or Ctrl-C. Raises what the message should say."""
     model, words = split_model(options.words, options.model)
-    engine = opened(model, options.trust)
+    engine = opened(model, options)
     source = _source(options, words)
     act = performance_of(options, engine, source.rate_hz)
     latency = act.predictor.latency_at(max(1, int(source.rate_hz * BLOCK_S)), _INFERENCE_MS)

@@ -33,6 +33,7 @@ def add_face_options(parser: argparse.ArgumentParser) -> None:
     face = parser.add_argument_group("the face")
     face.add_argument("--model", type=Path, metavar="FILE", help=f"artefact; else ${MODEL_VARIABLE}, else {DEMO_MODEL}")
     face.add_argument("--trust", action="store_true", help="open a .pt (TorchScript) too: you know who made it")
+    face.add_argument("--key", metavar="HEX", help="public key of its maker: refuse a model without that signature")
     face.add_argument("--fps", help="frames a second: 30, 29.97, 30000/1001 (default: the artefact's own)")
     face.add_argument("--no-ensemble", action="store_true", help="leave out smoothing that the artefact asks for")
     face.add_argument("--strength", type=float, default=1.0, metavar="X", help="of all movement: 1.3 is more, 0.7 less")
@@ -75,13 +76,13 @@ def seconds(text: str) -> float:
 
 def performance(options: argparse.Namespace, model: Path, rate_hz: int) -> Performance:
     """The voice and its face as asked for. Raises `ConfigError` and what opening an artefact raises."""
-    return performance_of(options, opened(model, options.trust), rate_hz)
+    return performance_of(options, opened(model, options), rate_hz)
 
 
-def opened(model: Path, trusted: bool = False) -> Engine:
-    """The artefact, opened without its runtime's chatter. Raises what opening raises."""
+def opened(model: Path, options: argparse.Namespace) -> Engine:
+    """The artefact, as `--trust` and `--key` say, without its runtime's chatter. Raises what opening raises."""
     with quietly():
-        return open_engine(model, trusted=trusted)
+        return open_engine(model, trusted=options.trust, key=options.key)
 
 
 def performance_of(options: argparse.Namespace, engine: Engine, rate_hz: int) -> Performance:

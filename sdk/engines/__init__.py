@@ -9,18 +9,23 @@ from sdk.artifact import Artifact, open_artifact
 from sdk.engines.base import Engine
 from sdk.errors import ArtifactError, ConfigError
 from sdk.plugins import load_plugin
+from sdk.signature import check_signature
 
 
-def open_engine(path: Path | str, *, trusted: bool = False) -> Engine:
+def open_engine(path: Path | str, *, trusted: bool = False, key: bytes | str | None = None) -> Engine:
     """The engine of an artefact, chosen by its manifest's `runtime`.
 
     trusted: whether you know who made the file. A TorchScript `.pt` is a program of whoever made it, and is refused
     without; its operators are checked in any case. A seal finds damage, not malice.
+    key: the maker's public Ed25519 key, 32 bytes or 64 hexadecimal digits: the file is refused unless the signature
+    beside it is the maker's. Then you know who made it, so it is trusted.
     Raises `ArtifactError` or `ManifestError` for a file that is not whole and ours, `EngineUnavailable` when its
     runtime is not installed.
     """
     artifact = open_artifact(path)
-    check_trusted(artifact, trusted)
+    if key is not None:
+        check_signature(artifact, key)
+    check_trusted(artifact, trusted or key is not None)
     try:
         opener = load_plugin("sdk.engines", artifact.manifest.runtime, "open_engine")
     except ConfigError as error:
