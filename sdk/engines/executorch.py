@@ -11,6 +11,7 @@ import numpy as np
 from sdk.artifact import Artifact
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.forking import GATE
 from sdk.manifest import Manifest
 
 OWN_KERNELS = "tinyface"  # the backend that only the native library has
@@ -85,7 +86,7 @@ class ExecutorchStreamEngine:
         return [output[:voices] for output in _call(method, inputs, self._lock)]
 
     def _crowd_method(self) -> Any:
-        with self._lock:
+        with GATE.inside(), self._lock:
             if self._crowd is None:
                 self._crowd = self._program.load_method("crowd")
         return self._crowd
@@ -109,11 +110,12 @@ def open_engine(artifact: Artifact) -> Engine:
     manifest = artifact.manifest
     stream = manifest.kind == "stream"
     try:
-        program = runtime._load_program(str(artifact.path))  # mapped: no second copy of the file in memory
-        method = program.load_method("forward")
-        _check_shapes(artifact, method.method_meta(), 1)
-        if stream and manifest.crowd_voices:
-            _check_shapes(artifact, program.method_meta("crowd"), manifest.crowd_voices)
+        with GATE.inside():
+            program = runtime._load_program(str(artifact.path))  # mapped: no second copy of the file in memory
+            method = program.load_method("forward")
+            _check_shapes(artifact, method.method_meta(), 1)
+            if stream and manifest.crowd_voices:
+                _check_shapes(artifact, program.method_meta("crowd"), manifest.crowd_voices)
     except RuntimeError as error:
         raise ArtifactError(
             f"{artifact.path}: ExecuTorch cannot load it ({error}); it may come from another version or need a backend "
@@ -129,7 +131,7 @@ def _call(method: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
     # only read, so shared where torch shares: it refuses arrays that are read-only
     tensors = [torch.from_numpy(array if array.flags.writeable else array.copy()) for array in inputs]
     try:
-        with lock:
+        with GATE.inside(), lock:
             outputs = method(tensors)
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"the ExecuTorch program failed to run: {error}") from error

@@ -15,6 +15,7 @@ from sdk.artifact import Artifact
 from sdk.engines._allowed import check_graph, checked_program
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.forking import GATE
 from sdk.manifest import Manifest
 
 
@@ -107,7 +108,7 @@ def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
 
     tensors = [torch.tensor(array) for array in inputs]  # copies: the caller's arrays may be read-only
     try:
-        with lock, torch.inference_mode(), _one_thread(torch):
+        with GATE.inside(), lock, torch.inference_mode(), _one_thread(torch):
             outputs = module(*tensors)
     except RuntimeError as error:
         raise ArtifactError(f"the TorchScript program failed to run: {error}") from error

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sdk.errors import ArtifactError, AudioError, ConfigError, ManifestError, TinyfaceError
+from sdk.forking import GATE
 from sdk.native import abi
 
 _ERRORS: dict[int, type[TinyfaceError]] = {
@@ -37,16 +38,17 @@ class Owned:
     @contextmanager
     def using(self, what: str) -> Iterator[c.c_void_p]:
         """The handle, kept while it is used, whichever thread closes it. Raises `ArtifactError` once closed."""
-        with self._lock:
-            handle = self.handle(what)
-            self._users += 1
-        try:
-            yield handle
-        finally:
+        with GATE.inside():
             with self._lock:
-                self._users -= 1
-                if self._closed and not self._users:
-                    self._give_back()
+                handle = self.handle(what)
+                self._users += 1
+            try:
+                yield handle
+            finally:
+                with self._lock:
+                    self._users -= 1
+                    if self._closed and not self._users:
+                        self._give_back()
 
     def close(self) -> None:
         """No further use; given back when the last call that is under way has returned."""
