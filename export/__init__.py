@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+try:
+    from sdk.rooms import need
+except ImportError as error:  # somebody else's `sdk` comes first: ours is not there to say it
+    raise ImportError(
+        "tinyface's `export` needs tinyface's `sdk`, and Python finds another package or file named sdk first. Run "
+        "`tinyface-build`, which looks at what is installed alone, or Python with -P, or rename yours"
+    ) from error
 
-from sdk.errors import EngineUnavailable
-
-if find_spec("torch") is None:
-    raise EngineUnavailable("exporting needs PyTorch and ExecuTorch: pip install 'tinyface[export]'")
+need("export", "exporting", ("torch", "executorch"))

@@ -1,0 +1,11 @@
+"""The ruler and the devices: what an artefact takes."""
+
+from __future__ import annotations
+
+try:
+    import sdk.rooms  # noqa: F401
+except ImportError as error:  # somebody else's `sdk` comes first: ours is not there to say it
+    raise ImportError(
+        "tinyface's `profiles` needs tinyface's `sdk`, and Python finds another package or file named sdk first. "
+        "Run `tinyface-profiles`, which looks at what is installed alone, or Python with -P, or rename yours"
+    ) from error
