@@ -8,6 +8,7 @@ from typing import Any
 
 from sdk.artifact import Artifact
 from sdk.clock import FrameClock
+from sdk.command import plain
 from sdk.latency import Latency
 
 NORMALISATION = "none to do: float32 samples of -1 to 1 as recorded; the program itself takes their level out"
@@ -45,7 +46,12 @@ def card(artifact: Artifact) -> str:
     lines += [f"| {name} | {low:g} | {high:g} | {rest:g} |" for name, low, high, rest in rig]
     for title, found in (("Tools that made it", m.tools), ("Training", m.training), ("Scores", m.scores)):
         lines += ["", f"## {title}", "", *(_table(dict(flat(found))) if found else ["Not recorded."])]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_as_text, lines)) + "\n"
+
+
+def _as_text(line: str) -> str:
+    """A line whose words, whoever chose them, are no element of a page and move no cursor."""
+    return plain(line).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -58,5 +64,5 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 
 
 def _table(facts: Mapping[str, str]) -> list[str]:
-    rows = [f"| {name} | {value} |".replace("\n", " ") for name, value in facts.items()]
+    rows = [f"| {name} | {value} |" for name, value in facts.items()]
     return ["| fact | value |", "|---|---|", *rows]

@@ -181,7 +181,22 @@ class Record:
             raise ProfileError(
                 f"{where}: a record of schema {raw.get('schema')!r}; this version reads {SCHEMA}. Profile again"
             )
-        return convert(cls, raw, where)
+        record = convert(cls, raw, where)
+        _check_names(record, where)
+        return record
+
+
+def _check_names(record: Record, where: str) -> None:
+    """Raises `ProfileError` unless every figure is of an artefact that the record lists, once."""
+    listed = [facts.name for facts in record.artifacts]
+    rows = [*record.cases, *record.estimates, *record.checks]
+    named = {row.artifact for row in rows}
+    if len(set(listed)) < len(listed) or named - set(listed):
+        strange = sorted(named - set(listed)) or [name for name in listed if listed.count(name) > 1]
+        raise ProfileError(
+            f"{where}: {strange[0]!r} is listed {listed.count(strange[0])} times among its artefacts, which should be "
+            "once. The file was altered: profile again"
+        )
 
 
 def parse_object(text: str | bytes, where: str) -> dict[str, Any]:

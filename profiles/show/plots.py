@@ -24,6 +24,7 @@ _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib; `_inline` names Verdana first, which is as wide
     "font.size": 8.5,
     "text.color": _INK,
+    "text.parse_math": False,  # names are names: a dollar in one is no formula, and a bad formula ends the drawing
     "axes.labelcolor": _INK,
     "axes.edgecolor": "#8b95a1",
     "axes.spines.top": False,

@@ -61,7 +61,12 @@ def html(record: Record, changes: Sequence[Change] = ()) -> str:
 def markdown(record: Record, changes: Sequence[Change] = ()) -> str:
     """The same figures as text with tables."""
     context = _context(record, changes)
-    return _airy(_render("report.md.j2", context | tables(record, context)))
+    return _airy(no_html(_render("report.md.j2", context | tables(record, context))))
+
+
+def no_html(text: str) -> str:
+    """Markdown in which what others named (a student, a file) is text and no element of a page."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _airy(text: str) -> str:

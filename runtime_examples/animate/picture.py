@@ -97,7 +97,13 @@ def _fonts() -> Any:
     from matplotlib import rc_context
 
     return rc_context(
-        {"font.family": "DejaVu Sans", "axes.edgecolor": _FAINT, "text.color": _INK, "axes.labelcolor": _INK}
+        {
+            "font.family": "DejaVu Sans",
+            "axes.edgecolor": _FAINT,
+            "text.color": _INK,
+            "axes.labelcolor": _INK,
+            "text.parse_math": False,
+        }
     )
 
 

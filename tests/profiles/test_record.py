@@ -34,6 +34,18 @@ def broken_label() -> str:
     return json.dumps(raw)
 
 
+def renamed(rows: str, field: str = "artifact") -> str:
+    raw = json.loads(record().to_json())
+    raw[rows][0][field] = "nobody"
+    return json.dumps(raw)
+
+
+def listed_twice() -> str:
+    raw = json.loads(record().to_json())
+    raw["artifacts"].append(raw["artifacts"][0])
+    return json.dumps(raw)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -41,6 +53,10 @@ def broken_label() -> str:
         (altered(colour="red"), "colour is unknown"),
         (altered(cases=None), "cases is empty, not a list"),
         (broken_label(), r"cases\[0\].label 'guessed' is none of .*cases\[1\] launch has 1 entries for 12 rounds"),
+        (renamed("cases"), "'nobody' is listed 0 times among its artefacts"),
+        (renamed("checks"), "'nobody' is listed 0 times among its artefacts"),
+        (renamed("artifacts", "name"), "is listed 0 times among its artefacts"),
+        (listed_twice(), "is listed 2 times among its artefacts"),
         ("[1]", "not a JSON object"),
         ("{", "not JSON"),
         ("\x00", "not JSON"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 import subprocess
@@ -95,6 +96,17 @@ def test_every_figure_carries_its_label(page: str) -> None:
 def test_what_others_wrote_is_text(page: str) -> None:
     assert "Test &amp; Co &lt;CPU&gt;" in page
     assert "<CPU>" not in page
+
+
+@pytest.mark.parametrize("name", ["$x^{$", "<script>alert(1)</script>", "a & b"])
+def test_any_name_is_drawn_and_is_text(name: str) -> None:
+    made = Record.from_json(full().to_json().replace(json.dumps(NAMES[0])[1:-1], json.dumps(name)[1:-1]))
+    drawn, text = html(made), markdown(made)
+    shown = name.replace("&", "&amp;").replace("<", "&lt;")
+    assert shown in text
+    assert "<" not in text
+    assert shown.replace(">", "&gt;") in drawn
+    assert "<script" not in drawn
 
 
 def test_markdown_says_the_same() -> None:

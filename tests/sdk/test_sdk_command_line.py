@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import sdk
 from sdk.__main__ import main
+from sdk.artifact import seal
 from sdk.protocols.csv import read_csv
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +57,23 @@ def test_animate(
         got = np.array([list(json.loads(line)["values"].values()) for line in out.read_text().splitlines()[1:]])
     np.testing.assert_allclose(got, [frame.values for frame in wanted], atol=1e-6)
     assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, "speech.wav"], "no half-written file stays"
+
+
+def test_what_a_file_says_of_itself_is_text(
+    sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = sdk.open_artifact(sealed["executorch"])
+    facts = dataclasses.replace(whole.manifest, student="\x1b[2Jtiny<img src=x>", training={"by": "\x1b]0;me\x07 & co"})
+    path = tmp_path / "model.pte"
+    path.write_bytes(seal(whole.read_program(), facts))
+    for command in ("info", "card"):
+        assert main([command, str(path)]) == 0
+        said = capsys.readouterr().out
+        assert "\x1b" not in said
+        assert "\x07" not in said
+        assert r"\x1b[2Jtiny" in said
+    assert "<img" not in said
+    assert "&lt;img src=x>" in said
 
 
 def test_mistakes_end_with_2_and_a_sentence(
