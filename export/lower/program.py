@@ -37,8 +37,11 @@ class Lowered:
 def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> ExportedProgram:
     """The traced graph of `deployed` at the shapes of `inputs`, with everything constant computed away.
 
-    Raises `EngineUnavailable` without ExecuTorch.
+    Raises `EngineUnavailable` without ExecuTorch, `ValueError` for one tensor given twice: of it torch would make one
+    input, and the program would answer other questions than it is asked.
     """
+    if len({id(x) for x in inputs}) < len(inputs):
+        raise ValueError("one tensor stands for two inputs: give each its own")
     with quiet():
         try:
             from executorch.exir.passes.constant_prop_pass import constant_prop_pass

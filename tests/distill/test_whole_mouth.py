@@ -223,8 +223,9 @@ def test_a_corpus_gives_its_own_sides_to_choose_by_and_to_report(tmp_path: Path)
         write_shard(tmp_path / "shards" / f"{side}-human-000.npz", utterances)
     found = read_sets({"people": tmp_path, "strangers": tmp_path})
     assert [i.name for i in found["people"]] == [i.name for i in spoken[:2]]
-    told = [[(i.name, i.speaker, [p.symbol for p in i.phones]) for i in items] for items in (found["strangers"], spoken)]
-    assert told[0] == told[1][2:]
+    for item, spoke in zip(found["strangers"], spoken[2:], strict=True):
+        assert (item.name, item.speaker) == (spoke.name, spoke.speaker)
+        assert [phone.symbol for phone in item.phones] == [phone.symbol for phone in spoke.phones]
     (tmp_path / "shards" / "held-human-000.npz").unlink()
     with pytest.raises(DataError, match="held"):
         people_set(tmp_path, "held")

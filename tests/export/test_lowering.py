@@ -68,3 +68,10 @@ def test_golden_speech_is_the_same_everywhere_and_has_all_parts() -> None:
     assert not speech[2 * fifth : 2 * fifth + 9000].any()
     assert abs(speech[3 * fifth : 4 * fifth].mean() - 0.2) < 0.05
     assert speech[:fifth].std() > 0.02
+
+
+def test_one_tensor_for_two_inputs_is_refused() -> None:
+    """The exporter would make one input of it: the talker's denoiser once took its features for the personal ones."""
+    same = torch.zeros(1, 4)
+    with pytest.raises(ValueError, match="two inputs"):
+        export_program(torch.nn.Bilinear(4, 4, 2), (same, same))

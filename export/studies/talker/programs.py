@@ -178,7 +178,7 @@ def _parts(network: Talker, samples: int) -> tuple[dict[str, nn.Module], dict[st
     inputs = {
         "hear": [torch.zeros(1, samples)],
         "personal": [features, *style],
-        "denoise": [torch.zeros(1, frames, channels), torch.ones(1), features, features],
+        "denoise": [torch.zeros(1, frames, channels), torch.ones(1), features, features.clone()],
     }
     return parts, inputs
 
