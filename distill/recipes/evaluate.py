@@ -5,7 +5,7 @@
 
 What is scored may also be a checkpoint, which torch then runs as its artefact would (twice as slow), a teacher's file
 or name, or the word `teacher`, the labels themselves: on synthetic speech its exact phones, on recordings the phones
-that it *recognises*, judged by the hand-corrected ones.
+that it *recognises*, judged by the aligned ones (LJSpeech's by the Montreal Forced Aligner).
 
 Per set and condition (`conditions.py`): PBM accuracy at 0.15 cm, false closure on open vowels, recall at 2 % false
 closure, AUC (`scoring/metrics.py`), MSE to the teacher's labels, jitter. On captured clips, which have no phones,

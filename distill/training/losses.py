@@ -23,7 +23,8 @@ def reconstruction(label: Tensor, predicted: Tensor) -> Tensor:
 def velocity(label: Tensor, predicted: Tensor, steps_per_frame: float = 1.0) -> Tensor:
     """Eq. 2 and 3: E_t ||v_t - v^_t||^2 with v_t = r_t - r_{t-1}; both (..., N, rig), N consecutive times.
 
-    `steps_per_frame`: how many steps of N make one frame, so that a finer grid weighs as whole frames would.
+    As printed where N are frames. `steps_per_frame`: how many steps of N make one, so that differences over a finer
+    grid weigh as those of whole frames would.
     """
     return ((label.diff(dim=-2) - predicted.diff(dim=-2)) * steps_per_frame).square().sum(-1).mean()
 

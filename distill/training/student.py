@@ -27,6 +27,7 @@ from distill.training.watch import watching, writer_class
 from sdk.errors import CheckpointError
 
 SETTLING_BATCHES, SETTLING_SEED = 24, 1 << 20
+GENTLE_RATE = 1e-5  # at which 400 steps move weights by less than float16 tells apart: such runs keep float32
 
 
 def train(
@@ -85,7 +86,8 @@ def train(
     }  # fmt: skip
     settled(run, feed)
     kept = {name: value for name, value in run.average.items() if not name.startswith(f"{HEAD}.")}
-    checkpoint = Checkpoint(spec=spec, state=at_rest(kept), training=training, scores={})
+    state = kept if plan.learning_rate <= GENTLE_RATE else at_rest(kept)
+    checkpoint = Checkpoint(spec=spec, state=state, training=training, scores={})
     run.end(lambda: checkpoint.save(out), resume_file)
     return checkpoint
 

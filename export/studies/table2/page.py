@@ -54,8 +54,8 @@ PBM accuracy, % of /p b m/ frames with lips at most 0.15 cm apart; in brackets a
 set. *Paper* is its own recordings, in a studio; our human set is LJSpeech, a voice that no student was trained on."""
 _REST_OF_IT = """\
 Of human speech in quiet. *Recall* is of closures at 2 % false ones, *false* the share of open vowels shut. MSE is in
-1e-3, ours to curves of hand-corrected phones, the paper's to its teacher's output, so only their order compares. Jitter
-in cm²/frame⁴, with the share of the teacher's. *Paper* behind the slash."""
+1e-3, ours to curves of phones by the Montreal Forced Aligner, the paper's to its teacher's output, so only their order
+compares. Jitter in cm²/frame⁴, with the share of the teacher's. *Paper* behind the slash."""
 _COSTS = """\
 *Multiply-adds* are what the paper's FLOPs come to, counted here on torch's operators. *Memory, paper's way*: parameters
 and every layer's output, each once, at float32. *Counted*: ours, the whole of a `.pte` that runs: packed weights,
