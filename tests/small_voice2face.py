@@ -11,11 +11,12 @@ import torch
 import yaml
 from small_corpus import utterance
 
+from distill.files.teacher import Trained
 from distill.speech.phonetics import CLASSES
 from distill.teachers.articulatory.teacher import animate
 from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
 from distill.teachers.voice2face.speech_encoder import EncoderSpec, transformers
-from distill.teachers.voice2face.teacher import TrainedVoice2Face, half
+from distill.teachers.voice2face.teacher import FILE
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
@@ -37,13 +38,13 @@ def spoken_poses() -> np.ndarray:
     return animate(utterance("a", np.random.default_rng(0)).phones, 3.0, 100).values
 
 
-def trained(spec: Voice2FaceSpec = SPEC, seed: int = 1) -> TrainedVoice2Face:
+def trained(spec: Voice2FaceSpec = SPEC, seed: int = 1) -> Trained[Voice2Face]:
     """An untrained network with a true mesh space, whose face moves."""
     torch.manual_seed(seed)
     network = Voice2Face(spec, len(CLASSES) if spec.encoder.trained_here else 0)
     torch.nn.init.kaiming_normal_(network.mesh_decoder[-1].weight)  # type: ignore[arg-type]
     network.mesh.fit(spoken_poses(), FACE, ARKIT)
-    return TrainedVoice2Face(spec, half(network.state_dict()), ARKIT, 0.2, {"command": "test"})
+    return Trained(FILE, spec, FILE.halved(network.state_dict()), ARKIT, 0.2, {"command": "test"})
 
 
 def save_hubert(folder: Path) -> Path:

@@ -21,27 +21,19 @@ from distill.corpus.styled.clips import Clip
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.styles import Style, person
 from distill.files.disk import atomic_write_text, check_writable
+from distill.files.teacher import Trained
 from distill.recipes.diffusiontalker import people_of, read
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec
-from distill.teachers.codetalker.teacher import FPS, TrainedCodeTalker, codetalker_card
+from distill.teachers.codetalker.teacher import FILE, FPS
 from distill.teachers.diffusiontalker.ears import large_ears
 from distill.training.codetalker import CodeClips, CodeTalkerPlan, book_loss, code_loss, seed_book
-from distill.training.options import note
+from distill.training.options import add_run_options, note, plan_of
 from distill.training.run import Run
-from sdk import strict
 from sdk.command import ending, say
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
-SETTINGS = Path(__file__).resolve().parents[1] / "teachers" / "codetalker" / "teacher.yaml"
-DEFAULTS = CodeTalkerPlan()
-OPTIONS = {name: type(getattr(DEFAULTS, name)) for name in DEFAULTS.__dataclass_fields__}
 _TEMPLATE_CLIPS = 64
-
-
-def load_settings(path: Path = SETTINGS) -> CodeTalkerSpec:
-    """The network's shape as its YAML says. Raises `ConfigError` with every mistake."""
-    return strict.load(CodeTalkerSpec, strict.load_yaml(path), where=path.name)
 
 
 def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> list[Clip]:
@@ -58,7 +50,7 @@ def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> lis
 def train(
     spec: CodeTalkerSpec, plan: CodeTalkerPlan, clips: Sequence[Clip], out: Path, made: Mapping[str, object],
     face: Face | None = None,
-) -> TrainedCodeTalker:  # fmt: skip
+) -> Trained[CodeTalker]:  # fmt: skip
     """Train both stages of `spec` by `plan` on clips that the ears heard, and write it to `out`. face: whose meshes its
     components are of, our head by default.
 
@@ -74,10 +66,7 @@ def train(
     motions = [network.mesh.code(torch.from_numpy(clip.motion)).numpy() for clip in clips]
     data = CodeClips(clips, motions, spec.people, plan.seconds)
     seed_book(network, data.batch(np.random.default_rng(plan.seed), _TEMPLATE_CLIPS)[1])
-    run = Run.begin(spec, asdict(plan), network.train())  # type: ignore[arg-type]
-    resume_file = out.with_name(out.name + ".resume")
-    if resume_file.exists():
-        run.resume(resume_file)
+    run = Run.begin(spec, asdict(plan), network.train(), out)
     settled = False
 
     def loss(random: np.random.Generator, step: int) -> torch.Tensor:
@@ -92,36 +81,28 @@ def train(
             settled = True
         return code_loss(network, rows, motion, people)
 
-    run.go(plan.total, loss, plan.rate, resume_file)
+    run.go(plan.total, loss, plan.rate)
     training = {
         "recipe": "codetalker", "plan": asdict(plan), "clips": len(clips), "mesh_variance_kept": round(kept, 6),
-        "minutes_of_speech": round(sum(len(c.audio) for c in clips) / 16000 / 60, 1),
-        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
+        "minutes_of_speech": round(sum(len(c.audio) for c in clips) / 16000 / 60, 1), **run.facts, **made,
     }  # fmt: skip
-    state = {name: value if name.startswith("mesh.") else value.half() for name, value in run.average.items()}
-    trained = TrainedCodeTalker(spec, state, layout, training=training)
-    run.end(lambda: trained.save(out), resume_file)
+    trained = Trained(FILE, spec, FILE.halved(run.average), layout, training=training)
+    run.end(lambda: trained.save(out))
     return trained
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.codetalker", description=__doc__.split("\n")[0])
-    parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
+    parser.add_argument("--settings", type=Path, default=FILE.settings, help="YAML of the network's shape")
     parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.recipes.styled_corpus")
     parser.add_argument("--ears", default="whisper", help="whisper, whisper:FOLDER, or a HuBERT by name or folder")
     parser.add_argument("--face", type=Path, help="face (npz, glTF) whose meshes it learns; our head by default")
-    parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.add_argument("--data", nargs="*", help="what it learns from and its licences, for the card")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-    for name, kind in OPTIONS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(DEFAULTS, name))
+    add_run_options(parser, CodeTalkerPlan, asdict(CodeTalkerPlan()))
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
     made = note("distill.recipes.codetalker", arguments, options)
     with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
-        plan = CodeTalkerPlan(**{name: getattr(options, name) for name in OPTIONS})
-        spec, ears = load_settings(options.settings), large_ears(options.ears)
+        plan = plan_of(options, CodeTalkerPlan())
+        spec, ears = FILE.shape(options.settings), large_ears(options.ears)
         layout = RigLayout.named(spec.rig)
         clips = neutral(read(options.corpus, "train", layout, ears, options.ears), layout)
         people = people_of(clips)
@@ -130,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         face = Face.from_file(options.face) if options.face else None
         trained = train(spec, plan, clips, options.out, made, face)
-        atomic_write_text(options.out.with_suffix(".md"), codetalker_card(trained))
+        atomic_write_text(options.out.with_suffix(".md"), trained.card())
         say(f"{options.out}: loss {trained.training['final_loss']}")
     return end.status
 

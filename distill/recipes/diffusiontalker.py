@@ -26,12 +26,13 @@ import torch
 from distill.corpus.shelf import load_shards
 from distill.corpus.styled.clips import Clip, clips_of, heard
 from distill.files.disk import atomic_write_text, check_writable, load_mono
+from distill.files.teacher import Trained
 from distill.scoring.styled.talkers import judge, retrieval, table
 from distill.teachers.diffusiontalker.ears import COMPACT, large_ears
 from distill.teachers.diffusiontalker.network import MESH, Talker, TalkerSpec
-from distill.teachers.diffusiontalker.teacher import DiffusionTalkerTeacher, TrainedTalker, half, talker_card
+from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
-from distill.training.options import note
+from distill.training.options import add_run_options, note, plan_of
 from distill.training.run import Run
 from distill.training.talker import (
     Learner,
@@ -42,21 +43,12 @@ from distill.training.talker import (
     student_spec,
     train_loss,
 )
-from sdk import strict
 from sdk.command import ending, say
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
-SETTINGS = Path(__file__).resolve().parents[1] / "teachers" / "diffusiontalker" / "teacher.yaml"
-DEFAULTS = TalkerPlan()
-OPTIONS = {name: type(getattr(DEFAULTS, name)) for name in DEFAULTS.__dataclass_fields__}
 FIVE_SECONDS = 5 * 16000
-
-
-def load_settings(path: Path = SETTINGS) -> TalkerSpec:
-    """The network's shape as its YAML says. Raises `ConfigError` with every mistake."""
-    return strict.load(TalkerSpec, strict.load_yaml(path), where=path.name)
 
 
 def read(corpus: Path, split: str, layout: RigLayout, ears: SpeechEncoder | None, source: str) -> list[Clip]:
@@ -66,8 +58,8 @@ def read(corpus: Path, split: str, layout: RigLayout, ears: SpeechEncoder | None
 
 def train(
     spec: TalkerSpec, plan: TalkerPlan, clips: Sequence[Clip], out: Path, made: Mapping[str, object],
-    teacher: TrainedTalker | None = None,
-) -> TrainedTalker:  # fmt: skip
+    teacher: Trained[Talker] | None = None,
+) -> Trained[Talker]:  # fmt: skip
     """Train `spec` by `plan` on clips, from nothing or as a student of `teacher`, and write it to `out`.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
@@ -88,10 +80,7 @@ def train(
     else:
         learner.fit(clips)
     data = TalkerClips(clips, spec, plan.seconds)
-    run = Run.begin(spec, asdict(plan), learner.train())  # type: ignore[arg-type]
-    resume_file = out.with_name(out.name + ".resume")
-    if resume_file.exists():
-        run.resume(resume_file)
+    run = Run.begin(spec, asdict(plan), learner.train(), out)
 
     def loss(random: np.random.Generator, step: int) -> torch.Tensor:
         batch = data.batch(random, plan.batch)
@@ -99,16 +88,15 @@ def train(
             return train_loss(learner, plan, batch, random)
         return distil_loss(learner, above, plan, batch, random)
 
-    run.go(plan.steps, loss, plan.rate, resume_file)
+    run.go(plan.steps, loss, plan.rate)
     state = {name.removeprefix("network."): value for name, value in run.average.items() if name.startswith("network.")}
     training = {
         "recipe": "diffusiontalker", "plan": asdict(plan), "clips": len(clips),
-        "minutes_of_speech": round(sum(len(c.audio) for c in clips) / 16000 / 60, 1),
-        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
+        "minutes_of_speech": round(sum(len(c.audio) for c in clips) / 16000 / 60, 1), **run.facts, **made,
         **({"teacher": f"{teacher.spec.name}, weights {teacher.weights_sha256}"} if teacher else {}),
     }  # fmt: skip
-    trained = TrainedTalker(spec, half(state), layout, training=training)
-    run.end(lambda: trained.save(out), resume_file)
+    trained = Trained(FILE, spec, FILE.halved(state), layout, training=training)
+    run.end(lambda: trained.save(out))
     return trained
 
 
@@ -129,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace, arguments: list[str] | None) -> None:
-    spec = load_settings(options.settings)
+    spec = FILE.shape(options.settings)
     ears = None if options.ears == COMPACT else large_ears(options.ears)
     clips = read(options.corpus, "train", RigLayout.named(spec.rig), ears, options.ears)
     spec = replace(
@@ -138,14 +126,18 @@ def _train(options: argparse.Namespace, arguments: list[str] | None) -> None:
         motion=MESH if options.mesh else spec.motion,
     )  # fmt: skip
     trained = train(
-        spec, _plan(options), clips, options.out, note("distill.recipes.diffusiontalker", arguments, options)
+        spec,
+        plan_of(options, TalkerPlan()),
+        clips,
+        options.out,
+        note("distill.recipes.diffusiontalker", arguments, options),
     )
     _finish(trained, options.out)
 
 
 def _distil(options: argparse.Namespace, arguments: list[str] | None) -> None:
-    teacher = TrainedTalker.load(options.teacher)
-    settings = load_settings(options.settings)
+    teacher = FILE.load(options.teacher)
+    settings = FILE.shape(options.settings)
     compact = options.do == "compact"
     if compact and teacher.spec.compact:
         raise ConfigError(f"{options.teacher} has compact ears already; give one with large ears")
@@ -153,11 +145,11 @@ def _distil(options: argparse.Namespace, arguments: list[str] | None) -> None:
     ears = None if teacher.spec.compact else large_ears(teacher.spec.ears)
     clips = read(options.corpus, "train", teacher.layout, ears, teacher.spec.ears)
     made = note("distill.recipes.diffusiontalker", arguments, options)
-    _finish(train(spec, _plan(options), clips, options.out, made, teacher), options.out)
+    _finish(train(spec, plan_of(options, TalkerPlan()), clips, options.out, made, teacher), options.out)
 
 
-def _finish(trained: TrainedTalker, out: Path) -> None:
-    atomic_write_text(out.with_suffix(".md"), talker_card(trained))
+def _finish(trained: Trained[Talker], out: Path) -> None:
+    atomic_write_text(out.with_suffix(".md"), trained.card())
     say(f"{out}: loss {trained.training['final_loss']}; score it with distill.recipes.diffusiontalker evaluate")
 
 
@@ -165,7 +157,7 @@ def _evaluate(options: argparse.Namespace, arguments: list[str] | None) -> None:
     rows: dict[str, Any] = {}
     known: dict[str, SpeechEncoder | None] = {COMPACT: None}
     for path in options.talkers:
-        trained = TrainedTalker.load(path)
+        trained = FILE.load(path)
         source = trained.spec.ears
         if source not in known:
             known[source] = large_ears(source)
@@ -176,7 +168,7 @@ def _evaluate(options: argparse.Namespace, arguments: list[str] | None) -> None:
         if options.into:
             scored = replace(trained, scores={f"styled_{options.split}": rows[path.stem]})
             scored.save(path)
-            atomic_write_text(path.with_suffix(".md"), talker_card(scored))
+            atomic_write_text(path.with_suffix(".md"), scored.card())
     if options.json:
         atomic_write_text(options.json, json.dumps(rows, indent=1))
     print(table(rows))
@@ -189,10 +181,6 @@ def _enrol(options: argparse.Namespace, arguments: list[str] | None) -> None:
     say(f"{options.out}: {voice.name}, from {options.speech}")
 
 
-def _plan(options: argparse.Namespace) -> TalkerPlan:
-    return replace(DEFAULTS, **{name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None})
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m distill.recipes.diffusiontalker", description=(__doc__ or "").split("\n")[0]
@@ -201,12 +189,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("train", "halve", "compact"):
         one = commands.add_parser(name)
         one.add_argument("--corpus", type=Path, required=True, help="folder of distill.recipes.styled_corpus")
-        one.add_argument("--out", type=Path, required=True, help="file to write")
-        one.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
-        one.add_argument("--data", nargs="*", help="what it learns from and its licences, for the card")
-        one.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-        for field, kind in OPTIONS.items():
-            one.add_argument(f"--{field.replace('_', '-')}", type=kind)
+        one.add_argument("--settings", type=Path, default=FILE.settings, help="YAML of the network's shape")
+        add_run_options(one, TalkerPlan, asdict(TalkerPlan()))
         if name == "train":
             one.add_argument("--ears", default="whisper", help="whisper, whisper:FOLDER, a HuBERT, or compact")
             one.add_argument("--no-personalizer", action="store_true", help="the ablation")

@@ -31,6 +31,7 @@ import sdk
 from distill.files.checkpoint import Checkpoint, model_card
 from distill.files.disk import atomic_write_text
 from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
+from distill.files.teacher import Trained
 from distill.files.twin import SUFFIX as TWIN_SUFFIX
 from distill.files.twin import Twin, twin_card
 from distill.scoring.conditions import CONDITIONS, Item, read_sets, rest_set, synthetic_set
@@ -200,9 +201,11 @@ def open_weights(judged_sha256: str | None, path: Path) -> tuple[Any, Callable[[
 
     Raises `DataError` unless what is judged has these very weights, and what reading the file raises.
     """
+    weights: Any
+    card: Callable[[Any], str]
     if path.suffix == TEACHER_SUFFIX:
         kind = teacher_kind(path)
-        weights, card = kind.trained.load(path), kind.card
+        weights, card = kind.file.load(path), Trained.card
     elif path.suffix == TWIN_SUFFIX:
         weights, card = Twin.load(path), twin_card
     else:

@@ -10,31 +10,11 @@ an exponential moving average. Killed at any moment, the same command goes on fr
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-from distill.files.checkpoint import Checkpoint
-from distill.speech.augment import Augment
-from distill.students.spec import load_variant
-from distill.training.options import add_training_options, note, plan_of, where
-from distill.training.plan import Plan
-from distill.training.student import train
-from sdk.command import ending
+from distill.training.command import train_command
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m distill.recipes.heterogeneous", description=__doc__.split("\n")[0])
-    parser.add_argument("--variant", required=True, help="student variant, such as s2")
-    parser.add_argument("--init", type=Path, help="checkpoint of the same variant to go on from")
-    add_training_options(parser)
-    options = parser.parse_args(arguments)
-    with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
-        plan = plan_of(options, Plan())
-        made = note("distill.recipes.heterogeneous", arguments, options)
-        augment = Augment.from_folders(options.noise, options.rooms)
-        init = Checkpoint.load(options.init) if options.init else None
-        train(load_variant(options.variant), plan, options.corpus, options.out, augment, made, init, **where(options))
-    return end.status
+    return train_command("heterogeneous", __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -14,36 +14,11 @@ grow, for the lips' own acceleration has a loss; S2+ became a quarter calmer tha
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-from distill.files.checkpoint import Checkpoint
-from distill.speech.augment import Augment
-from distill.students.spec import load_variant
-from distill.training.options import add_training_options, note, plan_of, where
-from distill.training.plan import Plan
-from distill.training.student import train
-from sdk.command import ending
+from distill.training.command import train_command
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m distill.recipes.hybrid", description=__doc__.split("\n")[0])
-    parser.add_argument("--variant", required=True, help="student variant, such as s5_plus")
-    parser.add_argument("--second-teacher", type=Path, required=True, help="checkpoint of the student that supervises")
-    parser.add_argument("--init", type=Path, help="checkpoint of the same shape to go on from")
-    add_training_options(parser)
-    options = parser.parse_args(arguments)
-    with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
-        plan = plan_of(options, Plan())
-        made = note("distill.recipes.hybrid", arguments, options)
-        augment = Augment.from_folders(options.noise, options.rooms)
-        init = Checkpoint.load(options.init) if options.init else None
-        second = Checkpoint.load(options.second_teacher)
-        spec = load_variant(options.variant)
-        train(
-            spec, plan, options.corpus, options.out, augment, made, init, second, recipe="hybrid", **where(options)
-        )  # fmt: skip
-    return end.status
+    return train_command("hybrid", __doc__, arguments, second=True)
 
 
 if __name__ == "__main__":

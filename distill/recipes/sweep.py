@@ -81,16 +81,13 @@ def try_point(
     feed = StreamFeed(spec, plan, load_shards(corpus, "train"), augment)
     student = spec.build().train()
     initialise(student, plan.seed)
-    run = Run.begin(spec, dataclasses.asdict(plan), student)
-    resume = work / f"{point.name}.sweep.resume"
-    if resume.exists():
-        run.resume(resume)
-    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume)
+    run = Run.begin(spec, dataclasses.asdict(plan), student, work / f"{point.name}.sweep")
+    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate)
     student.load_state_dict(run.average)
     student.eval()
     tracker = stream_tracker(student, spec)
     scores = {key: score(items, spec.layout, Face.default(), tracker) for key, _, items in conditions(dict(sets))}
-    resume.unlink(missing_ok=True)
+    run.file.unlink(missing_ok=True)
     return {
         "point": dataclasses.asdict(point),
         "plan": dataclasses.asdict(plan),

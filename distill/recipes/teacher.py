@@ -11,7 +11,7 @@ sharper question than its curve. Killed at any moment, the same command goes on 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -25,14 +25,14 @@ from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances
 from distill.corpus.shelf import MEMORY_BYTES, load_shards
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import check_writable
+from distill.files.teacher import Trained
 from distill.speech.augment import Augment
-from distill.speech.phones import Phone, from_json
 from distill.speech.phonetics import CLASSES
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import StreamStudent
-from distill.teachers.closing import calibrate, can_close
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec
-from distill.teachers.neural.teacher import SETTINGS, NeuralTeacher, TrainedTeacher, load_settings
+from distill.teachers.neural.teacher import FILE, NeuralTeacher
+from distill.training.calibration import calibrated
 from distill.training.feeds import device_of
 from distill.training.objective import FRAME_SAMPLES, Objective
 from distill.training.options import add_training_options, note, plan_of, where
@@ -41,7 +41,6 @@ from distill.training.run import Run
 from distill.training.watch import watching, writer_class
 from sdk.command import ending
 from sdk.errors import ConfigError
-from sdk.faces.face import Face
 
 _SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
 _ALPHA_CLASS = 0.1
@@ -144,7 +143,7 @@ def train(
     pool: int = 0,
     curves: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
-) -> TrainedTeacher:
+) -> Trained[Bidirectional]:
     """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
     pool: as `TeacherFeed`. curves, memory_bytes: as `student.train`.
 
@@ -163,46 +162,23 @@ def train(
     network.initialise(plan.seed, student if isinstance(student, StreamStudent) else None)
     feed = TeacherFeed(spec, plan, data, network, pool)
     facts = {**asdict(plan), "pool": pool}
-    run = Run.begin(spec, facts, network)
-    resume_file = out.with_name(out.name + ".resume")
-    if resume_file.exists():
-        run.resume(resume_file)
+    run = Run.begin(spec, facts, network, out)
     with watching(curves, run, feed.objective, plan.steps, layout) as watch:
-        run.go(plan.steps, feed.loss, plan.rate, resume_file, watch)
+        run.go(plan.steps, feed.loss, plan.rate, watch)
     provenance = {
-        "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2),
-        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5), **made,
+        "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2), **run.facts, **made,
         **({"ears": f"{ears.spec.name}, weights {ears.weights_sha256}"} if ears else {}),
     }  # fmt: skip
-    state = {name: value.half() for name, value in run.average.items()}
-    trained = calibrated(TrainedTeacher(spec, state, layout, training=provenance), corpus)
-    run.end(lambda: trained.save(out), resume_file)
+    trained = Trained(FILE, spec, FILE.halved(run.average), layout, training=provenance)
+    teacher = NeuralTeacher(trained)
+    trained = calibrated(trained, corpus, float(teacher.fps), teacher.curves)
+    run.end(lambda: trained.save(out))
     return trained
-
-
-def calibrated(trained: TrainedTeacher, corpus: Path) -> TrainedTeacher:
-    """The teacher with its `shut_cm` read off the corpus's validation speakers, recordings where there are any.
-
-    As it is for a rig that cannot close by name, or without validation speakers.
-    """
-    if not can_close(trained.layout) or not list((corpus / "shards").glob("valid-*.npz")):
-        return trained
-    shards = load_shards(corpus, "valid")
-    shards = [shard for shard in shards if "-human-" in shard.path.name] or shards
-    teacher, face = NeuralTeacher(trained), Face.default()
-
-    def tracks() -> Iterator[tuple[np.ndarray, float, list[Phone]]]:
-        for shard in shards:
-            for i in tqdm(range(len(shard)), desc="calibrating", unit="clip"):
-                curves = teacher.curves(shard.utterance(i)[0].astype(np.float32) / 32768)
-                yield face.lip_gap_cm(curves, trained.layout), float(teacher.fps), from_json(shard.phones[i])
-
-    return replace(trained, shut_cm=calibrate(tracks()))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.teacher", description=__doc__.split("\n")[0])
-    parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
+    parser.add_argument("--settings", type=Path, default=FILE.settings, help="YAML of the network's shape")
     parser.add_argument("--ears", type=Path, help="checkpoint of a stream student to hear with (frozen)")
     parser.add_argument("--pool", type=int, default=0, help="batches to prepare once and go round; 0 = fresh each step")
     add_training_options(parser, DEFAULTS)
@@ -213,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
         augment = Augment.from_folders(options.noise, options.rooms, _STRENGTH)
         ears = Checkpoint.load(options.ears) if options.ears else None
         train(
-            load_settings(options.settings), plan, options.corpus, options.out, augment, made, ears, options.pool,
+            FILE.shape(options.settings), plan, options.corpus, options.out, augment, made, ears, options.pool,
             **where(options),
         )  # fmt: skip
     return end.status

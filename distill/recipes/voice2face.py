@@ -13,39 +13,36 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from distill.corpus.capture.reader import read_captures, to_shard
-from distill.corpus.shards import LABEL_HZ, Shard
+from distill.corpus.shards import Shard
 from distill.corpus.shelf import load_shards
 from distill.files.disk import check_writable
+from distill.files.teacher import Trained
 from distill.speech.augment import Augment
-from distill.speech.phones import Phone, from_json
 from distill.speech.phonetics import CLASSES
-from distill.teachers.closing import calibrate, can_close
 from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
 from distill.teachers.voice2face.speech_encoder import CEPSTRA, SMALL, SpeechEncoder, build_encoder
-from distill.teachers.voice2face.teacher import SETTINGS, TrainedVoice2Face, Voice2FaceTeacher, half, load_settings
-from distill.training.options import note
+from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
+from distill.training.calibration import calibrated
+from distill.training.options import add_run_options, add_sound_options, note, plan_of
 from distill.training.run import Run
 from distill.training.voice2face_feed import Feed, Heard, Objective, Rows, by_source, poses
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.command import ending, say
 from sdk.errors import CheckpointError, ConfigError, DataError
-from sdk.faces.face import CLOSED_CM, Face
+from sdk.faces.face import Face
 
 _PENULTIMATE = -2
 _CALIBRATION_CLIPS = 150
 ROW_UTTERANCE_S = 8.0
-DEFAULTS = Voice2FacePlan()
-OPTIONS = {name: type(getattr(DEFAULTS, name)) for name in DEFAULTS.__dataclass_fields__}
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,8 @@ def train(
     speech: Speech,
     out: Path,
     encoder: SpeechEncoder,
-    init: TrainedVoice2Face | None = None,
-) -> TrainedVoice2Face:
+    init: Trained[Voice2Face] | None = None,
+) -> Trained[Voice2Face]:
     """Train `spec` by `plan` on `speech` and write it to `out`; `encoder`: what `with_encoder` built; `init`: a trained
     one of the same shape to go on from, whose mesh space is kept.
 
@@ -112,28 +109,25 @@ def train(
     if init:
         network.load_state_dict(init.network().state_dict())
     objective = Objective(plan, network, face, seen)
-    run = Run.begin(spec, asdict(plan), network)  # type: ignore[arg-type]
+    run = Run.begin(spec, asdict(plan), network, out)
     feed = _feed(spec, plan, shards, network.encoder or encoder.to(run.accelerator.device), speech, out)
-    resume_file = out.with_name(out.name + ".resume")
-    if resume_file.exists():
-        run.resume(resume_file)
 
     def loss(random: np.random.Generator, step: int) -> Tensor:
         torch.manual_seed(int(random.integers(2**31)))  # dropout and the latent's samples, the same after a resume
         return objective(feed.batch(random), random, step / plan.steps)
 
-    run.go(plan.steps, loss, plan.rate, resume_file)
+    run.go(plan.steps, loss, plan.rate)
     provenance = {
         "recipe": "voice2face", "plan": asdict(plan), "encoder": spec.encoder.source,
         "corpus_hours": round(feed.corpus_hours, 2), "mesh_variance_kept": round(kept, 5),
         "left_out": ", ".join(speech.leave_out) or "nothing", "labels": sorted({s.teacher for s in shards}),
-        "train_minutes": round(run.seconds / 60, 1), "final_loss": round(float(run.smooth_loss or 0.0), 5),
-        **speech.made, **({"init": init.training} if init else {}),
+        **run.facts, **speech.made, **({"init": init.training} if init else {}),
     }  # fmt: skip
-    state = half({name: value.cpu() for name, value in run.average.items()})
-    trained = TrainedVoice2Face(spec, state, spec.layout, training=provenance)
-    trained = calibrated(trained, speech.corpus, None if spec.encoder.trained_here else encoder)
-    run.end(lambda: trained.save(out), resume_file)
+    trained = Trained(FILE, spec, FILE.halved(run.average), spec.layout, training=provenance)
+    teacher = Voice2FaceTeacher(trained, None if spec.encoder.trained_here else encoder)
+    curves = lambda waveform: teacher.curves(waveform[None])[0]  # noqa: E731
+    trained = calibrated(trained, speech.corpus, float(teacher.fps), curves, _CALIBRATION_CLIPS)
+    run.end(lambda: trained.save(out))
     return trained
 
 
@@ -151,62 +145,24 @@ def _feed(
     return Heard(spec, plan, shards, encoder, out.with_name(out.name + ".features"))
 
 
-def calibrated(trained: TrainedVoice2Face, corpus: Path | None, encoder: SpeechEncoder | None) -> TrainedVoice2Face:
-    """The teacher with its `shut_cm` read off the corpus's validation speakers, recordings where there are any.
-
-    As it is for a rig that cannot close by name, and without validation speakers.
-    """
-    if corpus is None or not can_close(trained.layout) or not list((corpus / "shards").glob("valid-*.npz")):
-        return trained
-    shards = load_shards(corpus, "valid")
-    shards = [shard for shard in shards if "-human-" in shard.path.name] or shards
-    clips = [(shard, i) for shard in shards for i in range(len(shard))]
-    clips = clips[:: max(len(clips) // _CALIBRATION_CLIPS, 1)]
-    teacher, face = Voice2FaceTeacher(trained, encoder), Face.default()
-
-    def tracks() -> Iterator[tuple[np.ndarray, float, list[Phone]]]:
-        for shard, i in tqdm(clips, desc="calibrating", unit="clip"):
-            audio, label = shard.utterance(i)
-            curves = teacher.curves(audio.astype(np.float32)[None] / 32768)[0]
-            phones = from_json(shard.phones[i]) or open_stretches(face.lip_gap_cm(label.values, label.layout))
-            yield face.lip_gap_cm(curves, trained.layout), float(teacher.fps), phones
-
-    return replace(trained, shut_cm=calibrate(tracks()))
-
-
-def open_stretches(gap_cm: np.ndarray) -> list[Phone]:
-    """Where a label of `LABEL_HZ` rows a second, its lip gap `(N,)`, is open for 50 ms or more: as open vowels, for
-    recordings that were labelled without phones."""
-    wide = np.concatenate([[0], (gap_cm >= 2 * CLOSED_CM).astype(np.int8), [0]])
-    edges = np.flatnonzero(np.diff(wide)).reshape(-1, 2) / LABEL_HZ
-    return [Phone("a", start, end) for start, end in edges.tolist() if end - start >= 0.05]
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.voice2face", description=__doc__.split("\n")[0])
-    parser.add_argument("--settings", type=Path, default=SETTINGS, help="YAML of the network's shape")
+    parser.add_argument("--settings", type=Path, default=FILE.settings, help="YAML of the network's shape")
     parser.add_argument("--captures", type=Path, help="folder of recordings with captured curves beside them")
     parser.add_argument("--leave-out", nargs="*", default=[], help="captures not to learn from, to score on: names")
     parser.add_argument("--corpus", type=Path, help="folder of distill.recipes.corpus or pseudo_label")
     parser.add_argument("--encoder", help="HuBERT by hub name or folder, or `small`, or `mfcc`; default: the settings'")
     parser.add_argument("--init", type=Path, help="trained Voice2Face of the same shape to go on from")
-    parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
-    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
-    parser.add_argument("--data", nargs="*", help="what it learns from and its licences, for the card")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-    for name, kind in OPTIONS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(DEFAULTS, name))
+    add_sound_options(parser)
+    add_run_options(parser, Voice2FacePlan, asdict(Voice2FacePlan()))
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
     made = note("distill.recipes.voice2face", arguments, options)
     with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
-        plan = Voice2FacePlan(**{name: getattr(options, name) for name in OPTIONS})
+        plan = plan_of(options, Voice2FacePlan())
         if options.leave_out and not options.captures:
             raise ConfigError("--leave-out names captures, and no --captures are given")
-        spec, encoder = with_encoder(load_settings(options.settings), options.encoder)
-        init = TrainedVoice2Face.load(options.init) if options.init else None
+        spec, encoder = with_encoder(FILE.shape(options.settings), options.encoder)
+        init = FILE.load(options.init) if options.init else None
         speech = Speech(options.corpus, options.captures, options.leave_out, options.noise, options.rooms, made)
         trained = train(spec, plan, speech, options.out, encoder, init)
         say(f"{options.out}: gaps up to {trained.shut_cm:.3f} cm count as shut; score it with distill.recipes.evaluate")

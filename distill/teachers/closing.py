@@ -42,6 +42,15 @@ def close_lips(values: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndar
     return np.asarray(values + share[:, None] * (shut - values), dtype=np.float32)
 
 
+def label_of(curves: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndarray:
+    """A teacher's label of what its network says, `(..., channels)`: nearly shut lips shut, where the rig can shut
+    them, and all within the rig's ranges."""
+    if can_close(layout):
+        flat = close_lips(curves.reshape(-1, curves.shape[-1]), layout, shut_cm)
+        curves = flat.reshape(curves.shape)
+    return layout.clamp(curves)
+
+
 def calibrate(tracks: Iterable[tuple[np.ndarray, float, Sequence[Phone]]], rate: float = 0.02) -> float:
     """The gap in cm that `rate` of the open vowels fall below, within 0.15 to 0.3.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from distill.files.teacher import TeacherFile
 from sdk.errors import CheckpointError
 
 PACKAGE = "distill.teachers"
@@ -18,15 +19,14 @@ PACKAGE = "distill.teachers"
 
 @dataclass(frozen=True)
 class TeacherKind:
-    """How a kind of teacher's file is used: the `teacher` that labels, the `trained` weights in it, their `card`."""
+    """How a kind of teacher's file is used: the `teacher` that labels, and the `file` that holds its weights."""
 
     teacher: Callable[..., Any]
-    trained: Any
-    card: Callable[[Any], str]
+    file: TeacherFile[Any]
 
 
 def teacher_kind(path: Path) -> TeacherKind:
-    """The kind of the `.teacher` file at `path`, by the field that only its kind has (`MARK` of the teacher's module).
+    """The kind of the `.teacher` file at `path`, by the field that only its kind has (the mark of the module's `FILE`).
 
     Raises `CheckpointError` for a file that no teacher of `distill/teachers` reads.
     """
@@ -36,8 +36,9 @@ def teacher_kind(path: Path) -> TeacherKind:
         raise CheckpointError(f"{path}: cannot be read as a teacher's file ({type(error).__name__})") from error
     for name in teacher_names():  # only as far as needed: some of them bring large libraries
         module = importlib.import_module(f"{PACKAGE}.{name}")
-        if getattr(module, "MARK", None) in fields:
-            return TeacherKind(module.TEACHER, module.TRAINED, module.CARD)
+        file = getattr(module, "FILE", None)
+        if file is not None and file.mark in fields:
+            return TeacherKind(module.TEACHER, file)
     raise CheckpointError(f"{path}: no teacher here reads such a file; it holds {', '.join(map(str, fields))}")
 
 

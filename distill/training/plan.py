@@ -85,11 +85,3 @@ class Plan:
 
 
 PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
-# fields of a plan that the command line offers, and their types
-PLAN_OPTIONS = {
-    "steps": int, "exact_steps": int, "batch": int, "frames": int, "exact_batch": int, "rows": int, "row_hops": int,
-    "alpha_rec": float, "alpha_vel": float, "alpha_own": float, "alpha_mouth": float, "own_velocity": float,
-    "alpha_phone": float, "alpha_lip": float, "alpha_acc": float, "alpha_feat": float,
-    "shut_weight": float, "shut_final": float, "open_weight": float, "rest_weight": float, "mix_human": float,
-    "seed": int, "learning_rate": float, "ema": float, "mixed_precision": str, "second_hears": str,
-}  # fmt: skip

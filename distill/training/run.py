@@ -14,20 +14,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
-from distill.students.spec import Student, StudentSpec
 from distill.students.stream import Spectrum
-from distill.teachers.neural.network import Bidirectional, TeacherSpec
 from sdk.errors import CheckpointError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+class Spec(Protocol):
+    """A dataclass with the shape and the name of what is trained."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str: ...
+
 
 SAVE_EVERY_S = 60.0
 LAST_SHARE = 0.1
@@ -87,14 +95,15 @@ def asked_to_stop() -> Iterator[list[int]]:
 
 @dataclass
 class Run:
-    """A training run's whole state: what a resume file holds, with the spec and plan (its fields) it belongs to."""
+    """A training run's whole state: what its resume `file` holds, with the spec and plan (its fields) it belongs to."""
 
-    spec: StudentSpec | TeacherSpec
+    spec: Spec
     plan: dict[str, Any]
-    student: Student | Bidirectional
+    student: nn.Module
     average: dict[str, Tensor]
     optimiser: torch.optim.Optimizer
     accelerator: Accelerator
+    file: Path
     step: int = 0
     seconds: float = 0.0
     smooth_loss: float | None = None
@@ -103,15 +112,18 @@ class Run:
     @classmethod
     def begin(
         cls,
-        spec: StudentSpec | TeacherSpec,
+        spec: Spec,
         plan: dict[str, Any],
-        student: Student | Bidirectional,
+        student: nn.Module,
+        out: Path,
         inputs: Mapping[str, str] | None = None,
     ) -> Run:
-        """A run that has not made a step, from the weights that `student` has; on the GPU where there is one.
+        """A run that will make `out`, on the GPU where there is one: from the weights that `student` has, or where a
+        killed one stopped, as `<out>.resume` says.
 
-        inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest: a resume file
-        of others is refused. AdamW (Loshchilov and Hutter 2019), weight decay 1e-3, gradients clipped to a norm of 1.
+        inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest. Raises
+        `CheckpointError` if the resume file is damaged, or of another spec, plan or inputs. AdamW (Loshchilov and
+        Hutter 2019), weight decay 1e-3, gradients clipped to a norm of 1.
         """
         from accelerate import Accelerator
 
@@ -119,13 +131,25 @@ class Run:
         student.to(accelerator.device)
         optimiser = torch.optim.AdamW(groups(student), lr=plan["learning_rate"], weight_decay=1e-3)
         average = {name: value.clone() for name, value in student.state_dict().items()}
-        return cls(spec, plan, student, average, optimiser, accelerator, inputs=dict(inputs or {}))
+        file = out.with_name(out.name + ".resume")
+        run = cls(spec, plan, student, average, optimiser, accelerator, file, inputs=dict(inputs or {}))
+        if file.exists():
+            run._resume()
+        return run
 
-    def save(self, path: Path) -> None:
-        """Write all of it to `path`, whole or not at all; the first process does."""
+    @property
+    def facts(self) -> dict[str, float]:
+        """What a card says of any run."""
+        return {
+            "train_minutes": round(self.seconds / 60, 1),
+            "final_loss": round(float(self.smooth_loss or 0.0), 5),
+        }
+
+    def save(self) -> None:
+        """Write all of it to its file, whole or not at all; the first process does."""
         if not self.accelerator.is_main_process:
             return
-        with atomic_open(path) as stream:
+        with atomic_open(self.file) as stream:
             torch.save(
                 {
                     "spec": asdict(self.spec),
@@ -142,8 +166,8 @@ class Run:
                 stream,
             )
 
-    def resume(self, path: Path) -> None:
-        """Go on from `path`. Raises `CheckpointError` if it belongs to another student or is damaged."""
+    def _resume(self) -> None:
+        path = self.file
         try:
             device = self.accelerator.device  # among several processes `cpu:0`, which a file is not read to
             saved = torch.load(path, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
@@ -171,7 +195,6 @@ class Run:
         total: int,
         loss_of: Callable[[np.random.Generator, int], Tensor],
         rate: Callable[[int], float],
-        resume_file: Path,
         watch: Callable[[int, float, float], None] | None = None,
     ) -> None:
         """Make the steps that are left of `total`, saving every minute; `loss_of(random, step)` at `rate(step)`.
@@ -197,7 +220,7 @@ class Run:
                 if watch and first:
                     watch(step, loss, rate(step))
                 if asked or time.monotonic() - saved > SAVE_EVERY_S:
-                    self.save(resume_file)
+                    self.save()
                     saved = time.monotonic()
                 if asked:  # half a step would not resume to the same weights: norms learn while a row is heard
                     raise KeyboardInterrupt
@@ -214,6 +237,8 @@ class Run:
         self.optimiser.step()
         with torch.no_grad():
             decay = min(self.plan["ema"], (step + 1) / (step + 10))
+            # not by torch's AveragedModel: it copies the whole module, frozen ears too, and its file has a counter that
+            # old resume files lack; the step's own number is all that this decay needs
             for name, value in self.student.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
         self.step = step + 1
@@ -243,9 +268,9 @@ class Run:
             tensor.copy_(part.view_as(tensor))
         return loss
 
-    def end(self, write: Callable[[], None], resume_file: Path) -> None:
+    def end(self, write: Callable[[], None]) -> None:
         """The first process calls `write` and removes the resume file; the others wait for it."""
         if self.accelerator.is_main_process:
             write()
-            resume_file.unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()

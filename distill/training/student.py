@@ -68,17 +68,14 @@ def train(
         raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same shape")
     if plan.alpha_phone and isinstance(feed, StreamFeed):
         student.add_module(HEAD, PhoneHead(spec.fc_width))
-    run = Run.begin(spec, asdict(plan), student, inputs_of(shards, augment, init, second))
-    resume_file = out.with_name(out.name + ".resume")
-    if resume_file.exists():
-        run.resume(resume_file)
+    run = Run.begin(spec, asdict(plan), student, out, inputs_of(shards, augment, init, second))
 
     def valid() -> Feed | None:
         there = any((corpus / "shards").glob("valid-*.npz"))
         return feed_of(spec, plan, load_shards(corpus, "valid", memory_bytes), None) if there else None
 
     with watching(curves, run, feed.objective, feed.total, spec.layout, valid) as watch:
-        run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, resume_file, watch)
+        run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, watch)
     training = {
         **provenance(recipe, plan, shards, feed, run, second), **made,
         **({"processes": run.accelerator.num_processes} if run.accelerator.num_processes > 1 else {}),
@@ -88,7 +85,7 @@ def train(
     kept = {name: value for name, value in run.average.items() if not name.startswith(f"{HEAD}.")}
     state = kept if plan.learning_rate <= GENTLE_RATE else at_rest(kept)
     checkpoint = Checkpoint(spec=spec, state=state, training=training, scores={})
-    run.end(lambda: checkpoint.save(out), resume_file)
+    run.end(lambda: checkpoint.save(out))
     return checkpoint
 
 
@@ -130,8 +127,7 @@ def provenance(
     """What the weights of any run keep of how it learned; `recipe`: its name."""
     return {
         "recipe": recipe, "teacher": ", ".join(sorted({shard.teacher for shard in shards})), "plan": asdict(plan),
-        "corpus_hours": round(feed.corpus_hours, 2), "train_minutes": round(run.seconds / 60, 1),
-        "final_loss": round(float(run.smooth_loss or 0.0), 5),
+        "corpus_hours": round(feed.corpus_hours, 2), **run.facts,
         **({"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}),
     }  # fmt: skip
 

@@ -32,7 +32,8 @@ from distill.students.spec import Student
 from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
 from distill.training.feeds import Feed, feed_of
-from distill.training.plan import PLAN_OPTIONS, Plan
+from distill.training.options import add_plan_options, add_sound_options, given
+from distill.training.plan import Plan
 from distill.training.run import Run
 from distill.training.student import inputs_of, provenance
 from export.quantise.keep import KEEP, kept
@@ -66,7 +67,7 @@ def fine_tune(
     twin = to_twin(parent, freeze(student), {**made, **note, "keep": list(keep)})
     twin.save(out)
     atomic_write_text(out.with_suffix(".md"), twin_card(twin))
-    _resume_file(out).unlink(missing_ok=True)
+    run.file.unlink(missing_ok=True)
     return twin
 
 
@@ -93,7 +94,7 @@ def control(
     training = {**made, **note, "init": parent.training}
     checkpoint = Checkpoint(parent.spec, unfolded(parent, student), training, {}, parent.layout)
     checkpoint.save(out)
-    _resume_file(out).unlink(missing_ok=True)
+    run.file.unlink(missing_ok=True)
     return checkpoint
 
 
@@ -118,16 +119,11 @@ def _tune(
 ) -> Run:
     """Make the steps of `plan` on `student` and leave it with the average of its weights; `keep` None: no rounding."""
     check_writable(out)
-    run = Run.begin(parent.spec, asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}, student, inputs)
-    if _resume_file(out).exists():
-        run.resume(_resume_file(out))
-    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, _resume_file(out))
+    settings = asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}
+    run = Run.begin(parent.spec, settings, student, out, inputs)
+    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate)
     student.load_state_dict(run.average)
     return run
-
-
-def _resume_file(out: Path) -> Path:
-    return out.with_name(out.name + ".resume")
 
 
 def training_mode(student: Student) -> Student:
@@ -146,22 +142,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", choices=("int8", "mixed"), default="int8", help="mixed: as a sweep has found")
     parser.add_argument("--control", type=Path, help="make the same steps without rounding: float checkpoint to write")
     parser.add_argument("--second-teacher", type=Path, help="stream checkpoint that supervises features (eq. 5 to 7)")
-    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
-    parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
+    add_sound_options(parser)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
-    for name, kind in PLAN_OPTIONS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=kind, help=f"default {DEFAULTS.get(name, 'as trained')}"
-        )
+    add_plan_options(parser, Plan, DEFAULTS)
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    given = {name: getattr(options, name) for name in PLAN_OPTIONS if getattr(options, name) is not None}
     command = command_line("export.qat", arguments)
     out = options.control or options.out or twin_path(options.checkpoint, options.precision)
     with ending(f"stopped; the same command goes on from {out}.resume") as end:
         parent = Checkpoint.load(options.checkpoint)
-        plan = plan_of(parent, given)
+        plan = plan_of(parent, given(options))
         augment = Augment.from_folders(options.noise, options.rooms)
         second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
         note = {"date": time.strftime("%Y-%m-%d"), "command": command}

@@ -73,8 +73,8 @@ def test_every_protocol_encodes_named_frames(name: str) -> None:
 @pytest.mark.parametrize("name", plugin_names("distill.teachers", "TEACHER"))
 def test_every_teacher_labels_silence_as_rest(name: str) -> None:
     module = importlib.import_module(f"distill.teachers.{name}")
-    shipped = getattr(module, "SHIPPED", None)
-    if shipped is not None and not shipped.exists():
+    file = getattr(module, "FILE", None)
+    if file is not None and not file.shipped.exists():
         with pytest.raises(CheckpointError, match=r"no .* teacher is shipped; train one"):
             module.TEACHER()
         pytest.skip(f"{name} ships no weights")

@@ -12,12 +12,12 @@ from small_talker import ARKIT, PEOPLE, clips, tone
 from small_voice2face import save_hubert
 
 from distill.corpus.styled.clips import heard
-from distill.recipes.codetalker import load_settings, neutral, train
+from distill.recipes.codetalker import neutral, train
 from distill.teachers.codetalker import TEACHER
 from distill.teachers.codetalker.motion_codes import CodesSpec, MotionCodes
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec, biases
 from distill.teachers.codetalker.released import codes_spec, load_codes, load_released, rows_at_30, vertices
-from distill.teachers.codetalker.teacher import CodeTalkerTeacher, TrainedCodeTalker, codetalker_card
+from distill.teachers.codetalker.teacher import FILE, CodeTalkerTeacher
 from distill.teachers.diffusiontalker.ears import large_ears
 from distill.teachers.registry import teacher_kind
 from distill.training.codetalker import CodeTalkerPlan, seed_book
@@ -89,11 +89,11 @@ def test_the_recipe_trains_a_teacher_of_components(source: str, tmp_path: Path) 
     assert trained.training["mesh_variance_kept"] > 0.95
     kind = teacher_kind(out)
     assert kind.teacher is TEACHER
-    teacher = CodeTalkerTeacher(TrainedCodeTalker.load(out), ears)
+    teacher = CodeTalkerTeacher(FILE.load(out), ears)
     track = teacher.label(tone(150, 1.0))
     assert track.values.shape == (30, 52)
     assert 0 <= track.values.min() <= track.values.max() <= 1
-    assert "parameters" in codetalker_card(trained)
+    assert "parameters" in trained.card()
     with pytest.raises(CheckpointError, match="no CodeTalker teacher is shipped; train one"):
         CodeTalkerTeacher(Path(__file__).parents[2] / "checkpoints" / "codetalker.teacher")
 
@@ -114,7 +114,7 @@ def test_specs_say_what_does_not_fit() -> None:
         replace(CODES, codes=3)
     with pytest.raises(ConfigError, match="'nobody' is none of"):
         replace(SPEC, speaker="nobody")
-    assert load_settings().motion.size == 50
+    assert FILE.shape().motion.size == 50
 
 
 # --- the authors' checkpoints -----------------------------------------------------------------------------------------

@@ -16,14 +16,15 @@ from small_voice2face import save_hubert
 
 from distill.corpus.shards import Labeller, Utterance, write_shard
 from distill.corpus.styled.clips import SHORTEST_S, Clip, heard
-from distill.recipes.diffusiontalker import load_settings, main, train
+from distill.files.teacher import Trained
+from distill.recipes.diffusiontalker import main, train
 from distill.scoring.styled.talkers import retrieval
 from distill.teachers.diffusiontalker import TEACHER
 from distill.teachers.diffusiontalker.diffusion import add_noise, ddim_step, halved_target, sample, weight
 from distill.teachers.diffusiontalker.ears import CompactEars, frame_weights, frames_of, large_ears
 from distill.teachers.diffusiontalker.network import Talker, TalkerSpec
 from distill.teachers.diffusiontalker.objective import Enhancer, among, contrast
-from distill.teachers.diffusiontalker.teacher import DiffusionTalkerTeacher, TrainedTalker, half, talker_card
+from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
 from distill.teachers.diffusiontalker.voice import Voice
 from distill.teachers.registry import teacher_kind
 from distill.teachers.track import RigTrack
@@ -39,8 +40,8 @@ def _network(spec: TalkerSpec = SPEC, seed: int = 1) -> Talker:
     return network
 
 
-def _trained(spec: TalkerSpec = SPEC, seed: int = 1) -> TrainedTalker:
-    return TrainedTalker(spec, half(_network(spec, seed).state_dict()), ARKIT, training={"command": "test"})
+def _trained(spec: TalkerSpec = SPEC, seed: int = 1) -> Trained[Talker]:
+    return Trained(FILE, spec, FILE.halved(_network(spec, seed).state_dict()), ARKIT, training={"command": "test"})
 
 
 # --- the sampler ------------------------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def test_halving_and_compacting_give_files_that_label(tmp_path: Path) -> None:
         assert track.values.shape == (90, 52)
         assert track.fps == 30
         assert np.array_equal(track.values, teacher.label(tone(150)).values), "the same sound, the same face"
-    assert "half as many" not in talker_card(small)
+    assert "half as many" not in small.card()
     wider = replace(spec, features=31)
     with pytest.raises(CheckpointError, match="another encoder"):
         DiffusionTalkerTeacher(_trained(wider), ears)
@@ -220,9 +221,9 @@ def test_the_file_is_known_by_its_mark_and_silence_is_rest(tmp_path: Path) -> No
     assert kind.teacher is TEACHER
     teacher = kind.teacher(path)
     assert np.abs(teacher.label(np.zeros(16000, np.float32)).values).max() == 0
-    assert "parameters" in kind.card(TrainedTalker.load(path))
+    assert "parameters" in kind.file.load(path).card()
     with pytest.raises(CheckpointError, match="no DiffusionTalker teacher is shipped; train one"):
-        TrainedTalker.load(Path(__file__).parents[2] / "checkpoints" / "diffusiontalker.teacher")
+        FILE.load(Path(__file__).parents[2] / "checkpoints" / "diffusiontalker.teacher")
 
 
 def test_five_seconds_enrol_a_voice_that_then_speaks_anything(tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_a_short_clip_ends_in_silence_and_a_wrong_spec_says_all() -> None:
         Clip.made("m", "m", "anger", np.ones(9), np.zeros((0, 52)))
     with pytest.raises(ConfigError, match=r"steps 0 is below 1; width 18 is no multiple.*motion 'voxels'"):
         replace(SPEC, steps=0, width=18, motion="voxels")
-    assert load_settings().compact
+    assert FILE.shape().compact
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------
@@ -304,8 +305,8 @@ def test_every_command_runs(corpus: Path, tmp_path: Path, capsys: pytest.Capture
     rows = json.loads(figures.read_text())
     assert set(rows) == {"a2", "c2"}
     assert "| a2 |" in capsys.readouterr().out
-    assert TrainedTalker.load(tmp_path / "c2.teacher").scores["styled_test"]["lips"]["closures"] == 6
-    assert TrainedTalker.load(halved).spec.emotions == sorted(EMOTIONS)
+    assert FILE.load(tmp_path / "c2.teacher").scores["styled_test"]["lips"]["closures"] == 6
+    assert FILE.load(halved).spec.emotions == sorted(EMOTIONS)
     import soundfile
 
     soundfile.write(tmp_path / "anna.wav", tone(200, 5.0), 16000)

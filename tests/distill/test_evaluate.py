@@ -20,7 +20,7 @@ from distill.scoring.tally import score, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged
 from distill.speech.phones import Phone
 from distill.students.spec import load_variant
-from distill.teachers.neural.teacher import SHIPPED
+from distill.teachers.neural.teacher import FILE
 from distill.teachers.registry import teacher_kind
 from distill.training.run import initialise
 from export.build import main as build
@@ -146,10 +146,10 @@ def test_a_checkpoint_is_scored_like_its_artefact_by_any_number_of_processes(tmp
 
 def test_teachers_are_opened_by_name_or_by_file(tmp_path: Path) -> None:
     layout, track, digest = open_judged("neural")
-    assert open_judged(f"neural:{SHIPPED}")[2] == open_judged(str(SHIPPED))[2] == digest
+    assert open_judged(f"neural:{FILE.shipped}")[2] == open_judged(str(FILE.shipped))[2] == digest
     item = items()[0]
     assert track(item, item.reference).shape == (len(item.reference), len(layout))
-    assert teacher_kind(SHIPPED).trained.load(SHIPPED).weights_sha256 == digest
+    assert teacher_kind(FILE.shipped).file.load(FILE.shipped).weights_sha256 == digest
     (tmp_path / "x.teacher").write_bytes(b"no")
     with pytest.raises(CheckpointError, match="cannot be read"):
         open_judged(str(tmp_path / "x.teacher"))

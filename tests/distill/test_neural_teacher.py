@@ -11,6 +11,7 @@ import torch
 
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import load_mono
+from distill.files.teacher import Trained
 from distill.scoring.metrics import LipJudge
 from distill.speech.phones import Phone, from_json
 from distill.speech.phonetics import CLASSES
@@ -19,7 +20,7 @@ from distill.students.stream import HOP_SAMPLES
 from distill.teachers.articulatory.teacher import animate
 from distill.teachers.closing import calibrate, can_close, close_lips
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, mel_bands
-from distill.teachers.neural.teacher import SHIPPED, NeuralTeacher, TrainedTeacher, load_settings, teacher_card
+from distill.teachers.neural.teacher import FILE, NeuralTeacher
 from sdk.errors import CheckpointError, ConfigError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
@@ -46,8 +47,8 @@ def with_ears() -> TeacherSpec:
     return replace(SPEC, ears=EARS)
 
 
-def trained(spec: TeacherSpec = SPEC) -> TrainedTeacher:
-    return TrainedTeacher(spec, network(spec).state_dict(), ARKIT, 0.2, {"command": "test"})
+def trained(spec: TeacherSpec = SPEC) -> Trained[Bidirectional]:
+    return Trained(FILE, spec, network(spec).state_dict(), ARKIT, 0.2, {"command": "test"})
 
 
 def sound(seconds: float, seed: int = 0) -> np.ndarray:
@@ -114,8 +115,8 @@ def test_shapes_that_cannot_be_are_refused(changes: dict[str, object], says: str
 
 
 def test_the_settings_file_is_the_shipped_teachers_shape() -> None:
-    shipped = TrainedTeacher.load(SHIPPED)
-    assert replace(shipped.spec, ears=None) == load_settings()
+    shipped = FILE.load(FILE.shipped)
+    assert replace(shipped.spec, ears=None) == FILE.shape()
 
 
 @pytest.mark.parametrize("samples", [0, 1, 319, 16001])
@@ -159,7 +160,7 @@ def test_calibration_reads_the_gap_off_open_vowels() -> None:
 def test_the_file_brings_back_the_teacher(tmp_path: Path) -> None:
     made = trained(with_ears())
     made.save(tmp_path / "a.teacher")
-    read = TrainedTeacher.load(tmp_path / "a.teacher")
+    read = FILE.load(tmp_path / "a.teacher")
     assert (read.spec, read.layout, read.shut_cm, read.training) == (made.spec, ARKIT, 0.2, made.training)
     audio = sound(1.0)
     np.testing.assert_array_equal(NeuralTeacher(read).label(audio).values, NeuralTeacher(made).label(audio).values)
@@ -184,13 +185,13 @@ def test_a_file_that_is_not_that_is_refused(tmp_path: Path, damage: str) -> None
             raw["teacher"]["channels"] = 13
         torch.save(raw, path)
     with pytest.raises(CheckpointError, match=r"a\.teacher"):
-        TrainedTeacher.load(path)
+        FILE.load(path)
 
 
 def test_the_shipped_teacher_has_its_card() -> None:
-    shipped = TrainedTeacher.load(SHIPPED)
-    card = SHIPPED.with_suffix(".md").read_text("utf-8")
-    assert card == teacher_card(shipped)
+    shipped = FILE.load(FILE.shipped)
+    card = FILE.shipped.with_suffix(".md").read_text("utf-8")
+    assert card == shipped.card()
     assert "python -m distill.recipes.teacher" in shipped.training["command"]
     assert shipped.scores, "not scored"
 

@@ -46,7 +46,7 @@ def process(environment: dict[str, str], corpus: Path, out: Path, die_at: int) -
     def watched_step(run: Run, at: int, *rest: Any) -> float:
         if at == die_at and not out.with_name(out.name + ".resume").exists():
             run.accelerator.wait_for_everyone()  # all have looked whether there is a file
-            run.save(out.with_name(out.name + ".resume"))
+            run.save()
             run.accelerator.wait_for_everyone()
             os._exit(9)
         left["run"] = run

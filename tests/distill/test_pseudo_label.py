@@ -20,10 +20,11 @@ from distill.corpus.pool import alone, clear_parts, nth_device, pick_device
 from distill.corpus.recordings import find_pieces, read_piece
 from distill.corpus.shards import labeller, read_shard, split_of, write_shards
 from distill.files.disk import find_audio, load_mono
+from distill.files.teacher import Trained
 from distill.recipes.pseudo_label import label, main
 from distill.speech.phonetics import CLASSES
 from distill.teachers.neural.network import Bidirectional, TeacherSpec
-from distill.teachers.neural.teacher import TrainedTeacher
+from distill.teachers.neural.teacher import FILE
 from sdk.errors import AudioError, CheckpointError, ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ def teacher_file(path: Path, seed: int = 1) -> str:
     network.initialise(seed)
     random = np.random.default_rng(seed)
     network.rig.weight.data += torch.from_numpy(0.1 * random.normal(size=tuple(network.rig.weight.shape))).float()
-    TrainedTeacher(SPEC, {k: v.half() for k, v in network.state_dict().items()}, SPEC.layout).save(path)
+    Trained(FILE, SPEC, FILE.halved(network.state_dict()), SPEC.layout).save(path)
     return str(path)
 
 

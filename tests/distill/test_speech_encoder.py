@@ -14,7 +14,7 @@ from small_voice2face import EARS, SPEC, save_hubert, sound
 from distill.recipes.voice2face import with_encoder
 from distill.teachers.voice2face.network import FPS
 from distill.teachers.voice2face.speech_encoder import Cepstra, build_encoder, hear, on_grid, pieces, transformers
-from distill.teachers.voice2face.teacher import load_settings
+from distill.teachers.voice2face.teacher import FILE
 from sdk.errors import CheckpointError, ConfigError
 
 
@@ -134,5 +134,5 @@ def test_ears_that_cannot_be_are_refused(changes: dict[str, object], says: str) 
 
 
 def test_the_shipped_settings_are_a_network() -> None:
-    spec, encoder = with_encoder(load_settings(), None)
+    spec, encoder = with_encoder(FILE.shape(), None)
     assert spec.features == encoder.size == spec.encoder.width

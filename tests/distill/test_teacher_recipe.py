@@ -14,6 +14,7 @@ from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances, phone_clas
 from distill.corpus.shards import BY_PHONES, Utterance, labeller, read_shard, write_shard, write_shards
 from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint
+from distill.files.teacher import Trained
 from distill.recipes import teacher as recipe
 from distill.recipes.evaluate import main as evaluate
 from distill.speech.augment import Augment
@@ -21,7 +22,7 @@ from distill.speech.phones import Phone
 from distill.speech.phonetics import CLASSES, targets
 from distill.students.spec import load_variant
 from distill.teachers.neural.network import Bidirectional, TeacherSpec
-from distill.teachers.neural.teacher import NeuralTeacher, TrainedTeacher
+from distill.teachers.neural.teacher import FILE, NeuralTeacher
 from distill.training.plan import Plan
 from sdk.errors import CheckpointError, ConfigError
 from sdk.rig import RigLayout
@@ -44,7 +45,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(corpus: Path, out: Path, plan: Plan = PLAN, pool: int = 0) -> TrainedTeacher:
+def run(corpus: Path, out: Path, plan: Plan = PLAN, pool: int = 0) -> Trained[Bidirectional]:
     return recipe.train(SPEC, plan, corpus, out, Augment(), {"command": "test"}, pool=pool)
 
 
@@ -94,7 +95,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
         run(corpus, tmp_path / "killed.teacher", pool=pool + 1)
     resumed = run(corpus, tmp_path / "killed.teacher", pool=pool)
     assert resumed.weights_sha256 == straight.weights_sha256
-    assert TrainedTeacher.load(tmp_path / "killed.teacher").training["plan"] == {**asdict(PLAN), "pool": pool}
+    assert FILE.load(tmp_path / "killed.teacher").training["plan"] == {**asdict(PLAN), "pool": pool}
 
 
 def test_it_learns(corpus: Path, tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_from_the_command_line_to_scores_in_its_card(corpus: Path, tmp_path: Pat
     out = tmp_path / "mine.teacher"
     line = f"--settings {settings} --corpus {corpus} --ears {tmp_path}/ears.pt --out {out} --steps 3 --rows 2"
     assert recipe.main([*line.split(), "--row-hops", "100", "--pool", "2", "--data", "noise"]) == 0
-    made = TrainedTeacher.load(out)
+    made = FILE.load(out)
     assert made.training["ears"].startswith("s6, weights ")
     assert 0.15 <= made.shut_cm <= 0.3
     grid = "".join(
@@ -144,7 +145,7 @@ def test_from_the_command_line_to_scores_in_its_card(corpus: Path, tmp_path: Pat
 
     soundfile.write(clips / "a.wav", said("a").audio, 16000)
     assert evaluate([str(out), "--aligned", str(clips), "--into", str(out)]) == 0
-    assert set(TrainedTeacher.load(out).scores) == {"human", "human_10db", "human_8khz"}
+    assert set(FILE.load(out).scores) == {"human", "human_10db", "human_8khz"}
     assert "human.pbm" in out.with_suffix(".md").read_text("utf-8")
     assert recipe.main([*line.split()[:2], "--corpus", str(tmp_path), "--out", str(out)]) == 2
 

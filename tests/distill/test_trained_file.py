@@ -13,7 +13,7 @@ from distill.teachers.registry import teacher_kind
 from distill.teachers.voice2face import teacher as voice2face
 from sdk.errors import CheckpointError
 
-KINDS = pytest.mark.parametrize("kind", [neural, voice2face], ids=lambda module: str(module.MARK))
+KINDS = pytest.mark.parametrize("kind", [neural, voice2face], ids=lambda module: str(module.FILE.mark))
 
 
 def fields(path: Path) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def fields(path: Path) -> dict[str, Any]:
 
 @KINDS
 def test_a_shipped_file_is_written_again_as_it_was(kind: Any, tmp_path: Path) -> None:
-    kind.TRAINED.load(kind.SHIPPED).save(tmp_path / "again.teacher")
-    before, after = fields(kind.SHIPPED), fields(tmp_path / "again.teacher")
+    kind.FILE.load(kind.FILE.shipped).save(tmp_path / "again.teacher")
+    before, after = fields(kind.FILE.shipped), fields(tmp_path / "again.teacher")
     assert list(after) == list(before)
     assert list(after["state"]) == list(before["state"])
     for name, value in before.pop("state").items():
@@ -38,16 +38,16 @@ def test_a_shipped_file_is_written_again_as_it_was(kind: Any, tmp_path: Path) ->
 
 @KINDS
 def test_a_file_is_known_by_its_mark_and_refused_by_the_other_kind(kind: Any) -> None:
-    assert teacher_kind(kind.SHIPPED).trained is kind.TRAINED
+    assert teacher_kind(kind.FILE.shipped).file is kind.FILE
     other = neural if kind is voice2face else voice2face
     with pytest.raises(CheckpointError, match=r"a foreign file: it holds no trained .* of tinyface"):
-        other.TRAINED.load(kind.SHIPPED)
+        other.FILE.load(kind.FILE.shipped)
 
 
 @KINDS
 def test_a_lip_gap_that_is_no_number_is_refused_by_the_files_name(kind: Any, tmp_path: Path) -> None:
-    raw = fields(kind.SHIPPED)
+    raw = fields(kind.FILE.shipped)
     raw["shut_cm"] = None
     torch.save(raw, tmp_path / "a.teacher")
     with pytest.raises(CheckpointError, match=r"a\.teacher: .* Train or copy the teacher again"):
-        kind.TRAINED.load(tmp_path / "a.teacher")
+        kind.FILE.load(tmp_path / "a.teacher")

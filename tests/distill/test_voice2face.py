@@ -13,12 +13,13 @@ from small_corpus import killed_at, utterance
 from small_voice2face import ARKIT, FACE, PLAN, SPEC, save_hubert, settings, sound, spoken_poses, trained
 
 from distill.corpus.shards import Labeller, write_shard
+from distill.files.teacher import Trained
 from distill.recipes import voice2face as recipe
 from distill.speech.phonetics import CLASSES
 from distill.teachers.articulatory.teacher import animate
 from distill.teachers.voice2face.network import Voice2Face
 from distill.teachers.voice2face.speech_encoder import Cepstra, hear, on_grid
-from distill.teachers.voice2face.teacher import TrainedVoice2Face, Voice2FaceTeacher, voice2face_card
+from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
 from distill.training.voice2face_feed import Batch, Objective
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.errors import CheckpointError, ConfigError
@@ -75,13 +76,13 @@ def test_any_length_gets_a_label_and_the_same_one_twice(samples: int) -> None:
 def test_the_file_brings_back_the_teacher_with_its_ears(tmp_path: Path) -> None:
     made = trained()
     made.save(tmp_path / "a.teacher")
-    read = TrainedVoice2Face.load(tmp_path / "a.teacher")
+    read = FILE.load(tmp_path / "a.teacher")
     assert (read.spec, read.shut_cm, read.training) == (made.spec, 0.2, made.training)
     audio = sound(1.0)
     np.testing.assert_array_equal(
         Voice2FaceTeacher(read).label(audio).values, Voice2FaceTeacher(made).label(audio).values
     )
-    assert made.weights_sha256 in voice2face_card(read)
+    assert made.weights_sha256 in read.card()
 
 
 @pytest.mark.parametrize("damage", ["truncate", "weights", "shape", "foreign"])
@@ -100,7 +101,7 @@ def test_a_file_that_is_not_that_is_refused(tmp_path: Path, damage: str) -> None
     if damage != "truncate":
         torch.save(raw, path)
     with pytest.raises(CheckpointError, match=r"a\.teacher"):
-        TrainedVoice2Face.load(path)
+        FILE.load(path)
 
 
 def test_other_ears_than_those_it_was_trained_with_are_refused(hubert: Path) -> None:
@@ -134,7 +135,7 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learn(
     out: Path, speech: recipe.Speech, source: str | None = None, plan: Voice2FacePlan = PLAN
-) -> TrainedVoice2Face:
+) -> Trained[Voice2Face]:
     spec, encoder = recipe.with_encoder(SPEC, source)
     return recipe.train(spec, plan, speech, out, encoder)
 
@@ -229,7 +230,7 @@ def test_a_pretrained_hubert_hears_each_capture_once_and_its_teacher_is_scored(
     features = sorted((tmp_path / "studio.teacher.features").glob("*.npy"))
     assert len(features) == 1, "one capture is left out"
     assert np.load(features[0]).shape == (149, 1 + 32)
-    made = TrainedVoice2Face.load(out)
+    made = FILE.load(out)
     assert made.spec.tag == "captured"
     assert made.training["left_out"] == "anna_2"
     assert made.training["labels"] == ["capture"]

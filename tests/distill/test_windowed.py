@@ -11,12 +11,14 @@ import torch
 from small_corpus import utterance
 from small_voice2face import ARKIT, sound, trained
 
+from distill.files.teacher import Trained
 from distill.recipes import receptive_field
 from distill.recipes.evaluate import main as evaluate
 from distill.speech.phonetics import CLASSES
 from distill.teachers.neural.network import Bidirectional, TeacherSpec
-from distill.teachers.neural.teacher import NeuralTeacher, TrainedTeacher
-from distill.teachers.voice2face.teacher import TrainedVoice2Face, Voice2FaceTeacher
+from distill.teachers.neural.teacher import FILE, NeuralTeacher
+from distill.teachers.voice2face.teacher import FILE as VOICE2FACE
+from distill.teachers.voice2face.teacher import Voice2FaceTeacher
 from distill.teachers.windowed import WINDOW_SAMPLES, Windowed
 
 
@@ -44,7 +46,7 @@ def test_windows_together_are_windows_one_by_one(kind: str) -> None:
         network = Bidirectional(spec, 52, len(CLASSES))
         network.initialise(1)
         torch.nn.init.normal_(network.rig.weight, std=0.1)
-        teacher = NeuralTeacher(TrainedTeacher(spec, network.state_dict(), ARKIT, 0.2))
+        teacher = NeuralTeacher(Trained(FILE, spec, network.state_dict(), ARKIT, 0.2))
     windowed = Windowed(teacher)
     waveform = np.pad(sound(0.6), WINDOW_SAMPLES)
     track = windowed.label(sound(0.6))
@@ -73,5 +75,5 @@ def test_a_teacher_and_its_t512_are_scored_side_by_side(tmp_path: Path, capsys: 
     assert "| T human |" in out
     assert "| T_512 human |" in out
     assert evaluate([str(path), "--aligned", str(folder), "--conditions", "quiet", "--into", str(path)]) == 0
-    assert "human" in TrainedVoice2Face.load(path).scores
+    assert "human" in VOICE2FACE.load(path).scores
     assert "human.pbm" in path.with_suffix(".md").read_text("utf-8")

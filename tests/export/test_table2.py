@@ -16,7 +16,7 @@ from distill.files.checkpoint import Checkpoint
 from distill.scoring.metrics import Gaps, lip_scores
 from distill.speech.phones import Phone, to_json
 from distill.students.spec import load_variant
-from distill.teachers.neural.teacher import SHIPPED
+from distill.teachers.neural.teacher import FILE
 from export.studies.table2 import study as table2
 from export.studies.table2.figures import KINDS, is_shut, kind_of
 from export.studies.table2.findings import NOISE, PAIRS, compare, findings, targets
@@ -221,7 +221,7 @@ def test_the_page_the_facts_and_the_pictures(folder: Path, tmp_path: Path, capsy
     audio, phones = tmp_path / "clip.wav", tmp_path / "clip.json"
     soundfile.write(audio, np.random.default_rng(0).normal(0, 0.1, 24000), 16000)
     phones.write_text(to_json([Phone("sil", 0, 0.3), Phone("m", 0.3, 0.4), Phone("ɑ", 0.4, 0.8), Phone("p", 0.8, 1.0)]))
-    given = ["--checkpoints", str(folder), "--teacher", str(SHIPPED), "--out", str(tmp_path / "out")]
+    given = ["--checkpoints", str(folder), "--teacher", str(FILE.shipped), "--out", str(tmp_path / "out")]
     assert table2.main([*given, "--audio", str(audio), "--phones", str(phones)]) == 0
     assert "6 of 18 rows; missed:" in capsys.readouterr().out
     text = (tmp_path / "out/table2.md").read_text("utf-8")

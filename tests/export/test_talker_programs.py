@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.files.teacher import Trained
 from distill.teachers.diffusiontalker.network import Talker, TalkerSpec
-from distill.teachers.diffusiontalker.teacher import TrainedTalker, half
+from distill.teachers.diffusiontalker.teacher import FILE
 from export.studies.talker.__main__ import main
 from export.studies.talker.programs import executorch, export, report, sampled, torchscript
 from sdk.errors import ConfigError
@@ -20,12 +21,12 @@ SPEC = TalkerSpec("tiny", "compact", 0, 2, 16, 2, 12, 2, 6, 4, ["a"], ["neutral"
 
 
 @pytest.fixture(scope="module")
-def trained() -> TrainedTalker:
+def trained() -> Trained[Talker]:
     torch.manual_seed(1)
-    return TrainedTalker(SPEC, half(Talker(SPEC, len(ARKIT)).state_dict()), ARKIT)
+    return Trained(FILE, SPEC, FILE.halved(Talker(SPEC, len(ARKIT)).state_dict()), ARKIT)
 
 
-def test_both_programs_say_what_the_teacher_says(trained: TrainedTalker, tmp_path: Path) -> None:
+def test_both_programs_say_what_the_teacher_says(trained: Trained[Talker], tmp_path: Path) -> None:
     made = export(trained, tmp_path / "tiny", 1.0, 16_000_000)
     assert made.pt.stat().st_size > 10_000
     network = trained.network()
@@ -49,7 +50,7 @@ def made_reading() -> torch.Tensor:
 
 
 def test_a_budget_that_is_too_small_and_a_talker_that_is_too_large_are_refused(
-    trained: TrainedTalker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Trained[Talker], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "tiny.teacher"
     trained.save(path)
@@ -57,6 +58,6 @@ def test_a_budget_that_is_too_small_and_a_talker_that_is_too_large_are_refused(
     assert "BudgetExceeded: tiny needs" in capsys.readouterr().err
     assert not (tmp_path / "x.pte").exists()
     spec = replace(SPEC, personal=False)
-    plain = TrainedTalker(spec, half(Talker(spec, len(ARKIT)).state_dict()), ARKIT)
+    plain = Trained(FILE, spec, FILE.halved(Talker(spec, len(ARKIT)).state_dict()), ARKIT)
     with pytest.raises(ConfigError, match="no compact ears or no personalizer"):
         export(plain, tmp_path / "y", 1.0, 16_000_000)

@@ -6,73 +6,43 @@ begins as comes from the sound itself, so the same recording always gets the sam
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from distill.files.checkpoint import weights_sha256
-from distill.files.teacher import TeacherFile, card, with_weights
-from distill.teachers.closing import can_close, close_lips
+from distill.files.teacher import TeacherFile, Trained
+from distill.teachers.closing import label_of
 from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_samples, frame_weights, frames_of, large_ears
 from distill.teachers.diffusiontalker.network import FPS, Talker, TalkerSpec
 from distill.teachers.diffusiontalker.voice import Voice
 from distill.teachers.track import RigTrack
-from distill.teachers.voice2face.speech_encoder import SpeechEncoder, hear, on_grid
-from sdk.errors import CheckpointError
-from sdk.faces.face import CLOSED_CM
-from sdk.rig import RigLayout
+from distill.teachers.voice2face.speech_encoder import SpeechEncoder, fitting, hear, on_grid
 
-SHIPPED = Path(__file__).resolve().parents[3] / "checkpoints" / "diffusiontalker.teacher"
-_FILE = TeacherFile("talker", TalkerSpec, "trained DiffusionTalker of tinyface")
-_FLOAT32 = ("mean", "spread", "mesh.")
 _SILENT_RMS = 1e-4  # -80 dB of full scale
 _LONGEST_S = 29.0
 
 
-def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in float16, but for what turns numbers into centimetres."""
-    return {name: value if name.startswith(_FLOAT32) else value.half() for name, value in state.items()}
+def _about(trained: Trained[Talker]) -> tuple[str, dict[str, str]]:
+    spec = trained.spec
+    own = sum(value.numel() for value in trained.network().parameters())
+    hears = "its own compact ears" if spec.compact else f"{spec.ears}, which is not in the file"
+    text = (
+        f"DiffusionTalker (seed 004): a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at "
+        f"{FPS} fps, by {spec.steps} steps of DDIM. It hears with {hears}. A teacher: "
+        "it labels speech for students."
+    )
+    return text, {"parameters": f"{own:,}"}
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedTalker:
-    """Weights of a network of `spec` for the rig `layout`, how they were trained and how well they do."""
-
-    spec: TalkerSpec
-    state: dict[str, Tensor]
-    layout: RigLayout
-    shut_cm: float = CLOSED_CM
-    training: dict[str, Any] = dataclasses.field(default_factory=dict)
-    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def weights_sha256(self) -> str:
-        return weights_sha256(self.state)
-
-    def network(self) -> Talker:
-        """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
-        return with_weights(Talker(self.spec, len(self.layout)), self.state, self.spec.name)
-
-    def save(self, path: Path | str) -> None:
-        """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
-        _FILE.write(Path(path), self)
-
-    @classmethod
-    def load(cls, path: Path | str) -> TrainedTalker:
-        """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged."""
-        if not Path(path).exists() and Path(path) == SHIPPED:
-            raise CheckpointError(
-                f"{path}: no DiffusionTalker teacher is shipped; train one with "
-                "`python -m distill.recipes.diffusiontalker train` and give its file, or use the neural teacher"
-            )
-        return _FILE.read(Path(path), cls)
+FILE = TeacherFile(
+    "talker", "DiffusionTalker", Path(__file__).parent, TalkerSpec,
+    lambda trained: Talker(trained.spec, len(trained.layout)), _about, "distill.recipes.diffusiontalker train",
+    float32=("mean", "spread", "mesh."),  # what turns numbers into centimetres
+)  # fmt: skip
 
 
 class DiffusionTalkerTeacher:
@@ -86,22 +56,20 @@ class DiffusionTalkerTeacher:
 
     def __init__(
         self,
-        checkpoint: Path | TrainedTalker = SHIPPED,
+        checkpoint: Path | Trained[Talker] = FILE.shipped,
         encoder: SpeechEncoder | None = None,
         voice: Voice | None = None,
         steps: int = 0,
     ) -> None:
-        trained = checkpoint if isinstance(checkpoint, TrainedTalker) else TrainedTalker.load(checkpoint)
+        trained = FILE.open(checkpoint)
         self.layout, self.weights_sha256 = trained.layout, trained.weights_sha256
         self.network, self.spec, self.steps = trained.network(), trained.spec, steps
-        self._encoder = None if trained.spec.compact else encoder or large_ears(trained.spec.ears)
-        if self._encoder is not None and self._encoder.size != trained.spec.features:
-            raise CheckpointError(
-                f"{trained.spec.ears} gives features of {self._encoder.size}, the talker was trained on "
-                f"{trained.spec.features}: it is another encoder. Give the one that it was trained with"
-            )
+        self._encoder = None
+        if not trained.spec.compact:
+            ears = encoder or large_ears(trained.spec.ears)
+            self._encoder = fitting(ears, trained.spec.ears, trained.spec.features)
         self._voice = voice.checked(self.weights_sha256, trained.spec) if voice else None
-        self._shut_cm = trained.shut_cm if can_close(trained.layout) else None
+        self._shut_cm = trained.shut_cm
 
     def label(self, waveform: np.ndarray) -> RigTrack:
         """16 kHz mono float32 `(n,)` -> track at 30 fps, `(ceil(30 n / 16000), channels)`; rest where all is still."""
@@ -109,10 +77,8 @@ class DiffusionTalkerTeacher:
         if not len(waveform) or float(np.sqrt(np.mean(np.square(waveform)))) < _SILENT_RMS:
             rest = np.tile(np.array(self.layout.neutral, np.float32), (count, 1))
             return RigTrack(rest, self.fps, self.layout)
-        values = self.curves(waveform)[:count]
-        if self._shut_cm is not None:
-            values = close_lips(values, self.layout, self._shut_cm)
-        return RigTrack(self.layout.clamp(values), self.fps, self.layout)
+        label = label_of(self.curves(waveform)[:count], self.layout, self._shut_cm)
+        return RigTrack(label, self.fps, self.layout)
 
     def curves(self, waveform: np.ndarray) -> np.ndarray:
         """Rig values before nearly shut lips are closed."""
@@ -145,18 +111,4 @@ class DiffusionTalkerTeacher:
         return Voice(name, self.weights_sha256, tuple(identity[0].tolist()), tuple(emotion[0].tolist()))
 
 
-def talker_card(trained: TrainedTalker) -> str:
-    """A Markdown page about a trained DiffusionTalker: what it is, how it was trained, how well it does."""
-    spec = trained.spec
-    own = sum(value.numel() for value in trained.network().parameters())
-    hears = "its own compact ears" if spec.compact else f"{spec.ears}, which is not in the file"
-    about = (
-        f"DiffusionTalker (seed 004): a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at "
-        f"{FPS} fps, by {spec.steps} steps of DDIM. It hears with {hears}. A teacher: "
-        "it labels speech for students."
-    )
-    return card(trained, about, {"parameters": f"{own:,}"})
-
-
 TEACHER = DiffusionTalkerTeacher
-MARK, TRAINED, CARD = _FILE.mark, TrainedTalker, talker_card  # how its files are known, read and described

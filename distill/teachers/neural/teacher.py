@@ -1,76 +1,45 @@
 """The neural teacher: a network that hears the whole utterance, trained by `distill/recipes/teacher.py`.
 
-Its file (`trained_file.py`) has the weights in float16. `TrainedTeacher.load` reads any such file, a studio's own too;
-the shipped one is the default.
+Its file has the weights in float16. `FILE.load` reads any such file, a studio's own too; the default is the shipped
+one.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from scipy.signal import resample_poly
-from torch import Tensor
 
-from distill.files.checkpoint import weights_sha256
-from distill.files.teacher import TeacherFile, card, with_weights
+from distill.files.teacher import TeacherFile, Trained
 from distill.speech.phonetics import CLASSES
-from distill.teachers.closing import can_close, close_lips
+from distill.teachers.closing import label_of
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec
 from distill.teachers.track import RigTrack
-from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.faces.face import CLOSED_CM
-from sdk.rig import RigLayout
 
-SHIPPED = Path(__file__).resolve().parents[3] / "checkpoints" / "neural.teacher"
-SETTINGS = Path(__file__).with_suffix(".yaml")
 # (resampled length, original, first sample): other pitches, and columns between the columns
 VIEWS = ((1, 1, 0), (10, 9, 0), (9, 8, 160))
 _MIRRORED_SAMPLES = 12800
-_FILE = TeacherFile("teacher", TeacherSpec, "trained teacher of tinyface")
 
 
-def load_settings(path: Path = SETTINGS) -> TeacherSpec:
-    """The network's shape as its YAML says. Raises `ConfigError` with every mistake."""
-    return strict.load(TeacherSpec, strict.load_yaml(path), where=path.name)
+def _about(trained: Trained[Bidirectional]) -> tuple[str, dict[str, str]]:
+    ears = trained.spec.ears
+    parameters = sum(value.numel() for value in trained.network().parameters())
+    text = (
+        f"A teacher: a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at 50 fps. "
+        "It hears from both ends and is never shipped to a device; it labels speech for students."
+        + (f" Inside it listens a frozen stream student, {ears.name}." if ears else "")
+    )
+    return text, {"parameters": f"{parameters:,}"}
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedTeacher:
-    """Weights of a network of `spec` for the rig `layout`, how they were trained and how well they do.
-
-    shut_cm: lip gap that its curves mean closed lips by (`closing.py`).
-    """
-
-    spec: TeacherSpec
-    state: dict[str, Tensor]
-    layout: RigLayout
-    shut_cm: float = CLOSED_CM
-    training: dict[str, Any] = dataclasses.field(default_factory=dict)
-    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def weights_sha256(self) -> str:
-        return weights_sha256(self.state)
-
-    def network(self) -> Bidirectional:
-        """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
-        return with_weights(Bidirectional(self.spec, len(self.layout), len(CLASSES)), self.state, self.spec.name)
-
-    def save(self, path: Path | str) -> None:
-        """Write whole or not at all. Raises `CheckpointError` for what cannot be stored, `DataError` for a bad disk."""
-        _FILE.write(Path(path), self)
-
-    @classmethod
-    def load(cls, path: Path | str) -> TrainedTeacher:
-        """Read and check. Raises `CheckpointError`: unreadable, foreign, damaged."""
-        return _FILE.read(Path(path), cls)
+FILE = TeacherFile(
+    "teacher", "neural", Path(__file__).parent, TeacherSpec,
+    lambda trained: Bidirectional(trained.spec, len(trained.layout), len(CLASSES)), _about, "distill.recipes.teacher",
+)  # fmt: skip
 
 
 class NeuralTeacher:
@@ -81,13 +50,13 @@ class NeuralTeacher:
 
     fps = Fraction(SAMPLE_RATE_HZ, COLUMN_SAMPLES)
 
-    def __init__(self, checkpoint: Path | TrainedTeacher = SHIPPED) -> None:
-        trained = checkpoint if isinstance(checkpoint, TrainedTeacher) else TrainedTeacher.load(checkpoint)
+    def __init__(self, checkpoint: Path | Trained[Bidirectional] = FILE.shipped) -> None:
+        trained = FILE.open(checkpoint)
         self.layout = trained.layout
         self.weights_sha256 = trained.weights_sha256
         self._network = trained.network()
         self._device = torch.device("cpu")
-        self._shut_cm = trained.shut_cm if can_close(trained.layout) else None
+        self._shut_cm = trained.shut_cm
 
     def to(self, device: torch.device | str) -> NeuralTeacher:
         """From now on it works on `device`; what it takes and gives stays numpy."""
@@ -101,11 +70,7 @@ class NeuralTeacher:
 
     def label_many(self, waveforms: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """The labels `(B, columns, channels)` of recordings of one length `(B, n)`, heard together; those in `rows`."""
-        values = self._curves_many(waveforms)[:, rows]
-        if self._shut_cm is not None:
-            flat = close_lips(values.reshape(-1, values.shape[-1]), self.layout, self._shut_cm)
-            values = flat.reshape(values.shape)
-        return self.layout.clamp(values)
+        return label_of(self._curves_many(waveforms)[:, rows], self.layout, self._shut_cm)
 
     def curves(self, waveform: np.ndarray) -> np.ndarray:
         """What the network says before nearly shut lips are closed: the mean over the views, clamped."""
@@ -136,17 +101,4 @@ class NeuralTeacher:
         return np.stack([RigTrack(row, self.fps, self.layout).at(times) for row in rig])
 
 
-def teacher_card(trained: TrainedTeacher) -> str:
-    """A Markdown page about a trained teacher: what it is, how it was trained, how well it does."""
-    ears = trained.spec.ears
-    parameters = sum(value.numel() for value in trained.network().parameters())
-    about = (
-        f"A teacher: a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at 50 fps. "
-        "It hears from both ends and is never shipped to a device; it labels speech for students."
-        + (f" Inside it listens a frozen stream student, {ears.name}." if ears else "")
-    )
-    return card(trained, about, {"parameters": f"{parameters:,}"})
-
-
 TEACHER = NeuralTeacher
-MARK, TRAINED, CARD = _FILE.mark, TrainedTeacher, teacher_card  # how its files are known, read and described

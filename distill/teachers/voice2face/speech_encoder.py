@@ -141,6 +141,17 @@ class Cepstra(SpeechEncoder):
         return ((rows - rows.mean(2, keepdim=True)) / spread).transpose(1, 2)
 
 
+def fitting(encoder: SpeechEncoder, source: str, features: int) -> SpeechEncoder:
+    """`encoder`, which `source` names. Raises `CheckpointError` unless it gives as many features as a teacher that was
+    trained with it asks for."""
+    if encoder.size != features:
+        raise CheckpointError(
+            f"{source} gives features of {encoder.size}, the teacher was trained on {features}: it is another encoder. "
+            "Give the one that it was trained with"
+        )
+    return encoder
+
+
 def build_encoder(spec: EncoderSpec) -> SpeechEncoder:
     """The encoder of `spec`: `small` untrained, another HuBERT with its own weights.
 

@@ -234,7 +234,7 @@ def in_turns(calls: Mapping[Any, Callable[[], object]], rounds: int = CALLS) -> 
 
 def _teacher_row(path: Path, timed: bool) -> Row:
     kind = teacher_kind(path)
-    trained, teacher, audio = kind.trained.load(path), kind.teacher(path), golden_speech(_TEACHER_SECONDS)
+    trained, teacher, audio = kind.file.load(path), kind.teacher(path), golden_speech(_TEACHER_SECONDS)
     frames = _TEACHER_SECONDS * FPS
     counter = FlopCounterMode(display=False)
     with counter:

@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 
 from distill.files.disk import check_writable
-from distill.teachers.diffusiontalker.teacher import TrainedTalker
+from distill.teachers.diffusiontalker.teacher import FILE
 from export.plan.budget import parse_budget
 from export.studies.talker.programs import export, report
 from sdk.command import ending
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with ending("interrupted; nothing was written", named=True) as end:
         check_writable(options.out)
-        trained = TrainedTalker.load(options.talker)
+        trained = FILE.load(options.talker)
         made = export(trained, options.out, options.seconds, parse_budget(options.budget))
         print(report(made, options.runs))
     return end.status

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
+from distill.files.teacher import Trained
 from distill.teachers.diffusiontalker.diffusion import sample
 from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_weights, frames_of
 from distill.teachers.diffusiontalker.network import FPS, Talker
-from distill.teachers.diffusiontalker.teacher import TrainedTalker
 from export.lower.program import Lowered, export_program, lower_with, quiet
 from sdk.engines.executorch import load_runtime
 from sdk.errors import BudgetExceeded, ConfigError, VerificationError
@@ -70,7 +70,7 @@ class Programs:
         return 2 * sum(value.numel() * 4 for value in kept) + self.lowered.arenas_bytes
 
 
-def export(trained: TrainedTalker, out: Path, seconds: float, budget_bytes: int) -> Programs:
+def export(trained: Trained[Talker], out: Path, seconds: float, budget_bytes: int) -> Programs:
     """Write `out`.pt and `out`.pte for calls of `seconds`, both checked against torch.
 
     Raises `ConfigError` for a talker with large ears or without a personalizer, `BudgetExceeded` before anything is
