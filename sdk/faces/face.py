@@ -162,7 +162,7 @@ class Face:
     def from_gltf(cls, path: Path | str, unit_cm: float = 100.0, lips: tuple[int, int] | None = None) -> Face:
         """A face from the morph targets of a glTF 2.0 file (`.gltf` or `.glb`); one unit there is `unit_cm` here.
 
-        Raises `FaceError` for files that are no glTF, hold no named morph targets, or use sparse or packed data.
+        Raises `FaceError` for files that are no glTF, hold no named morph targets, or use packed data.
         """
         from sdk.faces.gltf import read_morphs
 

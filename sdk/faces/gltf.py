@@ -1,26 +1,21 @@
-"""Read the morph targets of a glTF 2.0 file (`.gltf` or `.glb`) with numpy and json alone.
+"""Read the morph targets of a glTF 2.0 file (`.gltf` or `.glb`).
 
 All primitives that have targets, in all nodes of the scene, become one mesh; body parts without targets are left out.
-Node transforms are applied; skinning is not. Sparse, packed and quantised data are refused with a clear error.
+Node transforms are applied; skinning is not. Packed and quantised data are refused with a clear error.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import struct
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 
 from sdk.errors import FaceError
-from sdk.limits import MOST_MOVES, MOST_VERTICES, read_beside, read_json, read_whole
+from sdk.faces.container import open_gltf, reading
+from sdk.limits import MOST_MOVES
 
-_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTH = {"SCALAR": 1, "VEC3": 3}
-_GLB, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
+_FLOAT = 5126
 _PACKED = {"KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh_quantization"}
 
 Morphs = tuple[list[str], np.ndarray, np.ndarray, np.ndarray]
@@ -28,39 +23,18 @@ Morphs = tuple[list[str], np.ndarray, np.ndarray, np.ndarray]
 
 def read_morphs(path: Path) -> Morphs:
     """Names, neutral `(V, 3)`, deltas `(K, V, 3)` and triangles `(T, 3)` in the file's own unit. Raises `FaceError`."""
-    try:
-        return _Gltf(path).morphs()
-    except FaceError as error:
-        raise FaceError(f"{path}: {error}") from None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        struct.error,
-        RecursionError,
-    ) as error:
-        raise FaceError(f"{path}: not a well-formed glTF 2.0 file: {type(error).__name__}: {error}") from error
+    with reading(path):
+        return _Morphed(path).morphs()
 
 
-class _Gltf:
-    """One opened file: its JSON and its buffers."""
+class _Morphed:
+    """One opened file, its morphed meshes."""
 
     def __init__(self, path: Path) -> None:
-        data = read_whole(path, FaceError)
-        binary = b""
-        if data[:4] == struct.pack("<I", _GLB):
-            text, binary = _glb_chunks(data)
-        else:
-            text = data
-        self.json: dict[str, Any] = read_json(text, "its content", FaceError)
-        if not isinstance(self.json, dict) or not str(self.json.get("asset", {}).get("version", "")).startswith("2"):
-            raise FaceError("not glTF 2.0: asset.version is missing or not 2")
+        self.file = open_gltf(path)
+        self.json = self.file.json
         if packed := _PACKED & set(self.json.get("extensionsRequired", [])):
             raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
-        self.buffers = [_buffer(entry, path.parent, binary) for entry in self.json.get("buffers", [])]
 
     def morphs(self) -> Morphs:
         """All morphed primitives of the scene as one mesh."""
@@ -125,51 +99,9 @@ class _Gltf:
 
     def _accessor(self, index: int, kind: str) -> np.ndarray:
         entry = self.json["accessors"][index]
-        if "sparse" in entry:
-            raise FaceError(f"accessor {index} is sparse, which is not read here; export without sparse accessors")
-        if entry["type"] != kind or entry.get("normalized") or (kind == "VEC3" and entry["componentType"] != 5126):
+        if entry["type"] != kind or entry.get("normalized") or (kind == "VEC3" and entry["componentType"] != _FLOAT):
             raise FaceError(f"accessor {index} is {entry['type']} of type {entry['componentType']}, not plain {kind}")
-        dtype, width, count = np.dtype(_TYPES[entry["componentType"]]), _WIDTH[kind], int(entry["count"])
-        if not 1 <= count <= MOST_VERTICES:
-            raise FaceError(f"accessor {index} has {count:,} values; there may be {MOST_VERTICES:,}")
-        if "bufferView" not in entry:
-            return np.zeros((count, width) if width > 1 else count, dtype)
-        view = self.json["bufferViews"][entry["bufferView"]]
-        step = view.get("byteStride", dtype.itemsize * width)
-        start = view.get("byteOffset", 0) + entry.get("byteOffset", 0)
-        data = self.buffers[view["buffer"]]
-        if count < 1 or start < 0 or start + step * (count - 1) + dtype.itemsize * width > len(data):
-            raise FaceError(f"accessor {index} reaches beyond its buffer: the file is truncated")
-        rows = np.ndarray((count, width), dtype, data, start, (step, dtype.itemsize)).copy()
-        return rows if width > 1 else rows[:, 0]
-
-
-def _glb_chunks(data: bytes) -> tuple[bytes, bytes]:
-    """The JSON and binary chunks of a `.glb`."""
-    _, version, length = struct.unpack_from("<III", data)
-    if version != 2 or length > len(data):
-        raise FaceError(f"a .glb of version {version} and {length} bytes, of which {len(data)} are there: truncated?")
-    chunks: dict[int, bytes] = {}
-    at = 12
-    while at + 8 <= length:
-        size, kind = struct.unpack_from("<II", data, at)
-        chunks.setdefault(kind, data[at + 8 : at + 8 + size])
-        at += 8 + size
-    if _JSON not in chunks:
-        raise FaceError("a .glb without a JSON chunk")
-    return chunks[_JSON], chunks.get(_BIN, b"")
-
-
-def _buffer(entry: dict[str, Any], folder: Path, binary: bytes) -> bytes:
-    uri = entry.get("uri")
-    if uri is None:
-        return binary
-    if uri.startswith("data:"):
-        try:
-            return base64.b64decode(uri.partition(",")[2], validate=True)
-        except binascii.Error as error:
-            raise FaceError(f"an embedded buffer is not base64: {error}") from error
-    return read_beside(folder, unquote(uri), FaceError)
+        return self.file.array(index)
 
 
 def _local(node: dict[str, Any]) -> np.ndarray:

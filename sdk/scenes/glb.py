@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from sdk.errors import FaceError
+from sdk.faces.container import BINARY_CHUNK, COMPONENTS, GLB, JSON_CHUNK, WIDTHS, Gltf, fetched, open_gltf, reading
 
-_GLB, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
-_COMPONENT = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}
-_KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+_KINDS = {width: kind for kind, width in WIDTHS.items()}
 _IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 ARRAY_BUFFER, ELEMENT_BUFFER = 34962, 34963
 
@@ -47,7 +44,7 @@ class Scene:
         rows = array.reshape(len(array), -1)
         entry: dict[str, Any] = {
             "bufferView": self.view(np.ascontiguousarray(array).tobytes(), target),
-            "componentType": _COMPONENT[array.dtype.str[1:]],
+            "componentType": COMPONENTS[array.dtype.str[1:]],
             "count": len(rows),
             "type": _KINDS[rows.shape[1]],
             **more,
@@ -61,7 +58,7 @@ class Scene:
         rows = np.flatnonzero(array.any(axis=1))
         kind = np.dtype("<u2" if len(array) <= 0xFFFF else "<u4")
         entry: dict[str, Any] = {
-            "componentType": _COMPONENT["f4"],
+            "componentType": COMPONENTS["f4"],
             "count": len(array),
             "type": _KINDS[array.shape[1]],
             "min": array.min(axis=0).tolist(),
@@ -72,7 +69,7 @@ class Scene:
                 "count": len(rows),
                 "indices": {
                     "bufferView": self.view(rows.astype(kind).tobytes()),
-                    "componentType": _COMPONENT[kind.str[1:]],
+                    "componentType": COMPONENTS[kind.str[1:]],
                 },
                 "values": {"bufferView": self.view(array[rows].astype("<f4").tobytes())},
             }
@@ -88,13 +85,17 @@ class Scene:
         length = 12 + 8 + len(text) + 8 + len(binary)
         return b"".join(
             (
-                struct.pack("<III", _GLB, 2, length),
-                struct.pack("<II", len(text), _JSON),
+                struct.pack("<III", GLB, 2, length),
+                struct.pack("<II", len(text), JSON_CHUNK),
                 text,
-                struct.pack("<II", len(binary), _BIN),
+                struct.pack("<II", len(binary), BINARY_CHUNK),
                 binary,
             )
         )
+
+    def array(self, number: int) -> np.ndarray:
+        """What accessor `number` holds. Raises `FaceError`."""
+        return Gltf(self.json, [bytes(self.binary)]).array(number)
 
     def _append(self, kind: str, entry: dict[str, Any]) -> int:
         entries: list[Any] = self.json.setdefault(kind, [])
@@ -104,44 +105,21 @@ class Scene:
 
 def read_scene(path: Path) -> Scene:
     """A `.glb` or `.gltf` with its buffers and pictures inside. Raises `FaceError`."""
-    try:
-        data = path.read_bytes()
-        text, binary = _chunks(data) if data[:4] == struct.pack("<I", _GLB) else (data, b"")
-        content = json.loads(text)
-        if not str(content["asset"]["version"]).startswith("2"):
-            raise FaceError("its version is not 2")
-        scene = Scene(content)
-        _gather(scene, path.parent, binary)
+    with reading(path):
+        opened = open_gltf(path)
+        scene = Scene(opened.json)
+        _gather(scene, opened.buffers)
         _embed(scene, path.parent)
-    except FaceError as error:
-        raise FaceError(f"{path}: {error}") from None
-    except OSError as error:
-        raise FaceError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error) as error:
-        raise FaceError(f"{path}: not a well-formed glTF 2.0 file: {type(error).__name__}: {error}") from error
-    return scene
+        return scene
 
 
-def _chunks(data: bytes) -> tuple[bytes, bytes]:
-    _, version, length = struct.unpack_from("<III", data)
-    if version != 2 or length > len(data):
-        raise FaceError(f"a .glb of version {version} and {length} bytes, of which {len(data)} are there: truncated?")
-    found: dict[int, bytes] = {}
-    place = 12
-    while place + 8 <= length:
-        size, kind = struct.unpack_from("<II", data, place)
-        found.setdefault(kind, data[place + 8 : place + 8 + size])
-        place += 8 + size
-    return found[_JSON], found.get(_BIN, b"")
-
-
-def _gather(scene: Scene, folder: Path, binary: bytes) -> None:
+def _gather(scene: Scene, buffers: Sequence[bytes]) -> None:
     """All buffers become the one."""
     starts = []
-    for entry in scene.json.get("buffers", []):
+    for entry, data in zip(scene.json.get("buffers", []), buffers, strict=True):
         scene.binary += b"\0" * (-len(scene.binary) % 8)
         starts.append(len(scene.binary))
-        scene.binary += (_fetched(entry["uri"], folder) if "uri" in entry else binary)[: entry["byteLength"]]
+        scene.binary += data[: entry["byteLength"]]
     for view in scene.json.get("bufferViews", []):
         view["byteOffset"] = view.get("byteOffset", 0) + starts[view["buffer"]]
         view["buffer"] = 0
@@ -153,14 +131,5 @@ def _embed(scene: Scene, folder: Path) -> None:
         uri = image.get("uri", "")
         kind = _IMAGES.get(Path(unquote(uri)).suffix.lower())
         if uri and not uri.startswith("data:") and kind and (folder / unquote(uri)).is_file():
-            image["bufferView"], image["mimeType"] = scene.view(_fetched(uri, folder)), kind
+            image["bufferView"], image["mimeType"] = scene.view(fetched(uri, folder)), kind
             del image["uri"]
-
-
-def _fetched(uri: str, folder: Path) -> bytes:
-    if uri.startswith("data:"):
-        try:
-            return base64.b64decode(uri.partition(",")[2], validate=True)
-        except binascii.Error as error:
-            raise FaceError(f"an embedded buffer is not base64: {error}") from error
-    return (folder / unquote(uri)).read_bytes()

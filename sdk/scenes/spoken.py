@@ -86,15 +86,9 @@ def weights_at(scene: Scene, second: float) -> dict[int, dict[str, float]]:
         sampler = animation["samplers"][channel["sampler"]]
         mesh = scene.json["nodes"][channel["target"]["node"]]["mesh"]
         names = target_names(scene.json)[mesh]
-        times, values = _floats(scene, sampler["input"]), _floats(scene, sampler["output"])
+        times, values = scene.array(sampler["input"]), scene.array(sampler["output"])
         rows = values.reshape(len(times), len(names))
         found[mesh] = {
             name: float(np.interp(second, times, column)) for name, column in zip(names, rows.T, strict=True)
         }
     return found
-
-
-def _floats(scene: Scene, number: int) -> np.ndarray:
-    entry = scene.json["accessors"][number]
-    start = scene.json["bufferViews"][entry["bufferView"]]["byteOffset"]
-    return np.frombuffer(bytes(scene.binary), "<f4", entry["count"], start)

@@ -15,6 +15,7 @@ from sdk.errors import FaceError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.faces.shapes import canonical, mapping
 from sdk.rig import ARKIT_52, RigLayout
+from sdk.scenes.head import head_scene
 
 ARKIT = RigLayout.arkit()
 DATA = Path(os.environ.get("TINYFACE_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -233,15 +234,45 @@ def test_gltf_round_trip(tmp_path: Path, head: Face, glb: bool) -> None:
     np.testing.assert_allclose(half.neutral_cm, head.neutral_cm / 2, atol=1e-4)
 
 
+def test_sparse_targets_are_read_as_blender_and_we_write_them(tmp_path: Path, head: Face) -> None:
+    """With nothing below, as Blender's "use sparse accessors" leaves them, and over an array whose other rows stay."""
+    ours = tmp_path / "head.glb"
+    ours.write_bytes(head_scene(head).to_bytes())
+    read = Face.from_gltf(ours)
+    assert read.names == head.names
+    np.testing.assert_allclose(read.deltas_cm, head.deltas_cm, atol=2e-4)
+    good = json.loads(write_gltf(tmp_path / "good.gltf", head).read_text())
+    rows, moved = np.array([3, 70], "<u4"), np.array([[1, 2, 3], [4, 5, 6]], "<f4")
+    extra = rows.tobytes() + moved.tobytes()
+    uri = "data:application/octet-stream;base64," + base64.b64encode(extra).decode()
+    sparse = {
+        "count": 2,
+        "indices": {"bufferView": 5, "componentType": 5125},
+        "values": {"bufferView": 5, "byteOffset": 8},
+    }
+    changes = {
+        "accessors": [good["accessors"][0], dict(good["accessors"][1], sparse=sparse), *good["accessors"][2:]],
+        "bufferViews": [*good["bufferViews"], {"buffer": 1, "byteLength": len(extra)}],
+        "buffers": [*good["buffers"], {"byteLength": len(extra), "uri": uri}],
+    }
+    jaw, plain = (Face.from_gltf(write_gltf(tmp_path / "s.gltf", head, changes=c)).deltas_cm[0] for c in (changes, {}))
+    np.testing.assert_allclose(jaw[[3, 70]], 200 * moved, atol=1e-3)  # two metres a unit, by the parent's scale
+    rest = np.delete(np.arange(len(jaw)), [3, 70])
+    np.testing.assert_array_equal(jaw[rest], plain[rest])
+
+
 def test_gltf_that_cannot_be_used_says_why(tmp_path: Path, head: Face) -> None:
     path = tmp_path / "bad.gltf"
     good = json.loads(write_gltf(tmp_path / "good.gltf", head).read_text())
-    sparse = [dict(a, sparse={}) for a in good["accessors"]]
+    views = {"indices": {"bufferView": 0, "componentType": 5123}, "values": {"bufferView": 0}}  # no indices: floats
+    beyond = [dict(good["accessors"][0], sparse=dict(views, count=100)), *good["accessors"][1:]]
+    crowded = [dict(good["accessors"][0], sparse=dict(views, count=10**6)), *good["accessors"][1:]]
     far = [dict(a, count=10**6) for a in good["accessors"]]
     unnamed = [dict(good["meshes"][0], extras={})]
     plain = [{"primitives": [{"attributes": {"POSITION": 0}}]}]
     cases: dict[str, dict[str, object]] = {
-        "sparse": {"accessors": sparse},
+        "a sparse value is the": {"accessors": beyond},
+        "1,000,000 sparse values": {"accessors": crowded},
         "truncated": {"accessors": far},
         "targetNames": {"meshes": unnamed},
         "no mesh": {"meshes": plain},
