@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from distill.corpus.recordings import Batch, Piece, read_piece
+from distill.corpus.recordings import Piece, ShardPieces, read_piece
 from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, write_shard
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
@@ -42,7 +42,7 @@ class Stopped(Exception):
     """Somebody asked for the end; the shard in work is given up."""
 
 
-def label_batch(batch: Batch, folder: Path, by: Labeller, tick: Callable[[int], None]) -> Made:
+def label_batch(batch: ShardPieces, folder: Path, by: Labeller, tick: Callable[[int], None]) -> Made:
     """The shard of `batch` below `folder`, kept or made. `tick(samples)` after each recording may raise `Stopped`."""
     path = folder / f"{batch.name}.npz"
     standing = current_shard(path, [piece.name for piece in batch.pieces], by)
@@ -79,7 +79,7 @@ def _failure(piece: Piece) -> AudioError | None:
 
 
 def label_batches(
-    batches: Sequence[Batch],
+    batches: Sequence[ShardPieces],
     folder: Path,
     teacher: str,
     tick: Callable[[int], None],
@@ -151,7 +151,7 @@ def _end_with_parent() -> None:
         os._exit(1)  # killed outright, it could not say goodbye
 
 
-def _work(batch: Batch, folder: Path) -> Made:
+def _work(batch: ShardPieces, folder: Path) -> Made:
     assert _worker is not None
     shared, by = _worker
 

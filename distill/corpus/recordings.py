@@ -53,7 +53,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ShardPieces:
     """The pieces of one shard, `<split>-<source>-<number>`."""
 
     name: str
@@ -169,7 +169,7 @@ def _cut(sound: Any, piece: Piece, number: int) -> int:
 
 def deal(
     pieces: Sequence[Piece], source: str, subsets: int = 0, seed: int = 1, shard_s: float = SHARD_SECONDS
-) -> list[Batch]:
+) -> list[ShardPieces]:
     """Pieces to shards of `shard_s`, split by speaker; the same pieces always give the same shards.
 
     subsets: 0 keeps the order of the pieces, which in a tree of speakers puts a speaker's all into one shard. From 1
@@ -193,14 +193,14 @@ def deal(
     return batches + [b for side in SIDES[1:] for b in _fill(f"{side}-{source}", sides[side], shard_s)]
 
 
-def _fill(prefix: str, pieces: Sequence[Piece], shard_s: float) -> Iterable[Batch]:
+def _fill(prefix: str, pieces: Sequence[Piece], shard_s: float) -> Iterable[ShardPieces]:
     waiting: list[Piece] = []
     samples = number = 0
     for piece in pieces:
         waiting.append(piece)
         samples += piece.samples
         if samples >= shard_s * SAMPLE_RATE_HZ:
-            yield Batch(f"{prefix}-{number:03d}", tuple(waiting))
+            yield ShardPieces(f"{prefix}-{number:03d}", tuple(waiting))
             waiting, samples, number = [], 0, number + 1
     if waiting:
-        yield Batch(f"{prefix}-{number:03d}", tuple(waiting))
+        yield ShardPieces(f"{prefix}-{number:03d}", tuple(waiting))

@@ -28,9 +28,9 @@ import numpy as np
 from distill.corpus.labeller import BY_PHONES, LABEL_HZ, Labeller, Utterance, labeller
 from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import atomic_open, find_audio, load_mono
-from distill.speech import shard as speech_shard
 from distill.speech.phones import read_textgrid, to_json
 from distill.speech.recognisers import label_files, read_labels
+from distill.speech.spoken import read_spoken
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
@@ -77,7 +77,7 @@ def synthetic_utterances(folder: Path) -> Iterator[Utterance]:
     if not shards:
         raise DataError(f"{folder}: no synthetic shards; make them with `python -m distill.recipes.speech_synth`")
     for shard in shards:
-        for i, spoken in enumerate(speech_shard.read_shard(shard)):
+        for i, spoken in enumerate(read_spoken(shard)):
             yield Utterance(f"{shard.stem}-{i:04d}", spoken.speaker, spoken.audio, spoken.phones)
 
 
@@ -118,6 +118,11 @@ class Shard:
         return len(self.names)
 
     @property
+    def source(self) -> str:
+        """Where its speech is from, by its file's name: human, espeak, captured."""
+        return self.path.stem.split("-")[1]
+
+    @property
     def seconds(self) -> float:
         return len(self.audio) / SAMPLE_RATE_HZ
 
@@ -126,6 +131,11 @@ class Shard:
         return self.audio[self.offsets[i] : self.offsets[i + 1]], RigTrack(
             values, Fraction(LABEL_HZ), RigLayout(tuple(self.channels))
         )
+
+
+def shard_path(folder: Path, side: str, source: str, number: int) -> Path:
+    """Where a shard lies: `<side>-<source>-NNN.npz`; the name is the only place that says its side and its source."""
+    return folder / f"{side}-{source}-{number:03d}.npz"
 
 
 def write_shard(
@@ -199,7 +209,7 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
 
     def flush(split: str) -> None:
         if waiting[split]:
-            path = out / f"{split}-{source}-{written[split]:03d}.npz"
+            path = shard_path(out, split, source, written[split])
             if current_shard(path, [u.name for u in waiting[split]], by) is None:
                 write_shard(path, waiting[split], by)
             paths.append(path)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
-from distill.corpus.recordings import Batch, deal, find_pieces
+from distill.corpus.recordings import ShardPieces, deal, find_pieces
 from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
 from distill.corpus.speakers import SIDES
 from distill.files.disk import check_writable
@@ -119,7 +119,7 @@ def _bar(samples: int):  # type: ignore[no-untyped-def]
     return tqdm(total=samples, unit_scale=hours, desc="labelling", bar_format=shape, mininterval=1)
 
 
-def _check_room(folder: Path, batches: Sequence[Batch]) -> None:
+def _check_room(folder: Path, batches: Sequence[ShardPieces]) -> None:
     """What would end in an error after hours is told before the first."""
     planned = {f"{batch.name}.npz" for batch in batches}
     foreign = sorted(p.name for side in SIDES for p in folder.glob(f"{side}-{SOURCE}-*.npz") if p.name not in planned)

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from distill.corpus.labeller import LABEL_HZ, Labeller, Utterance
-from distill.corpus.shards import Shard, current_shard, read_shard, write_shard
+from distill.corpus.shards import Shard, current_shard, read_shard, shard_path, write_shard
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.styles import EMOTIONS, Person, Style, person
 from distill.corpus.styled.voices import Line, lines
@@ -49,7 +49,7 @@ def build(
     shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
     for number, who in enumerate(tqdm(cast, desc="speaking", unit="person")):
         split = split_of(number, people)
-        path = out / "shards" / f"{split}-espeak-{number:03d}.npz"
+        path = shard_path(out / "shards", split, "espeak", number)
         script = lines([who], emotions, each, seed * 1000 + number)
         by = _labeller({who.name: who})
         if (kept := current_shard(path, [line.name for line in script], by)) is None:
@@ -77,7 +77,7 @@ def _labeller(people: dict[str, Person]) -> Labeller:
     return Labeller(TEACHER, label)
 
 
-def _utterance(line: Line, spoken: speech_synth.Utterance) -> Utterance:
+def _utterance(line: Line, spoken: speech_synth.Spoken) -> Utterance:
     loudest = float(np.abs(spoken.audio.astype(np.float32)).max())
     level = min(line.level, _LOUDEST / max(loudest, 1.0))
     audio = np.round(spoken.audio * level).astype(np.int16)

@@ -34,7 +34,7 @@ from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
 from distill.training.calibration import calibrated
 from distill.training.options import add_run_options, add_sound_options, note, plan_of
 from distill.training.run import Run
-from distill.training.voice2face_feed import Feed, Heard, Objective, Rows, by_source, poses
+from distill.training.voice2face_feed import Feed, Objective, Rows, WholeRecordings, by_source, poses
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.command import ending, say
 from sdk.errors import CheckpointError, ConfigError, DataError
@@ -142,7 +142,7 @@ def _feed(
     """Degraded rows for an encoder that learns or costs nothing; whole recordings, heard once, for a pretrained one."""
     if spec.encoder.source in (SMALL, CEPSTRA):
         return Rows(spec, plan, shards, encoder, Augment.from_folders(speech.noise, speech.rooms))
-    return Heard(spec, plan, shards, encoder, out.with_name(out.name + ".features"))
+    return WholeRecordings(spec, plan, shards, encoder, out.with_name(out.name + ".features"))
 
 
 def main(arguments: list[str] | None = None) -> int:

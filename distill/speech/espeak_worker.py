@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from distill.speech.espeak_timing import Event, phones_from_events
-from distill.speech.shard import RATE_HZ, Utterance, shard_name, shard_recipe, write_shard
+from distill.speech.spoken import RATE_HZ, Spoken, spoken_name, spoken_recipe, write_spoken
 from distill.speech.text import held_out
 from distill.speech.text import utterance as draw_text
 from sdk.errors import DataError, EngineUnavailable, TinyfaceError
@@ -154,7 +154,7 @@ def _mirror_data(source: Path, target: Path) -> Path:
     return target / "voices" / "!v" / _SLOT
 
 
-def make_utterance(engine: Engine, text: str, language: str, speaker: Speaker, rng: random.Random) -> Utterance | None:
+def make_utterance(engine: Engine, text: str, language: str, speaker: Speaker, rng: random.Random) -> Spoken | None:
     """One utterance at 16 kHz with 0.15 to 0.5 s of silence before and after; `None` if it is mute or clips."""
     pcm, events = engine.speak(text, language, speaker)
     lead, tail = (int(rng.uniform(0.15, 0.5) * engine.rate_hz) for _ in range(2))
@@ -175,17 +175,17 @@ def make_utterance(engine: Engine, text: str, language: str, speaker: Speaker, r
         return None
     audio = np.pad(audio, (0, -len(audio) % (RATE_HZ // 100)))  # whole hundredths of a second survive rounding to JSON
     phones = [*phones[:-1], replace(phones[-1], end=len(audio) / RATE_HZ)]
-    return Utterance(np.round(audio).astype(np.int16), phones, speaker.name, language, text)
+    return Spoken(np.round(audio).astype(np.int16), phones, speaker.name, language, text)
 
 
 def _clips(samples: np.ndarray) -> bool:
     return bool(np.abs(samples.astype(np.float32)).max() >= 32766.5)
 
 
-def make_shard(engine: Engine, seed: int, shard: int, count: int, language: str = "") -> list[Utterance]:
+def make_shard(engine: Engine, seed: int, shard: int, count: int, language: str = "") -> list[Spoken]:
     """`count` utterances, each by a voice of its own; of one language: held-out text. Clipped ones are drawn again."""
     rng = random.Random(f"speech-{seed}-{shard}")
-    made: list[Utterance] = []
+    made: list[Spoken] = []
     for attempt in range(4 * count):
         tongue, text = held_out(language, rng) if language else draw_text(rng)
         speaker = draw_speaker(f"espeak-{seed}-{shard}-{attempt}", rng)
@@ -196,7 +196,7 @@ def make_shard(engine: Engine, seed: int, shard: int, count: int, language: str 
     raise DataError(f"shard {shard} of seed {seed}: {len(made)} of {count} utterances came out; try another seed")
 
 
-def say(engine: Engine, text: str, language: str, seed: int) -> Utterance:
+def say(engine: Engine, text: str, language: str, seed: int) -> Spoken:
     """`text` by a calm voice. Raises `DataError` if nothing can be heard of it."""
     rng = random.Random(f"say-{seed}")
     spoken = make_utterance(engine, text, language, calm_speaker(f"espeak-say-{seed}", rng), rng)
@@ -205,7 +205,7 @@ def say(engine: Engine, text: str, language: str, seed: int) -> Utterance:
     return spoken
 
 
-def perform(engine: Engine, script: Path, seed: int) -> list[Utterance]:
+def perform(engine: Engine, script: Path, seed: int) -> list[Spoken]:
     """The lines of a script (`styled/voices.py`), in order; one that clips is said again, softer."""
     rng = random.Random(f"script-{seed}")
     made = []
@@ -241,15 +241,15 @@ def main() -> int:
             engine = Engine(Path(data))
             if options.script is not None:
                 said = perform(engine, options.script, options.seed)
-                write_shard(options.out / "script.npz", said, f"script-{options.seed}")
+                write_spoken(options.out / "script.npz", said, f"script-{options.seed}")
             elif options.say is not None:
                 made = [say(engine, options.say, options.language or "en-us", options.seed)]
-                write_shard(options.out / "said.npz", made, f"say-{options.seed}")
+                write_spoken(options.out / "said.npz", made, f"say-{options.seed}")
             else:
                 made = make_shard(engine, options.seed, options.shard, options.utterances, options.language)
-                path = options.out / shard_name(options.seed, options.shard, options.language)
-                recipe = shard_recipe(options.seed, options.shard, options.utterances, options.language)
-                write_shard(path, made, recipe)
+                path = options.out / spoken_name(options.seed, options.shard, options.language)
+                recipe = spoken_recipe(options.seed, options.shard, options.utterances, options.language)
+                write_spoken(path, made, recipe)
     except EngineUnavailable as error:
         print(error, file=sys.stderr)
         return 3

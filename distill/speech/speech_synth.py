@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from distill.speech.phones import Phone
-from distill.speech.shard import Utterance, read_shard, shard_name, shard_recipe
+from distill.speech.spoken import Spoken, read_spoken, spoken_name, spoken_recipe
 from sdk.errors import DataError, EngineUnavailable
 
 UTTERANCE_S = 3.6  # what an utterance lasts on average
@@ -52,7 +52,7 @@ def synthesise(out_dir: Path, hours: float, seed: int, workers: int = 1, languag
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [Path(out_dir) / shard_name(seed, shard, language) for shard in range(len(counts))]
+    return [Path(out_dir) / spoken_name(seed, shard, language) for shard in range(len(counts))]
 
 
 def say(text: str, language: str = "en-us", seed: int = 0) -> tuple[np.ndarray, list[Phone]]:
@@ -62,11 +62,11 @@ def say(text: str, language: str = "en-us", seed: int = 0) -> tuple[np.ndarray, 
     """
     with tempfile.TemporaryDirectory() as folder:
         _run_worker(Path(folder), ["--say", text, "--language", language, "--seed", str(seed)], f"{text!r}")
-        said = read_shard(Path(folder) / "said.npz")[0]
+        said = read_spoken(Path(folder) / "said.npz")[0]
     return said.audio.astype(np.float32) / 32768.0, said.phones
 
 
-def perform(script: Sequence[Mapping[str, object]], seed: int = 1) -> list[Utterance]:
+def perform(script: Sequence[Mapping[str, object]], seed: int = 1) -> list[Spoken]:
     """The lines of a script spoken one after another (`distill/corpus/styled/voices.py`); each is named by its line.
 
     Raises `EngineUnavailable` without espeak-ng, `DataError` for a line that it cannot say.
@@ -75,7 +75,7 @@ def perform(script: Sequence[Mapping[str, object]], seed: int = 1) -> list[Utter
         path = Path(folder) / "script.json"
         path.write_text(json.dumps(list(script)), encoding="utf-8")
         _run_worker(Path(folder), ["--script", str(path), "--seed", str(seed)], f"a script of {len(script)} lines")
-        return read_shard(Path(folder) / "script.npz")
+        return read_spoken(Path(folder) / "script.npz")
 
 
 def _shard_sizes(hours: float) -> list[int]:
@@ -88,11 +88,11 @@ def _shard_sizes(hours: float) -> list[int]:
 
 
 def _is_done(seed: int, shard: int, count: int, out: Path, language: str) -> bool:
-    path = out / shard_name(seed, shard, language)
+    path = out / spoken_name(seed, shard, language)
     if not path.exists():
         return False
     try:
-        read_shard(path, shard_recipe(seed, shard, count, language))
+        read_spoken(path, spoken_recipe(seed, shard, count, language))
     except DataError as error:
         warnings.warn(f"{error}; making it again", stacklevel=3)
         return False
@@ -100,11 +100,11 @@ def _is_done(seed: int, shard: int, count: int, out: Path, language: str) -> boo
 
 
 def _make_shard(seed: int, shard: int, count: int, out: Path, language: str) -> None:
-    path = out / shard_name(seed, shard, language)
+    path = out / spoken_name(seed, shard, language)
     only = ["--language", language] if language else []
     try:
         _run_worker(out, ["--seed", str(seed), "--shard", str(shard), "--utterances", str(count), *only], str(path))
-        read_shard(path, shard_recipe(seed, shard, count, language))
+        read_spoken(path, spoken_recipe(seed, shard, count, language))
     finally:
         for half_written in out.glob(f".{path.name}.*"):  # left only by a worker that was killed
             half_written.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ def calibrated(
     if corpus is None or not can_close(trained.layout) or not list((corpus / "shards").glob("valid-*.npz")):
         return trained
     shards = load_shards(corpus, "valid")
-    shards = [shard for shard in shards if "-human-" in shard.path.name] or shards
+    shards = [shard for shard in shards if shard.source == "human"] or shards
     spoken = [(shard, i) for shard in shards for i in range(len(shard))]
     spoken = spoken[:: max(len(spoken) // clips, 1)] if clips else spoken
     face = Face.default()

@@ -105,7 +105,7 @@ class TalkerClips:
 
 
 @dataclass(frozen=True)
-class Heard:
+class TalkerFeatures:
     """What a network makes of a batch's sound: features, its style by sound, and the personal embedding (B, N, W)."""
 
     features: Tensor
@@ -133,7 +133,7 @@ class Learner(nn.Module):
         self.network.spread.copy_(torch.from_numpy(np.maximum(motion.std(0), _SMALLEST_SPREAD)))
 
 
-def hear_batch(network: Talker, batch: TalkerBatch) -> Heard:
+def hear_batch(network: Talker, batch: TalkerBatch) -> TalkerFeatures:
     """What `network` hears, by its own ears or in the rows of a large encoder. Raises `DataError` without those."""
     sound = batch.audio if network.spec.compact else batch.rows
     if sound is None:
@@ -141,7 +141,7 @@ def hear_batch(network: Talker, batch: TalkerBatch) -> Heard:
     rows = batch.audio.shape[1] // ROW_SAMPLES
     features = network.features(sound, reading_of(rows, batch.motion.shape[1], network.spec))
     style = network.style(features)
-    return Heard(features, style, network.personal(features, style))
+    return TalkerFeatures(features, style, network.personal(features, style))
 
 
 def train_loss(learner: Learner, plan: TalkerPlan, batch: TalkerBatch, random: np.random.Generator) -> Tensor:
@@ -237,7 +237,7 @@ def _motion_loss(learner: Learner, plan: TalkerPlan, target: Tensor, clean: Tens
     return loss
 
 
-def _contrasts(network: Talker, heard: Heard, batch: TalkerBatch) -> Tensor:
+def _contrasts(network: Talker, heard: TalkerFeatures, batch: TalkerBatch) -> Tensor:
     personalizer = network.personalizer
     if personalizer is None:
         return heard.features.new_zeros(())

@@ -38,7 +38,7 @@ _SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
 
 
 @dataclass(frozen=True)
-class Batch:
+class MeshBatch:
     """`features` (B, M, F) on the frames' grid, `rig` (B, N, channels) at 30 fps, `tags` (B,) places in the spec's.
 
     said: the encoder's rows (B, rows, F) and the phone class of each (B, rows), where they are asked for.
@@ -55,17 +55,18 @@ class Feed(Protocol):
 
     corpus_hours: float
 
-    def batch(self, random: np.random.Generator) -> Batch: ...
+    def batch(self, random: np.random.Generator) -> MeshBatch: ...
 
 
 def by_source(shards: Sequence[Shard]) -> dict[str, list[Shard]]:
-    """Shards by the second word of their names. Raises `DataError` for a source whose labels' quality is unknown."""
+    """Shards by their sources. Raises `DataError` for a source whose labels' quality is unknown."""
     found: dict[str, list[Shard]] = {}
     for shard in shards:
-        source = shard.path.stem.split("-")[1]
-        if source not in TAGS:
-            raise DataError(f"{shard.path}: labels of source {source!r} are of no known quality: {', '.join(TAGS)}")
-        found.setdefault(source, []).append(shard)
+        if shard.source not in TAGS:
+            raise DataError(
+                f"{shard.path}: labels of source {shard.source!r} are of no known quality: {', '.join(TAGS)}"
+            )
+        found.setdefault(shard.source, []).append(shard)
     return found
 
 
@@ -90,7 +91,7 @@ class Rows:
         self.mute = {source for source, found in by_source(shards).items() if not _has_phones(found)}
         self.corpus_hours = sum(each.picker.seconds for each in self.sources.values()) / 3600
 
-    def batch(self, random: np.random.Generator) -> Batch:
+    def batch(self, random: np.random.Generator) -> MeshBatch:
         plan = self.plan
         weights = np.array([plan.mix(source) for source in self.sources])
         drawn = random.choice(len(self.sources), size=plan.rows, p=weights / weights.sum())
@@ -104,7 +105,7 @@ class Rows:
         times = np.arange(plan.frames) / FPS
         layout = self.spec.layout
         rig = np.stack([RigTrack(row.rig[0], self.spec.fps * LABEL_HZ / FPS, layout).at(times) for row in rows])
-        return Batch(
+        return MeshBatch(
             on_grid(features, instants, self.spec.grid(plan.frames)),
             torch.from_numpy(rig),
             torch.tensor([self.spec.tags.index(TAGS[source]) for source in sources]),
@@ -112,7 +113,7 @@ class Rows:
         )
 
 
-class Heard:
+class WholeRecordings:
     """Stretches of recordings that a frozen encoder has heard whole; its features lie below `folder`, made once."""
 
     def __init__(
@@ -151,7 +152,7 @@ class Heard:
                 np.save(stream, rows.astype(np.float32))
         return file
 
-    def batch(self, random: np.random.Generator) -> Batch:
+    def batch(self, random: np.random.Generator) -> MeshBatch:
         plan, features, rig, tags = self.plan, [], [], []
         for k in random.choice(len(self.clips), size=plan.rows, p=self.weights):
             shard, i = self.clips[k]
@@ -165,7 +166,7 @@ class Heard:
             features.append(on_grid(part[None, :, 1:], part[:, 0].double(), grid)[0])
             rig.append(track.layout.select(track.at(times), self.spec.layout.names))
             tags.append(self.spec.tags.index(self.tags[k]))
-        return Batch(torch.stack(features), torch.from_numpy(np.stack(rig)), torch.tensor(tags))
+        return MeshBatch(torch.stack(features), torch.from_numpy(np.stack(rig)), torch.tensor(tags))
 
 
 class Objective:
@@ -186,7 +187,7 @@ class Objective:
             offset, row = face.lip_gap_row(layout)
             self.offset, self.row = offset, torch.from_numpy(np.float32(row))
 
-    def __call__(self, batch: Batch, random: np.random.Generator, done: float) -> Tensor:
+    def __call__(self, batch: MeshBatch, random: np.random.Generator, done: float) -> Tensor:
         """The loss of a batch when `done` of the run, 0 to 1, lies behind; see `terms`."""
         terms = self.terms(batch, random, done)
         weights: Mapping[str, float] = {
@@ -195,7 +196,7 @@ class Objective:
         }  # fmt: skip
         return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
-    def terms(self, batch: Batch, random: np.random.Generator, done: float) -> dict[str, Tensor]:
+    def terms(self, batch: MeshBatch, random: np.random.Generator, done: float) -> dict[str, Tensor]:
         """`mesh`, `normal`, `kl` (appendix A); `velocity`, `lip`, and `class` where there are phones (ours).
 
         Half of the rows are decoded with the latent that inference will use: what speech can say is then never left

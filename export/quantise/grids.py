@@ -57,7 +57,7 @@ class Watcher(nn.Module):
             return x
         return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero.to(torch.int32), LOW, HIGH)
 
-    def choose(self) -> None:
+    def settle(self) -> None:
         """Take the grid from what was seen, and stop watching."""
         scale, zero = self.watching.calculate_qparams()
         self.scale.copy_(scale.reshape(()))

@@ -71,7 +71,7 @@ def calibrate(student: Student, rows: Sequence[np.ndarray]) -> Student:
         _run(student, row)
     for layer in layers:
         for watcher in layer.watchers():
-            watcher.choose()
+            watcher.settle()
         layer.switch(True)
     return student
 

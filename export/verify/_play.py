@@ -1,4 +1,4 @@
-"""Plays a recording through an artefact in a process of its own.
+"""Fresh process of `heard`: a recording played as a game plays it, by the predictor (`_replay` asks engines).
 
 python -m export.verify._play FILE AUDIO.npy FPS FRAMES.npy
 """

@@ -1,4 +1,4 @@
-"""Fresh process of `verify`: every artefact on all that it shall hear, through the engine that ships.
+"""Fresh process of `proof`: what engines answer, call by call, to all that they shall hear (`_play` plays).
 
 python -m export.verify._replay FILE... HEARD.npz FRAMES.npz
 """

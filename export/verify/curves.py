@@ -26,7 +26,7 @@ def valid_items(corpus: Path, seconds: float) -> list[Item]:
     items: list[Item] = []
     left: dict[str, float] = {}
     for shard in load_shards(corpus, "valid"):
-        source = shard.path.name.split("-")[1]
+        source = shard.source
         for number in range(len(shard)):
             audio, _ = shard.utterance(number)
             if left.setdefault(source, seconds) <= 0:

@@ -43,6 +43,7 @@ bool read_fps(const std::string& text, fp_stream_config* config) {
   return true;
 }
 
+// By hand, as in the profiler and sdk/c/tools/voices: each takes other options, and a library would outweigh the example.
 Options read_options(int count, char** words) {
   if (count < 3) usage();
   Options options;
@@ -64,7 +65,7 @@ Options read_options(int count, char** words) {
   return options;
 }
 
-// `text` as a JSON string.
+// `text` as a JSON string. The profiler has its own: an example is a folder that one copies out alone.
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {

@@ -8,6 +8,7 @@ namespace {
 
 constexpr double kFinest = 1.25;  // a bin of the histogram begins this many times later than the one before
 
+// As in cpp_wav: an example is a folder that one copies out alone.
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {

@@ -13,7 +13,7 @@ from small_corpus import PHONES, utterance
 from distill.corpus.shards import write_shard
 from distill.files.checkpoint import Checkpoint
 from distill.recipes import ablate
-from distill.speech import shard as speech_shard
+from distill.speech.spoken import Spoken, spoken_name, write_spoken
 from distill.students.spec import load_variant
 from sdk.errors import ConfigError
 
@@ -34,8 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     heard = [utterance(str(i), random) for i in range(3)]
     write_shard(place / "shards" / "train-human-000.npz", heard)
-    spoken = [speech_shard.Utterance(u.audio, list(PHONES), "voice", "en", "") for u in heard[:1]]
-    speech_shard.write_shard(place / "held" / speech_shard.shard_name(1, 0), spoken, "by hand")
+    spoken = [Spoken(u.audio, list(PHONES), "voice", "en", "") for u in heard[:1]]
+    write_spoken(place / "held" / spoken_name(1, 0), spoken, "by hand")
     spec = load_variant("s0", {"channels": 8})
     Checkpoint(spec, spec.build().state_dict()).save(place / "s0.pt")
     (place / "rows.yaml").write_text(ROWS)

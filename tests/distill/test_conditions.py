@@ -16,8 +16,8 @@ from distill.scoring import metrics
 from distill.scoring.conditions import REST_LEVELS_DB, Item, at_8khz, captured_set, conditions, read_sets, rest_set
 from distill.scoring.tally import Tally
 from distill.scoring.trackers import student_tracker
-from distill.speech import shard as speech_shard
 from distill.speech.phones import Phone
+from distill.speech.spoken import Spoken, spoken_name, write_spoken
 from distill.speech.text import held_out
 from distill.students.spec import load_variant
 from distill.teachers.track import RigTrack
@@ -107,8 +107,8 @@ def test_captured_clips_are_read_from_their_folder(tmp_path: Path) -> None:
 
 def test_sets_that_have_a_folder_are_read_in_the_order_given(tmp_path: Path) -> None:
     write_clips(tmp_path)
-    spoken = speech_shard.Utterance(utterance("a", np.random.default_rng(0)).audio, list(PHONES), "voice", "en", "")
-    speech_shard.write_shard(tmp_path / speech_shard.shard_name(1, 0), [spoken], "by hand")
+    spoken = Spoken(utterance("a", np.random.default_rng(0)).audio, list(PHONES), "voice", "en", "")
+    write_spoken(tmp_path / spoken_name(1, 0), [spoken], "by hand")
     sets = read_sets({"mandarin": tmp_path, "human": None, "facegood": tmp_path, "espeak": tmp_path}, ["2"])
     assert list(sets) == ["mandarin", "facegood", "espeak"]
     assert [item.name for item in sets["facegood"]] == ["take_2"]

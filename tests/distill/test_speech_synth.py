@@ -17,8 +17,8 @@ from distill.speech import text
 from distill.speech.espeak_timing import is_vowel, phones_from_events, plain_symbol
 from distill.speech.phones import SILENCE, Phone, bilabial_spans, from_json
 from distill.speech.phrases import GRAMMAR, OTHER_LANGUAGES
-from distill.speech.shard import RATE_HZ, Utterance, read_shard, shard_recipe, write_shard
 from distill.speech.speech_synth import UTTERANCE_S, say, synthesise
+from distill.speech.spoken import RATE_HZ, Spoken, read_spoken, spoken_recipe, write_spoken
 from sdk.errors import DataError, EngineUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,16 +144,16 @@ def test_names_of_the_engine_become_plain_ipa(name: str, symbol: str, stress: in
 # --- shard files ----------------------------------------------------------------------------------------------------
 
 
-def _some_utterances() -> list[Utterance]:
+def _some_utterances() -> list[Spoken]:
     phones = [Phone(SILENCE, 0.0, 0.1), Phone("m", 0.1, 0.2), Phone("ɑː", 0.2, 0.5, 1)]
     tone = (np.sin(np.arange(8000)) * 9000).astype(np.int16)
-    return [Utterance(tone, phones, "s1", "en-us", "Ma."), Utterance(tone[:4000], phones[:2], "s2", "ja", "ま")]
+    return [Spoken(tone, phones, "s1", "en-us", "Ma."), Spoken(tone[:4000], phones[:2], "s2", "ja", "ま")]
 
 
 def test_a_shard_comes_back_as_it_was(tmp_path: Path) -> None:
     written = _some_utterances()
-    write_shard(tmp_path / "x.npz", written, "test")
-    for a, b in zip(written, read_shard(tmp_path / "x.npz", "test"), strict=True):
+    write_spoken(tmp_path / "x.npz", written, "test")
+    for a, b in zip(written, read_spoken(tmp_path / "x.npz", "test"), strict=True):
         assert (a.audio == b.audio).all()
         assert (a.phones, a.speaker, a.language, a.text) == (b.phones, b.speaker, b.language, b.text)
 
@@ -161,13 +161,13 @@ def test_a_shard_comes_back_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "foreign", "empty"])
 def test_a_damaged_shard_is_named(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "x.npz"
-    write_shard(path, _some_utterances(), "test")
+    write_spoken(path, _some_utterances(), "test")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     whole = path.read_bytes()
     path.write_bytes({"truncated": whole[:9000], "flipped": bytes(content), "foreign": b"RIFFnot", "empty": b""}[harm])
     with pytest.raises(DataError, match=r"x\.npz"):
-        read_shard(path)
+        read_spoken(path)
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------
@@ -180,14 +180,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shard
 
 
-def _level(utterance: Utterance, phone: Phone) -> float:
+def _level(utterance: Spoken, phone: Phone) -> float:
     inner = utterance.audio[round((phone.start + 0.004) * RATE_HZ) : round((phone.end - 0.004) * RATE_HZ)]
     return float(np.sqrt(np.mean(inner.astype(np.float64) ** 2) + 1.0)) if len(inner) else float("nan")
 
 
 @needs_espeak
 def test_phones_fill_the_audio_in_order(corpus: Path) -> None:
-    utterances = read_shard(corpus, shard_recipe(7, 0, COUNT))
+    utterances = read_spoken(corpus, spoken_recipe(7, 0, COUNT))
     assert len(utterances) == COUNT
     for u in utterances:
         assert u.phones[0].symbol == u.phones[-1].symbol == SILENCE
@@ -205,7 +205,7 @@ def test_phones_fill_the_audio_in_order(corpus: Path) -> None:
 
 @needs_espeak
 def test_languages_and_speakers_are_many(corpus: Path) -> None:
-    utterances = read_shard(corpus)
+    utterances = read_spoken(corpus)
     assert len({u.speaker for u in utterances}) == COUNT
     languages = {u.language for u in utterances}
     assert any(language.startswith("en") for language in languages)
@@ -216,7 +216,7 @@ def test_languages_and_speakers_are_many(corpus: Path) -> None:
 @needs_espeak
 def test_lips_are_shut_where_the_sound_is_low(corpus: Path) -> None:
     under_vowel_db: dict[str, list[float]] = {"p": [], "b": [], "m": []}
-    for u in read_shard(corpus):
+    for u in read_spoken(corpus):
         for phone, after in pairwise(u.phones):
             if phone.symbol in under_vowel_db and is_vowel(after.symbol):
                 under_vowel_db[phone.symbol].append(20 * np.log10(_level(u, phone) / _level(u, after)))
@@ -296,7 +296,7 @@ def test_the_demo_sentence_has_lips_to_show_and_a_pause() -> None:
     folder = ROOT / "runtime_examples" / "animate"
     samples, rate_hz = soundfile.read(folder / "sentence.flac", dtype="int16")
     phones = from_json((folder / "sentence.phones.json").read_text(encoding="utf-8"))
-    said = Utterance(samples, phones, "", "en-us", "")
+    said = Spoken(samples, phones, "", "en-us", "")
     assert rate_hz == RATE_HZ
     assert 4.5 < said.duration_s < 6.5
     assert phones[-1].end == pytest.approx(said.duration_s, abs=1e-4)

@@ -20,7 +20,7 @@ from distill.teachers.articulatory.teacher import animate
 from distill.teachers.voice2face.network import Voice2Face
 from distill.teachers.voice2face.speech_encoder import Cepstra, hear, on_grid
 from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
-from distill.training.voice2face_feed import Batch, Objective
+from distill.training.voice2face_feed import MeshBatch, Objective
 from distill.training.voice2face_plan import Voice2FacePlan
 from sdk.errors import CheckpointError, ConfigError
 
@@ -164,7 +164,7 @@ def test_it_learns_meshes_that_speech_alone_then_moves() -> None:
     network.mesh.fit(rig, FACE, ARKIT)
     features, instants = hear(encoder, torch.from_numpy(spoken.audio[None].astype(np.float32) / 32768), 73.6)
     grid = on_grid(features, instants, spec.grid(90)).repeat(4, 1, 1)
-    batch = Batch(grid, torch.from_numpy(rig).expand(4, -1, -1), torch.zeros(4, dtype=torch.long))
+    batch = MeshBatch(grid, torch.from_numpy(rig).expand(4, -1, -1), torch.zeros(4, dtype=torch.long))
     objective = Objective(replace(PLAN, alpha_lip=0.0), network, FACE, rig)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
 

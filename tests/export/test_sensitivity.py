@@ -21,7 +21,7 @@ from export.quantise.keep import KEEP, kept, sensitivity_path
 from export.quantise.precision import points
 from export.quantise.rounding import golden_rows
 from export.studies.sensitivity.layer_costs import LayerCost, convolution_names
-from export.studies.sensitivity.study import Ear, Harm, choose, left_cm, main, sweep, units
+from export.studies.sensitivity.study import Ear, Harm, kept_in_float, left_cm, main, sweep, units
 from export.verify.curves import frames_of, valid_items
 from sdk.errors import CheckpointError
 
@@ -89,12 +89,12 @@ def test_most_harm_for_a_byte_goes_first() -> None:
     cost = lambda saved, us=None: LayerCost(saved, 0, us, 0.0)  # noqa: E731
     alone = {"a": harm(0.03), "b": harm(0.01), "c": harm(0.04)}
     costs = {"a": cost(10), "b": cost(10), "c": cost(1000)}
-    assert choose(alone, costs, 0.06) == []
-    assert choose(alone, costs, 0.045) == ["a"]
-    assert choose(alone, costs, 0.001) == ["a", "b", "c"]
+    assert kept_in_float(alone, costs, 0.06) == []
+    assert kept_in_float(alone, costs, 0.045) == ["a"]
+    assert kept_in_float(alone, costs, 0.001) == ["a", "b", "c"]
     assert left_cm(alone, ["b"]) == pytest.approx(0.05)
     slow = {"a": cost(10, 100.0), "b": cost(10, 30.0), "c": cost(1000, 1.0)}
-    assert choose(alone, slow, 0.045) == ["c"], "its bytes are many, but time is what float would cost in a"
+    assert kept_in_float(alone, slow, 0.045) == ["c"], "its bytes are many, but time is what float would cost in a"
 
 
 def test_another_tolerance_takes_the_layers_that_are_known(swept: tuple[Path, Checkpoint], corpus: Path) -> None:

@@ -36,8 +36,8 @@ class Batch:
 
 
 class UtterancePicker:
-    """Draws utterances of shards, in memory or on disk, as likely as they are long. `mix` weighs sources by the shard
-    name's second word (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
+    """Draws utterances of shards, in memory or on disk, as likely as they are long. `mix` weighs the shards' sources
+    (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """
@@ -54,7 +54,7 @@ class UtterancePicker:
                 )
         self.shards = shards
         self.channels = list(names or shards[0].channels)
-        source = [shard.path.stem.split("-")[1] for shard in shards]
+        source = [shard.source for shard in shards]
         seconds = {
             name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)
         }

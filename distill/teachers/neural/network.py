@@ -17,21 +17,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.speech.mel import WINDOW_SAMPLES, mel_bands, power
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import HOP_SAMPLES, BatchNorm, StreamStudent, fold_norms
-from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
 
 COLUMN_SAMPLES = 320
-ROW_SAMPLES = 160
-_WINDOW_SAMPLES = 400
-_FFT = 512
 _RANGE_DB = 60.0  # rows are cut this far below the loud ones: what lies deeper is the microphone's floor
 _LOUD_DB = 30.0  # rows this close to the loudest count for the mean
 
@@ -108,7 +104,7 @@ class Bidirectional(nn.Module):
         super().__init__()
         width = spec.channels
         self.register_buffer("mel", torch.from_numpy(mel_bands(spec.mels)), persistent=False)
-        self.register_buffer("window", torch.hann_window(_WINDOW_SAMPLES), persistent=False)
+        self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES), persistent=False)
         self.stem = nn.Conv2d(spec.mels, width, (1, 5), (1, 2), padding=(0, 2))
         self.stem_norm = BatchNorm(width)
         self.ears: StreamStudent | None = None
@@ -158,12 +154,7 @@ class Bidirectional(nn.Module):
 
     def rows(self, audio: Tensor) -> Tensor:
         """Normalised log-mel rows (B, mels, n / 160) of audio (B, n); row k is centred on sample 160 k."""
-        spectrum = torch.stft(
-            audio, _FFT, ROW_SAMPLES, _WINDOW_SAMPLES, self.window, center=True, pad_mode="constant",
-            return_complex=True,
-        )  # fmt: skip
-        power = spectrum.real.square() + spectrum.imag.square()
-        energy = self.mel @ power[..., : audio.shape[-1] // ROW_SAMPLES]
+        energy = self.mel @ power(audio, self.window)
         level = 10 * torch.log10(energy.sum(1, keepdim=True).clamp(min=1e-9))
         loud = level.quantile(0.98, dim=2, keepdim=True)  # not the maximum: that may be a click
         floor = 10 ** ((loud - _RANGE_DB) / 10) / self.mel.shape[0]
@@ -204,13 +195,3 @@ class Bidirectional(nn.Module):
         x = functional.gelu(self.fc(x))
         rig, classes = (head(x).squeeze(2).transpose(1, 2) for head in (self.rig, self.classes))
         return Heard(torch.tanh(features[1] + rig if features else rig), classes)
-
-
-def mel_bands(count: int, low_hz: float = 60.0, high_hz: float = 7600.0) -> np.ndarray:
-    """Triangular filters `(count, 257)` float32, evenly spaced on the mel scale (2595 log10(1 + f / 700)), peak 1."""
-    to_mel = lambda hz: 2595 * np.log10(1 + np.asarray(hz) / 700)  # noqa: E731
-    edges = 700 * (10 ** (np.linspace(to_mel(low_hz), to_mel(high_hz), count + 2) / 2595) - 1)
-    bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE_HZ / _FFT
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(np.minimum(rising, falling), 0).astype(np.float32)

@@ -22,14 +22,14 @@ import torch
 from scipy.fft import dct
 from torch import Tensor, nn
 
+from distill.speech.mel import BINS, FFT, ROW_SAMPLES, WINDOW_SAMPLES, mel_bands, power
 from distill.students.torchaudio_cpu import load_torchaudio
-from distill.teachers.neural.network import mel_bands
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError, ConfigError, EngineUnavailable
 
 SMALL, CEPSTRA = "small", "mfcc"
 _KERNELS, _STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)  # HuBERT's seven convolutions
-_CEPSTRA, _CENTROIDS, _ROW_SAMPLES, _WINDOW_SAMPLES, _FFT = 13, 26, 160, 400, 512
+_CEPSTRA, _CENTROIDS = 13, 26
 
 
 @dataclass(frozen=True)
@@ -120,22 +120,18 @@ class Cepstra(SpeechEncoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.size, self.first, self.stride = _CEPSTRA + _CENTROIDS, 0.0, _ROW_SAMPLES
-        self.least_samples = _WINDOW_SAMPLES
+        self.size, self.first, self.stride = _CEPSTRA + _CENTROIDS, 0.0, ROW_SAMPLES
+        self.least_samples = WINDOW_SAMPLES
         cosines = dct(np.eye(_CENTROIDS), type=2, norm="ortho", axis=0)[:_CEPSTRA]
         self.register_buffer("bands", torch.from_numpy(mel_bands(_CENTROIDS)), persistent=False)
-        self.register_buffer("window", torch.hann_window(_WINDOW_SAMPLES), persistent=False)
+        self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES), persistent=False)
         self.register_buffer("cosines", torch.from_numpy(cosines.astype(np.float32)), persistent=False)
-        self.register_buffer("hertz", torch.arange(_FFT // 2 + 1) * (SAMPLE_RATE_HZ / _FFT), persistent=False)
+        self.register_buffer("hertz", torch.arange(BINS) * (SAMPLE_RATE_HZ / FFT), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            audio, _FFT, _ROW_SAMPLES, _WINDOW_SAMPLES, self.window, center=True, pad_mode="constant",
-            return_complex=True,
-        )  # fmt: skip
-        power = (spectrum.real.square() + spectrum.imag.square())[..., : audio.shape[-1] // _ROW_SAMPLES] + 1e-9
-        energy = self.bands @ power
-        centroids = (self.bands * self.hertz) @ power / energy
+        heard = power(audio, self.window) + 1e-9
+        energy = self.bands @ heard
+        centroids = (self.bands * self.hertz) @ heard / energy
         rows = torch.cat([self.cosines @ energy.log(), centroids], 1)
         spread = rows.std(2, keepdim=True, correction=0).clamp(min=1e-4)
         return ((rows - rows.mean(2, keepdim=True)) / spread).transpose(1, 2)

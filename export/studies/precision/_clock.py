@@ -1,4 +1,4 @@
-"""Fresh process of `study`: what one voice's frame takes in a crowd, through the engine that ships, on one thread.
+"""Fresh process of `study`: what one voice's frame takes in a crowd, which a profile (`profiles/measure`) does not ask.
 
 python -m export.studies.precision._clock FILE RUNS
 """

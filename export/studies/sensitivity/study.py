@@ -153,7 +153,7 @@ def _only(felt: Student, names: Sequence[str]) -> Student:
     return felt
 
 
-def choose(alone: dict[str, Harm], costs: dict[str, LayerCost], tolerance_cm: float) -> list[str]:
+def kept_in_float(alone: dict[str, Harm], costs: dict[str, LayerCost], tolerance_cm: float) -> list[str]:
     """Units to keep in float: the most squared lip error for what it gains first, until the rest is in tolerance."""
     all_bytes = sum(cost.saved_bytes for cost in costs.values())
     all_us = sum(cost.saved_us for cost in costs.values())
@@ -192,7 +192,7 @@ def study(
         alone, together = sweep(checkpoint, ear, rows)
         with tempfile.TemporaryDirectory() as folder:
             costs = layer_costs(checkpoint, rows, parts, cannot, Path(folder))
-    kept = choose(alone, costs, tolerance_cm)
+    kept = kept_in_float(alone, costs, tolerance_cm)
     floats = [name for unit in kept for name in parts[unit]]
     together["mixed"] = ear.harm(calibrate(with_grids(student, [*cannot, *floats]), rows))
     return {

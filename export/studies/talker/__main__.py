@@ -18,7 +18,7 @@ from pathlib import Path
 from distill.files.disk import check_writable
 from distill.teachers.diffusiontalker.teacher import FILE
 from export.plan.budget import parse_budget
-from export.studies.talker.programs import export, report
+from export.studies.talker.programs import cost_table, export
 from sdk.command import ending
 
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_writable(options.out)
         trained = FILE.load(options.talker)
         made = export(trained, options.out, options.seconds, parse_budget(options.budget))
-        print(report(made, options.runs))
+        print(cost_table(made, options.runs))
     return end.status
 
 

@@ -139,7 +139,7 @@ def executorch(path: Path) -> Call:
     return call
 
 
-def report(made: Programs, runs: int = 5) -> str:
+def cost_table(made: Programs, runs: int = 5) -> str:
     """A Markdown table: bytes, what is left outside the delegates, CPU seconds a second of audio, real time or not."""
     torch.set_num_threads(1)
     audio = torch.from_numpy(np.random.default_rng(2).normal(0, 0.1, (1, made.samples)).astype(np.float32))

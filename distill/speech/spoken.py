@@ -1,11 +1,12 @@
-"""One file of labelled speech: utterances of 16 kHz audio with their phones, in a plain `.npz` that needs no pickle.
+"""Synthetic speech in files: utterances of 16 kHz audio with their phones and texts, in a plain `.npz` without pickle.
 
     audio int16 (samples,)   all utterances end to end
     offsets int64 (n + 1,)   utterance i is audio[offsets[i] : offsets[i + 1]]
     phones, speakers, languages, texts   string (n,); phones as JSON rows
     recipe string ()         what made the file
 
-The same recipe makes the same file, to the byte, on the same machine.
+The same recipe makes the same file, to the byte, on the same machine. No rig is in it: a corpus is made from such files
+(`corpus/shards.py`), and labels what they hold.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _VERSION = 2  # raise it when the same recipe would make other audio or labels
 
 
 @dataclass(frozen=True)
-class Utterance:
+class Spoken:
     """Audio int16 `(n,)` at 16 kHz, its phones in seconds, who speaks which language, and the text."""
 
     audio: np.ndarray
@@ -40,17 +41,17 @@ class Utterance:
         return len(self.audio) / RATE_HZ
 
 
-def shard_name(seed: int, shard: int, language: str = "") -> str:
+def spoken_name(seed: int, shard: int, language: str = "") -> str:
     """The file name of one shard of synthetic speech; `language` of one that holds no other."""
     return f"espeak-{f'{language}-' if language else ''}s{seed}-{shard:05d}.npz"
 
 
-def shard_recipe(seed: int, shard: int, utterances: int, language: str = "") -> str:
+def spoken_recipe(seed: int, shard: int, utterances: int, language: str = "") -> str:
     """What a shard of synthetic speech is made from."""
     return f"espeak v{_VERSION} seed {seed} shard {shard} utterances {utterances}{language and f' {language} held out'}"
 
 
-def write_shard(path: Path, utterances: Sequence[Utterance], recipe: str) -> None:
+def write_spoken(path: Path, utterances: Sequence[Spoken], recipe: str) -> None:
     """Write the utterances to `path`, whole or not at all. Raises `DataError` when the disk refuses."""
     offsets = np.cumsum([0, *(len(u.audio) for u in utterances)], dtype=np.int64)
     with atomic_open(path) as stream:
@@ -66,8 +67,8 @@ def write_shard(path: Path, utterances: Sequence[Utterance], recipe: str) -> Non
         )
 
 
-def read_shard(path: Path, recipe: str | None = None) -> list[Utterance]:
-    """The utterances that `write_shard` wrote.
+def read_spoken(path: Path, recipe: str | None = None) -> list[Spoken]:
+    """The utterances that `write_spoken` wrote.
 
     Raises `DataError` that names the file if it is damaged or foreign, or, when `recipe` is given, if another made it.
     """
@@ -79,7 +80,7 @@ def read_shard(path: Path, recipe: str | None = None) -> list[Utterance]:
         if audio.dtype != np.int16 or offsets[0] != 0 or offsets[-1] != len(audio) or (np.diff(offsets) < 0).any():
             raise ValueError("offsets do not fit the audio")
         rows = zip(offsets[:-1], offsets[1:], phones, speakers, languages, texts, strict=True)
-        utterances = [Utterance(audio[a:b], from_json(str(p)), str(s), str(n), str(t)) for a, b, p, s, n, t in rows]
+        utterances = [Spoken(audio[a:b], from_json(str(p)), str(s), str(n), str(t)) for a, b, p, s, n, t in rows]
     except (OSError, EOFError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: damaged speech shard ({error})") from error
     if recipe is not None and str(made_by) != recipe:
