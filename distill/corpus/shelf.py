@@ -7,6 +7,9 @@ Both give the same utterances for the same draws, so where a corpus lies changes
 goes on with the same batches. What is in memory does not grow with the hours: about fifty bytes an utterance. The paper
 divides each epoch's shuffled data into 48 subsets that fit its memory (4.1.3); drawing each utterance from all of the
 corpus shuffles further than that, and the system's page cache keeps of it what fits.
+
+By hand is where an array begins in the archive, a dozen lines: numpy maps no `.npz`, safetensors holds no words, and
+`.npy` files would be twelve a shard, of which one killed writer could leave some.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The delegate's graph is a flatbuffer inside the program; the `executorch` wheel brings its schema and the tool that
 reads it. Nothing is run and nothing estimated: multiply-adds and bytes follow from the shapes.
+
+Not by an ETRecord: only the export that made a program can write one, and a profile is asked about any file.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,6 @@ from typing import Any
 
 from sdk.errors import ArtifactError, EngineUnavailable
 
-_HEADER = struct.Struct("<4s4sHIIIQ")  # zeros, magic, its length, flatbuffer at, its length, constants at, their length
 _BITS = {
     "fp32": 32,
     "fp16": 16,
@@ -87,20 +87,19 @@ def program_nodes(program: bytes, method: str = "forward") -> list[Node]:
 def _graph(blob: bytes) -> dict[str, Any]:
     """The delegate's graph as XNNPACK's schema names it."""
     import executorch.backends.xnnpack.serialization as schemas
-    from executorch.exir._serialize._flatbuffer import _get_flatc_path
+    from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
+    from executorch.exir._serialize._flatbuffer import _flatc_decompile
 
-    _, magic, _, start, size, _, _ = _HEADER.unpack_from(blob)
-    if magic != b"XH00":
-        raise ArtifactError(f"an XNNPACK delegate begins with {magic!r}, not XH00: another version wrote it")
     schema = Path(next(iter(schemas.__path__))) / "schema.fbs"
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "graph.bin").write_bytes(blob[start : start + size])
-        flags = ["--json", "--strict-json", "--defaults-json", "--raw-binary", "-o", folder]
-        command = [_get_flatc_path(), *flags, str(schema), "--", str(Path(folder) / "graph.bin")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ArtifactError(f"the delegate's graph cannot be read: {done.stderr.strip() or done.stdout.strip()}")
-        text = (Path(folder) / "graph.json").read_text(encoding="utf-8")
+    try:
+        header = XNNHeader.from_bytes(blob[: XNNHeader.EXPECTED_LENGTH])
+        with tempfile.TemporaryDirectory() as folder:
+            binary = Path(folder) / "graph.bin"
+            binary.write_bytes(blob[header.flatbuffer_offset :][: header.flatbuffer_size])
+            _flatc_decompile(folder, str(schema), str(binary), ["--raw-binary"])
+            text = binary.with_suffix(".json").read_text(encoding="utf-8")
+    except (ValueError, OSError, subprocess.SubprocessError, RuntimeError) as error:
+        raise ArtifactError(f"an XNNPACK delegate whose graph the executorch package cannot read: {error}") from error
     graph: dict[str, Any] = json.loads(re.sub(r":\s*[-+]?(inf|nan)\b", ": null", text))
     return graph
 

@@ -1,3 +1,4 @@
+// By hand and not dr_wav: eighty lines against a header of nine thousand, in an example that is there to be read.
 #include "wav.h"
 
 #include <cstring>
