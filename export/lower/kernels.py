@@ -22,7 +22,7 @@ from export.lower.program import Lowered, quiet
 from sdk.errors import EngineUnavailable
 
 BACKEND = "tinyface"  # in the manifest
-DELEGATE = "TinyfaceKernels"  # in the program; as sdk/c/src/kernel_backend.cpp
+DELEGATE = "TinyfaceKernels"  # in the program; as sdk/c/src/run/kernel_backend.cpp
 
 
 class _Ends(nn.Module):

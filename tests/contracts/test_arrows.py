@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,8 @@ MOST_FILES = 15
 # One file for each thing of a kind: a list, not a room. `sdk` is the ground floor, whose names users import; recipes
 # are commands, whose names users type.
 LISTS = {"distill/recipes", "export/lower/backends", "sdk"}
+CODE = {".py", ".c", ".cpp", ".h", ".hpp", ".inc", ".js", ".cs"}
+C_ORDER = "base sound artefact run voices door".split()  # of sdk/c/src; kernels/ knows base alone
 PATHS = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for room in ROOMS
@@ -93,7 +96,27 @@ def test_recipes_are_commands_alone() -> None:
             assert '__name__ == "__main__"' in path.read_text("utf-8"), f"{module}: no command; give it another place"
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent.relative_to(ROOT).as_posix() for path in PATHS.values()}))
+FOLDERS = {
+    path.parent.relative_to(ROOT).as_posix()
+    for room in ROOMS
+    for path in (ROOT / room).rglob("*.*")
+    if path.suffix in CODE and not {"node_modules", "build"} & set(path.parts)
+}
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
 def test_a_folder_can_be_surveyed(folder: str) -> None:
-    files = [path.name for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+    files = [path.name for path in (ROOT / folder).iterdir() if path.suffix in CODE and path.name != "__init__.py"]
     assert folder in LISTS or len(files) <= MOST_FILES, f"{len(files)} files; group what belongs together"
+
+
+@pytest.mark.parametrize("folder", [*C_ORDER, "../kernels"])
+def test_the_c_library_includes_one_way(folder: str) -> None:
+    """A folder of `sdk/c/src` includes itself and what stands before it; a file is named with its folder."""
+    source = ROOT / "sdk/c/src"
+    known = {*C_ORDER[: C_ORDER.index(folder) + 1]} if folder in C_ORDER else {"base"}
+    for path in (source / folder).iterdir():
+        for name in re.findall(r'#include "([^"]+)"', path.read_text("utf-8")):
+            room = name.split("/")[0]
+            outside = (ROOT / "sdk/c/include" / name).exists() or room == "kernels" or (path.parent / name).exists()
+            assert outside or (room in known and (source / name).exists()), f"{path.name} includes {name}"

@@ -115,7 +115,7 @@ def test_a_host_gives_all_memory(alone: Path, make_case: Callable[[str], Case], 
 
 
 def test_it_needs_no_exceptions() -> None:
-    for path in [*(ROOT / "sdk/c/src").iterdir(), *(ROOT / "sdk/c/kernels").iterdir()]:
+    for path in [*(ROOT / "sdk/c/src").glob("*/*"), *(ROOT / "sdk/c/kernels").iterdir()]:
         if path.name in RUNTIME_FILES | {"kernel_backend.h", "door.h", "memory.cpp"}:  # the last two ask for them
             continue
         code = re.sub(r"//.*", "", path.read_text("utf-8"))

@@ -205,7 +205,7 @@ def test_arm_agrees_with_no_runtime_at_all(
     program = tmp_path_factory.getbasetemp() / "units-aarch64"
     if not program.exists():
         kernels = [NATIVE / "kernels" / file for file in ("unit_base.cpp", "plan.cpp", "kernels.cpp")]
-        kernels.append(NATIVE / "src/memory.cpp")
+        kernels.append(NATIVE / "src/base/memory.cpp")
         flags = ["-std=c++17", "-O2", "-ffp-contract=fast", "-Wno-psabi", "-static", "-I", NATIVE, "-I", NATIVE / "src"]
         flags += ["-I", NATIVE / "include"]
         subprocess.run([compiler, *flags, *kernels, NATIVE / "tests/units.cpp", "-o", program], check=True)

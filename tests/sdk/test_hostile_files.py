@@ -66,8 +66,8 @@ def test_json_that_is_deep_or_double(text: str) -> None:
 
 
 def test_the_c_librarys_limits_are_pythons() -> None:
-    source = (ROOT / "sdk/c/src/manifest.cpp").read_text() + (ROOT / "sdk/c/src/json.cpp").read_text()
-    source += (ROOT / "sdk/c/src/seal.cpp").read_text()
+    source = (ROOT / "sdk/c/src/artefact/manifest.cpp").read_text() + (ROOT / "sdk/c/src/artefact/json.cpp").read_text()
+    source += (ROOT / "sdk/c/src/artefact/seal.cpp").read_text()
 
     def constant(name: str) -> int:
         match = re.search(rf"{name} = (\d+)( << (\d+))?", source)

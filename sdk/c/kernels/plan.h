@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "arena.h"
+#include "base/arena.h"
 #include "kernels.h"
 
 namespace fp::kernels {

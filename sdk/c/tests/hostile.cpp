@@ -12,7 +12,7 @@
 #include <random>
 #include <string>
 
-#include "sha256.h"
+#include "artefact/sha256.h"
 #include "tool.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // units model.pte voices calls [made]: the plan inside an artefact for our own kernels, run on the same noise by every
 // instruction set that this processor has. Prints a line for each: its name, microseconds of thread time a call (the
 // best of ten stretches), and how far its values and states are from those of the first, at most and on average. What
-// the first made is written to the file `made`. Needs nothing but kernels and src/memory.cpp: it runs where no runtime does.
+// the first made is written to the file `made`. Needs nothing but kernels and src/base/memory.cpp: it runs where no runtime does.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -1,0 +1,16 @@
+// A caller's config of a stream, checked.
+#pragma once
+
+#include <cstddef>
+
+#include "base/failure.h"
+#include "voices/stream.h"
+
+namespace fp {
+
+constexpr std::size_t kStreamConfigV1 = offsetof(fp_stream_config, buffer_samples) + sizeof(uint32_t);
+
+// FP_BAD_RATE or FP_BAD_ARGUMENT, with what is out of range.
+Failure read_settings(const fp_stream_config& config, const Manifest& manifest, StreamSettings* settings);
+
+}  // namespace fp
