@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 try:
-    from sdk.rooms import need
+    from sdk.tools.rooms import need
 except ImportError as error:  # somebody else's `sdk` comes first: ours is not there to say it
     raise ImportError(
         "tinyface's `export` needs tinyface's `sdk`, and Python finds another package or file named sdk first. Run "

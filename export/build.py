@@ -30,9 +30,9 @@ from export.plan.budget import parse_budget
 from export.plan.target import allowed_backends, target
 from export.quantise.precision import PRECISIONS
 from profiles.show.words import show_bytes
-from sdk.command import ending, say
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
+from sdk.tools.command import ending, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

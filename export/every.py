@@ -23,9 +23,9 @@ from export.plan.choose import Candidate
 from export.plan.pareto import find_built, key, pareto_rows, table
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
-from sdk.command import say
 from sdk.errors import DataError, TinyfaceError
-from sdk.whole import whole_file
+from sdk.tools.command import say
+from sdk.tools.whole import whole_file
 
 UNLIMITED_BYTES = 1 << 40
 SUMMARY_SCHEMA = 1

@@ -13,7 +13,7 @@ from export.plan.choose import exceeded
 from export.plan.pareto import Built, Key, Row, find_built, first_that_fits, pareto_rows, table
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
-from sdk.command import say
+from sdk.tools.command import say
 
 LEGEND = (
     "quality: recall of lip closures at 2 % false ones, mean over the test sets. PBM, jitter: on human speech in "

@@ -16,7 +16,7 @@ from export.lower.torchscript import torchscript
 from export.quantise.precision import PRECISIONS, points
 from export.verify.proof import verify
 from sdk.artifact import seal
-from sdk.command import ending
+from sdk.tools.command import ending
 
 
 def main(arguments: list[str] | None = None) -> int:

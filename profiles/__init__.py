@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 try:
-    import sdk.rooms  # noqa: F401
+    import sdk.tools.rooms  # noqa: F401
 except ImportError as error:  # somebody else's `sdk` comes first: ours is not there to say it
     raise ImportError(
         "tinyface's `profiles` needs tinyface's `sdk`, and Python finds another package or file named sdk first. "

@@ -35,9 +35,9 @@ from profiles.show.spread import show, spread
 from profiles.show.table import table, wide_table
 from profiles.show.tables import changes_table
 from profiles.show.words import show_bytes
-from sdk.command import ending, say
 from sdk.errors import ProfileError
-from sdk.whole import whole_file
+from sdk.tools.command import ending, say
+from sdk.tools.whole import whole_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

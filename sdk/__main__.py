@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 from sdk.artifact import open_artifact
-from sdk.card import card
 from sdk.cli.animate import add_animate, run_animate
 from sdk.cli.head import add_head, run_head
 from sdk.cli.info import show_devices, show_info
 from sdk.cli.live import add_live, run_live
 from sdk.cli.retarget import add_retarget, run_retarget
 from sdk.cli.sign import add_sign, run_key, run_sign
-from sdk.command import ending
+from sdk.tools.card import card
+from sdk.tools.command import ending
 
 _EXAMPLES = """examples:
   tinyface animate speech.wav --mesh head.glb --out spoken.glb

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdk.errors import ArtifactError
-from sdk.limits import LARGEST_FILE_BYTES, LARGEST_MANIFEST_BYTES
 from sdk.manifest import Manifest
+from sdk.tools.limits import LARGEST_FILE_BYTES, LARGEST_MANIFEST_BYTES
 
 MAGIC = b"TINYFACE"
 _TAIL = struct.Struct("<I32s8s")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sdk import limits, strict
 from sdk.errors import ConfigError, ManifestError, RigError
 from sdk.hops import HopSpec
 from sdk.rig import RigLayout
+from sdk.tools import limits, strict
 from sdk.window import WindowSpec
 
 SCHEMA = 2

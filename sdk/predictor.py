@@ -17,7 +17,7 @@ from sdk.ensemble import EQUAL_WEIGHTS, RealtimeEnsemble
 from sdk.errors import ArtifactError, AudioError, ConfigError
 from sdk.latency import Latency
 from sdk.rig import Frame
-from sdk.sound import read_sound
+from sdk.sounds.sound import read_sound
 from sdk.voices import Prediction, StreamVoice, open_voice
 
 _FINISHED = "the take is finished; call reset() before pushing new audio"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import RigError
-from sdk.limits import MOST_CHANNELS
+from sdk.tools.limits import MOST_CHANNELS
 
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",

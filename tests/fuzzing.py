@@ -234,7 +234,7 @@ def _open_artifact(path: Path) -> object:
 
 
 def _yaml(path: Path) -> object:
-    from sdk.strict import load_yaml
+    from sdk.tools.strict import load_yaml
 
     return load_yaml(path)
 
@@ -246,7 +246,7 @@ def _read_face(path: Path) -> object:
 
 
 def _read_sound(path: Path) -> object:
-    from sdk.sound import read_sound
+    from sdk.sounds.sound import read_sound
 
     return read_sound(path)
 

@@ -25,7 +25,7 @@ from export.lower.backends.base import load_backend
 from export.quantise.precision import points
 from sdk.artifact import seal
 from sdk.c.build import build
-from sdk.whole import whole_file
+from sdk.tools.whole import whole_file
 
 OWN, OTHER = "tinyface", "xnnpack"
 Row = dict[str, Any]

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import sdk
-from sdk.recording import read_recording
+from sdk.sounds.recording import read_recording
 from tests.virtual_sound import lacking, virtual_sound
 
 ROOT = Path(__file__).resolve().parent.parent

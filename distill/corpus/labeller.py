@@ -15,7 +15,7 @@ from distill.teachers.articulatory.teacher import animate
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
-from sdk.plugins import load_plugin
+from sdk.tools.plugins import load_plugin
 
 LABEL_HZ = 100
 BY_PHONES = "articulatory"  # the teacher that needs phones and no ears

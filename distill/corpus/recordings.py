@@ -24,7 +24,7 @@ from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import find_audio, load_mono, to_rate
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError, ConfigError
-from sdk.sound import open_sound
+from sdk.sounds.sound import open_sound
 
 LONGEST_S = 73.6
 _REACH_S = 2.0  # how far a cut may move to find a pause

@@ -31,8 +31,8 @@ from distill.students.spec import (
     load_spec,
 )
 from sdk.errors import CheckpointError, ConfigError, RigError
-from sdk.limits import LARGEST_FILE_BYTES, read_whole
 from sdk.rig import RigLayout
+from sdk.tools.limits import LARGEST_FILE_BYTES, read_whole
 
 SCHEMA = 1
 _FIELDS = frozenset({"schema", "spec", "rig", "state", "training", "scores", "weights_sha256"})

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from sdk.errors import AudioError, DataError
-from sdk.sound import read_sound
-from sdk.whole import whole_file
+from sdk.sounds.sound import read_sound
+from sdk.tools.whole import whole_file
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 
@@ -43,7 +43,7 @@ def to_rate(mono: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
 
 @contextmanager
 def atomic_open(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that appears under `path` only when the block ends well; its folder is made (`sdk/whole.py`).
+    """A binary file that appears under `path` only when the block ends well; its folder is made (`sdk/tools/whole.py`).
 
     Raises `DataError` when the disk is full or not writable; what stood under `path` before is then untouched.
     """

@@ -18,9 +18,9 @@ import zipfile
 from pathlib import Path
 
 from distill.files.disk import atomic_open
-from sdk.command import ending
 from sdk.errors import CheckpointError
-from sdk.limits import LARGEST_FILE_BYTES
+from sdk.tools.command import ending
+from sdk.tools.limits import LARGEST_FILE_BYTES
 
 MAGIC = b"TINYSEAL"
 _COMMENT_BYTES = 32 + len(MAGIC)

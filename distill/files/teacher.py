@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor, nn
 
 from distill.files.checkpoint import FileKind, plain_facts, provenance_rows, weights_sha256
-from sdk import strict
 from sdk.errors import CheckpointError, TinyfaceError
 from sdk.faces.face import CLOSED_CM
 from sdk.rig import RigLayout
+from sdk.tools import strict
 
 SUFFIX = ".teacher"
 SCHEMA = 1

@@ -32,10 +32,10 @@ from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.training import student
 from distill.training.plan import PLAN_FIELDS, Plan
-from sdk import strict
-from sdk.command import ending
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
+from sdk.tools import strict
+from sdk.tools.command import ending
 
 ROWS = Path(__file__).parents[1] / "configs" / "ablate.yaml"
 COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "jitter")

@@ -12,7 +12,7 @@ from distill.files.disk import atomic_write_text, load_mono
 from distill.speech.aligned import Aligner
 from distill.speech.phones import to_json
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.command import ending
+from sdk.tools.command import ending
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -29,9 +29,9 @@ from distill.teachers.diffusiontalker.ears import large_ears
 from distill.training.codetalker import CodeClips, CodeTalkerPlan, book_loss, code_loss, seed_book
 from distill.training.options import add_run_options, note, plan_of
 from distill.training.run import Run
-from sdk.command import ending, say
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools.command import ending, say
 
 _TEMPLATE_CLIPS = 64
 

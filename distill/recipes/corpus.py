@@ -11,8 +11,8 @@ from pathlib import Path
 from distill.corpus.labeller import labeller
 from distill.corpus.shards import human_utterances, synthetic_utterances, write_shards
 from distill.speech.recognisers import RECOGNISERS
-from sdk.command import ending
 from sdk.errors import DataError
+from sdk.tools.command import ending
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -43,10 +43,10 @@ from distill.training.talker import (
     student_spec,
     train_loss,
 )
-from sdk.command import ending, say
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools.command import ending, say
 
 FIVE_SECONDS = 5 * 16000
 

@@ -43,12 +43,12 @@ from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, score, scores_o
 from distill.scoring.trackers import engine_tracker, is_sealed, open_judged, teacher_tracker
 from distill.teachers.neural.teacher import NeuralTeacher
 from distill.teachers.registry import teacher_kind
-from sdk.command import ending
 from sdk.engines import check_trusted
 from sdk.engines.base import Engine
 from sdk.errors import DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools.command import ending
 
 Sets = dict[str, list[Item]]
 Known = Mapping[str, Callable[[Item], Item]]

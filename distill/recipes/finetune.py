@@ -17,7 +17,7 @@ from distill.files.checkpoint import Checkpoint
 from distill.training.options import add_training_options, given, note, where
 from distill.training.plan import PLAN_FIELDS, Plan
 from distill.training.student import train
-from sdk.command import ending
+from sdk.tools.command import ending
 
 LEARNING_RATE = 1e-6
 

@@ -37,8 +37,8 @@ from distill.students.mfcc import MfccStudent
 from distill.students.spec import Student
 from distill.students.window import WindowStudent
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-from sdk.command import command_line, ending, say
 from sdk.errors import ConfigError, DataError, EngineUnavailable
+from sdk.tools.command import command_line, ending, say
 from sdk.window import WindowSpec
 
 COMPONENTS, HIDDEN, PROJECTED = 100, (300, 300), 2048

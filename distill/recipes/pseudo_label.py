@@ -25,8 +25,8 @@ from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
 from distill.corpus.speakers import SIDES
 from distill.files.disk import check_writable
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.command import ending, say
 from sdk.errors import ConfigError, DataError
+from sdk.tools.command import ending, say
 
 SOURCE = "human"
 _BYTES_PER_S = 2 * SAMPLE_RATE_HZ + 2 * 52 * LABEL_HZ  # of a shard: int16 sound, and 52 curves in float16

@@ -21,9 +21,9 @@ from distill.scoring.tally import score
 from distill.scoring.trackers import teacher_tracker
 from distill.teachers.registry import teacher_kind
 from distill.teachers.windowed import Teacher, Windowed
-from sdk.command import ending, say
 from sdk.errors import DataError
 from sdk.faces.face import Face
+from sdk.tools.command import ending, say
 
 
 def compare(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from distill.speech.speech_synth import synthesise
-from sdk.command import ending
+from sdk.tools.command import ending
 
 
 def main() -> int:

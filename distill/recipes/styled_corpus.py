@@ -26,8 +26,8 @@ from distill.corpus.styled.voices import Line, lines
 from distill.speech import speech_synth
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.command import ending, say
 from sdk.errors import ConfigError
+from sdk.tools.command import ending, say
 
 TEACHER = "styled"
 SPLITS = {"train": 0.75, "valid": 0.125, "test": 0.125}

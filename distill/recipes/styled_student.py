@@ -31,11 +31,11 @@ from distill.scoring.metrics import LipJudge
 from distill.speech.phones import from_json
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
-from sdk import strict
-from sdk.command import ending, say
 from sdk.errors import CheckpointError, ConfigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools import strict
+from sdk.tools.command import ending, say
 
 SCHEMA = 1
 _KIND = FileKind(

@@ -33,11 +33,11 @@ from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.training.feeds import StreamFeed
 from distill.training.plan import Plan
 from distill.training.run import Run, initialise
-from sdk import strict
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.command import ending
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
+from sdk.tools import strict
+from sdk.tools.command import ending
 
 
 @dataclass(frozen=True)

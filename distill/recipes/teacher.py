@@ -39,8 +39,8 @@ from distill.training.options import add_training_options, note, plan_of, where
 from distill.training.plan import Plan
 from distill.training.run import Run
 from distill.training.watch import watching, writer_class
-from sdk.command import ending
 from sdk.errors import ConfigError
+from sdk.tools.command import ending
 
 _SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
 _ALPHA_CLASS = 0.1

@@ -36,9 +36,9 @@ from distill.training.options import add_run_options, add_sound_options, note, p
 from distill.training.run import Run
 from distill.training.voice2face_feed import Feed, Objective, Rows, WholeRecordings, by_source, poses
 from distill.training.voice2face_plan import Voice2FacePlan
-from sdk.command import ending, say
 from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.faces.face import Face
+from sdk.tools.command import ending, say
 
 _PENULTIMATE = -2
 _CALIBRATION_CLIPS = 150

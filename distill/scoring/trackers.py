@@ -24,8 +24,8 @@ from sdk.engines.base import Engine
 from sdk.ensemble import RealtimeEnsemble
 from sdk.errors import ConfigError, DataError
 from sdk.hops import BetweenState, HopSpec, between
-from sdk.plugins import load_plugin
 from sdk.rig import RigLayout
+from sdk.tools.plugins import load_plugin
 from sdk.window import WindowSpec
 
 Tracker = Callable[[Item, np.ndarray], np.ndarray]

@@ -16,7 +16,7 @@ from distill.students.window import LONGEST_SAMPLES, SHORTEST_SAMPLES, WindowStu
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
-from sdk.strict import load, load_yaml, overlay
+from sdk.tools.strict import load, load_yaml, overlay
 from sdk.window import WindowSpec
 
 VARIANTS = Path(__file__).parent.parent / "variants"

@@ -11,7 +11,7 @@ from distill.students.spec import load_variant
 from distill.training.options import add_training_options, note, plan_of, where
 from distill.training.plan import Plan
 from distill.training.student import train
-from sdk.command import ending
+from sdk.tools.command import ending
 
 
 def train_command(recipe: str, about: str, arguments: list[str] | None, second: bool = False) -> int:

@@ -13,7 +13,7 @@ import torch
 
 from distill.corpus.shelf import MEMORY_BYTES
 from distill.training.plan import Plan
-from sdk.command import command_line
+from sdk.tools.command import command_line
 
 _KEPT_BACK = {"exact_frames", "exact_learning_rate"}  # fields that no command offers
 

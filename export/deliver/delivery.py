@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sdk.errors import DataError
-from sdk.whole import sweep
+from sdk.tools.whole import sweep
 
 try:
     import fcntl

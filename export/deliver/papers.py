@@ -11,7 +11,7 @@ from distill.files.checkpoint import Checkpoint
 from export.deliver.delivery import write
 from export.deliver.page import page, sensitivity_of
 from sdk.artifact import open_artifact
-from sdk.card import card
+from sdk.tools.card import card
 
 
 def write_papers(

@@ -25,7 +25,7 @@ from export.lower.program import Lowered
 from export.plan.cost import Cost
 from export.quantise.precision import Point
 from sdk.errors import DataError
-from sdk.whole import whole_file
+from sdk.tools.whole import whole_file
 
 _ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS_KEPT = 16

@@ -13,7 +13,7 @@ from distill.files.twin import TWIN_PRECISIONS, twin_card, twin_path
 from distill.speech.augment import Augment
 from export.quantise.keep import kept
 from export.quantise.rounding import corpus_rows, post_training
-from sdk.command import command_line, ending
+from sdk.tools.command import command_line, ending
 
 
 def main(arguments: list[str] | None = None) -> int:

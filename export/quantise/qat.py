@@ -38,7 +38,7 @@ from distill.training.run import Run
 from distill.training.student import inputs_of, provenance
 from export.quantise.keep import KEEP, kept
 from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
-from sdk.command import command_line, ending
+from sdk.tools.command import command_line, ending
 
 DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
 

@@ -23,9 +23,9 @@ from export.plan.target import allowed_backends, target
 from profiles.model.device import device_names
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
-from sdk.command import ending
 from sdk.errors import DataError
-from sdk.whole import whole_file
+from sdk.tools.command import ending
+from sdk.tools.whole import whole_file
 
 BUDGETS = ("20MB", "8MB", "4MB", "2MB", "1MB", "500KB", "100KB")
 HEAD = ("target", "memory for us", "precision", "chosen", "quality", "counted", "µs a frame", "why")

@@ -16,9 +16,9 @@ from typing import Literal
 
 from profiles.model.figures import in_integers
 from profiles.model.record import DeviceFacts
-from sdk import strict
 from sdk.c.targets import TARGETS
 from sdk.errors import ConfigError
+from sdk.tools import strict
 
 DEVICES = Path(__file__).resolve().parents[1] / "devices"
 LIMITS_MS = {

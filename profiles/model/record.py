@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from profiles.model.figures import Case, Estimate, Label, Prediction
-from sdk import strict
 from sdk.artifact import Artifact
 from sdk.errors import ConfigError, ProfileError
-from sdk.whole import whole_file
+from sdk.tools import strict
+from sdk.tools.whole import whole_file
 
 SCHEMA = 1
 

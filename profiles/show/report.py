@@ -21,7 +21,7 @@ from profiles.show import words as show
 from profiles.show.table import shown
 from profiles.show.tables import tables
 from sdk.errors import ProfileError
-from sdk.whole import whole_file
+from sdk.tools.whole import whole_file
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 DEFAULT_LIMITS_MS = {"video after audio (ITU-R BT.1359)": 90.0, "Han et al. 2025": 140.0, "streamed": 200.0}

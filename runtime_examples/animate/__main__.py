@@ -22,8 +22,8 @@ from runtime_examples.animate.picture import draw, is_shut
 from sdk.audio import StreamingResampler, to_mono_float
 from sdk.errors import AudioError, RigError, TinyfaceError
 from sdk.faces.face import Face
-from sdk.plugins import load_plugin
-from sdk.sound import read_sound
+from sdk.sounds.sound import read_sound
+from sdk.tools.plugins import load_plugin
 
 HERE = Path(__file__).parent
 

@@ -10,13 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from sdk.cli.shared import Renamed, add_face_options, performance, rate_word, seconds, split_model
-from sdk.command import say
 from sdk.errors import AudioError, ConfigError, FaceError
 from sdk.faces.face import Face
-from sdk.performance import Performance
-from sdk.plugins import load_plugin, plugin_names
+from sdk.live.performance import Performance
 from sdk.protocols.base import FrameProtocol, at
-from sdk.recording import PhaseWatch, Sound, one_channel, open_recording, show
 from sdk.rig import Frame
 from sdk.scenes.glb import read_scene
 from sdk.scenes.head import head_scene
@@ -24,7 +21,10 @@ from sdk.scenes.spoken import animate_scene
 from sdk.scenes.targets import read_map
 from sdk.scenes.usd import SUFFIXES as USD
 from sdk.scenes.usd import spoken_usd
-from sdk.whole import whole_file
+from sdk.sounds.recording import PhaseWatch, Sound, one_channel, open_recording, show
+from sdk.tools.command import say
+from sdk.tools.plugins import load_plugin, plugin_names
+from sdk.tools.whole import whole_file
 
 _HEADS = (".glb", ".gltf", ".vrm")
 _EXAMPLES = """examples:

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from sdk.faces.face import Face
-from sdk.recording import show
 from sdk.scenes.head import head_scene
-from sdk.whole import whole_file
+from sdk.sounds.recording import show
+from sdk.tools.whole import whole_file
 
 
 def add_head(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

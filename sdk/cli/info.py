@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sdk.artifact import open_artifact
-from sdk.card import NORMALISATION, flat
 from sdk.clock import FrameClock
-from sdk.command import plain, quietly
 from sdk.latency import Latency
 from sdk.manifest import Manifest
+from sdk.tools.card import NORMALISATION, flat
+from sdk.tools.command import plain, quietly
 
 
 def show_info(path: Path, as_json: bool) -> None:

@@ -10,16 +10,16 @@ import threading
 from typing import Any
 
 from sdk.cli.shared import Renamed, add_face_options, opened, performance_of, split_model
-from sdk.command import say
 from sdk.errors import ConfigError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.meter import Meter
 from sdk.live.microphone import Microphone
+from sdk.live.performance import Performance
 from sdk.live.player import Player
 from sdk.live.sinks import PORTS, Sink, open_sink
 from sdk.live.sources import BLOCK_S, Piped, Recording, Source
-from sdk.performance import Performance
 from sdk.rig import Frame
+from sdk.tools.command import say
 
 _INFERENCE_MS = 5.0  # what a frame may take to compute here, on top of what it waits for
 _LONGEST_DELAY_MS = 5000.0

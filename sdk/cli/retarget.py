@@ -10,9 +10,9 @@ import numpy as np
 from sdk.errors import FaceError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.names.retarget import Retarget, fit, read_pairs
-from sdk.recording import show
 from sdk.rig import RigLayout
-from sdk.whole import whole_file
+from sdk.sounds.recording import show
+from sdk.tools.whole import whole_file
 
 _EXAMPLES = """example:
   tinyface retarget pairs.json --out map.json --mesh head.glb

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sdk.command import quietly
 from sdk.engines import open_engine
 from sdk.engines.base import Engine
 from sdk.errors import ConfigError
-from sdk.life import Life
+from sdk.live.life import Life
+from sdk.live.performance import Performance
+from sdk.live.shaping import Shaping
 from sdk.names import convention, conventions
 from sdk.names.convert import Convention, arkit_values
-from sdk.performance import Performance
 from sdk.predictor import FramePredictor
 from sdk.rig import Frame, RigLayout
-from sdk.shaping import Shaping
+from sdk.tools.command import quietly
 
 MODEL_VARIABLE = "TINYFACE_MODEL"
 DEMO_MODEL = Path("build/demo/model.pte")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sdk.artifact import open_artifact
-from sdk.signature import make_key, public_of, sign
+from sdk.tools.signature import make_key, public_of, sign
 
 
 def add_sign(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -8,8 +8,8 @@ from typing import cast
 from sdk.artifact import Artifact, open_artifact
 from sdk.engines.base import Engine
 from sdk.errors import ArtifactError, ConfigError
-from sdk.plugins import load_plugin
-from sdk.signature import check_signature
+from sdk.tools.plugins import load_plugin
+from sdk.tools.signature import check_signature
 
 
 def open_engine(path: Path | str, *, trusted: bool = False, key: bytes | str | None = None) -> Engine:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sdk.errors import ArtifactError
-from sdk.limits import LARGEST_FILE_BYTES
+from sdk.tools.limits import LARGEST_FILE_BYTES
 
 OPERATORS = frozenset(
     """Int _convolution abs add batch_norm bmm cat clamp clamp_min complex constant_pad_nd contiguous conv1d conv2d

@@ -11,8 +11,8 @@ import numpy as np
 from sdk.artifact import Artifact
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
-from sdk.forking import GATE
 from sdk.manifest import Manifest
+from sdk.tools.forking import GATE
 
 OWN_KERNELS = "tinyface"  # the backend that only the native library has
 _FLOAT = 6  # ExecuTorch's ScalarType

@@ -15,8 +15,8 @@ from sdk.artifact import Artifact
 from sdk.engines._allowed import check_graph, checked_program
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
 from sdk.errors import ArtifactError, EngineUnavailable
-from sdk.forking import GATE
 from sdk.manifest import Manifest
+from sdk.tools.forking import GATE
 
 
 class TorchscriptEngine:

@@ -3,7 +3,7 @@
 | "glTF" 2 length | JSON chunk | BIN chunk |        a `.glb`; a `.gltf` is the JSON, its buffers beside or in it
 
 By hand and not by pygltflib: whoever only plays a face needs no further package, and a stranger's file is held to the
-limits of `sdk/limits.py` before anything of the size that it claims is made.
+limits of `sdk/tools/limits.py` before anything of the size that it claims is made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from sdk.errors import FaceError
-from sdk.limits import MOST_VERTICES, read_beside, read_json, read_whole
+from sdk.tools.limits import MOST_VERTICES, read_beside, read_json, read_whole
 
 GLB, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 0x4E4F534A, 0x004E4942
 COMPONENTS = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}

@@ -15,8 +15,8 @@ import numpy as np
 
 from sdk.errors import FaceError
 from sdk.faces.shapes import canonical, find_lips, mapping
-from sdk.limits import MOST_CHANNELS, MOST_MOVES, read_arrays
 from sdk.rig import RigLayout
+from sdk.tools.limits import MOST_CHANNELS, MOST_MOVES, read_arrays
 
 CLOSED_CM = 0.15
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sdk.errors import FaceError
 from sdk.faces.container import open_gltf, reading
-from sdk.limits import MOST_MOVES
+from sdk.tools.limits import MOST_MOVES
 
 _FLOAT = 5126
 _PACKED = {"KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh_quantization"}

@@ -16,10 +16,10 @@ import numpy as np
 
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError
+from sdk.live.performance import Performance
 from sdk.live.player import Player
 from sdk.live.sinks import Sink
 from sdk.live.sources import Source
-from sdk.performance import Performance
 from sdk.rig import Frame
 
 _TICK_S = 0.005

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from sdk.command import quietly
 from sdk.errors import AudioError, EngineUnavailable
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
+from sdk.tools.command import quietly
 
 _BLOCK_S = 0.01
 _RING_S = 2.0

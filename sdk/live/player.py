@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from sdk.command import quietly
 from sdk.errors import AudioError
 from sdk.live.microphone import find_device, list_devices, pyaudio_module
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
+from sdk.tools.command import quietly
 
 _BLOCK_S = 0.01
 _AHEAD_S = 8.0

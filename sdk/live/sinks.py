@@ -18,10 +18,10 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sdk.errors import ConfigError
-from sdk.plugins import load_plugin
 from sdk.protocols import livelink, maya, ovr, vmc
 from sdk.protocols.base import FrameProtocol, at, datagrams
 from sdk.rig import Frame, RigLayout
+from sdk.tools.plugins import load_plugin
 
 PORTS = {"livelink": livelink.DEFAULT_PORT, "vmc": vmc.DEFAULT_PORT, "maya": maya.DEFAULT_PORT, "ovr": ovr.DEFAULT_PORT,
          "ws": 8765, "jsonl": 11112}  # fmt: skip

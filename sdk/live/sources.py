@@ -16,8 +16,8 @@ import numpy as np
 
 from sdk.errors import AudioError
 from sdk.live.ring import Ring
-from sdk.recording import Again, one_channel, read_recording, show
-from sdk.wav import WavStream
+from sdk.sounds.recording import Again, one_channel, read_recording, show
+from sdk.sounds.wav import WavStream
 
 BLOCK_S = 0.01
 _RING_S = 4.0

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sdk.errors import ArtifactError, AudioError, ConfigError, ManifestError, TinyfaceError
-from sdk.forking import GATE
 from sdk.native import abi
+from sdk.tools.forking import GATE
 
 _ERRORS: dict[int, type[TinyfaceError]] = {
     abi.BAD_ARGUMENT: ConfigError, abi.BAD_RATE: ConfigError, abi.BAD_AUDIO: AudioError, abi.FINISHED: AudioError,

@@ -26,9 +26,8 @@ INSIDE = {
     "build choices qat sensitivity study table2 torchscript",
 }
 MOST_FILES = 15
-# One file for each thing of a kind: a list, not a room. `sdk` is the ground floor, whose names users import; recipes
-# are commands, whose names users type.
-LISTS = {"distill/recipes", "export/lower/backends", "sdk"}
+# One file for each thing of a kind, a list and no room: recipes are the commands that users type, backends the words.
+LISTS = {"distill/recipes", "export/lower/backends"}
 CODE = {".py", ".c", ".cpp", ".h", ".hpp", ".inc", ".js", ".cs"}
 C_ORDER = "base sound artefact run voices door".split()  # of sdk/c/src; kernels/ knows base alone
 PATHS = {

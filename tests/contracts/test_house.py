@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from sdk.errors import CheckpointError
-from sdk.plugins import plugin_names
 from sdk.rig import Frame, RigLayout
+from sdk.tools.plugins import plugin_names
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("sdk", "distill", "profiles", "export", "runtime_examples")  # who imports whom: test_arrows.py

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from sdk.clock import FrameClock
-from sdk.plugins import load_plugin
 from sdk.protocols.base import at
 from sdk.rig import Frame, RigLayout
+from sdk.tools.plugins import load_plugin
 
 ROOT = Path(__file__).parents[2]
 FPS = Fraction(30)

@@ -12,7 +12,7 @@ from csharp_tools import BINDING, CSHARP, Compile, start
 
 import sdk
 from runtime_examples.unity.pack import PackFailed, main, pack
-from sdk.sound import read_sound
+from sdk.sounds.sound import read_sound
 
 UNITY = Path(__file__).resolve().parents[2] / "runtime_examples" / "unity"
 STUBS = Path(__file__).parent / "csharp"

@@ -13,7 +13,7 @@ import pytest
 from csharp_tools import Compile, start
 
 import sdk
-from sdk.sound import read_sound
+from sdk.sounds.sound import read_sound
 
 PLUGIN = Path(__file__).resolve().parents[2] / "runtime_examples" / "unreal" / "Tinyface"
 MODULE = PLUGIN / "Source" / "Tinyface"

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from sdk.command import ending, quietly
 from sdk.errors import BudgetExceeded
+from sdk.tools.command import ending, quietly
 
 
 @pytest.mark.parametrize(

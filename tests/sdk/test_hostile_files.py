@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 import sdk
-from sdk import limits
 from sdk.artifact import seal
 from sdk.errors import ArtifactError, AudioError, ConfigError, FaceError, ManifestError, RigError, TinyfaceError
 from sdk.manifest import SCHEMA, Manifest
-from sdk.strict import load_yaml
+from sdk.tools import limits
+from sdk.tools.strict import load_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = {
@@ -184,7 +184,7 @@ def test_an_archive_whose_arrays_are_not_as_large_as_they_say(tmp_path: Path) ->
 @pytest.mark.parametrize("rate", [1, 2**31 - 1, 999])
 def test_sound_of_an_impossible_rate(rate: int, tmp_path: Path) -> None:
     pytest.importorskip("soundfile", reason="soundfile reads sound")
-    from sdk.sound import read_sound
+    from sdk.sounds.sound import read_sound
 
     path = tmp_path / "a.wav"
     with wave.open(str(path), "wb") as file:

@@ -20,10 +20,10 @@ from sdk.engines.eager import EagerEngine
 from sdk.errors import ConfigError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.pace import CardClock
+from sdk.live.performance import Performance
 from sdk.live.ring import Ring
 from sdk.live.sinks import Address, open_sink
 from sdk.live.sources import Piped, Recording
-from sdk.performance import Performance
 from sdk.rig import Frame, RigLayout
 from tests.sdk.test_recordings import tone, wav
 

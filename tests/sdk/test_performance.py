@@ -12,10 +12,10 @@ import sdk
 from sdk.engines.eager import EagerEngine
 from sdk.errors import ConfigError
 from sdk.faces.face import CLOSED_CM, Face
-from sdk.life import Life
-from sdk.performance import Performance
+from sdk.live.life import Life
+from sdk.live.performance import Performance
+from sdk.live.shaping import Shaping
 from sdk.rig import ARKIT_52, Frame, RigLayout
-from sdk.shaping import Shaping
 
 ARKIT = RigLayout.arkit()
 

@@ -11,10 +11,10 @@ import pytest
 
 from sdk.clock import FrameClock
 from sdk.errors import ConfigError, RigError
-from sdk.plugins import load_plugin, plugin_names
 from sdk.protocols.base import FrameProtocol
 from sdk.protocols.csv import COLUMNS, LiveLinkFaceCsv, live_link_layout, read_csv
 from sdk.rig import ARKIT_52, Frame, RigLayout
+from sdk.tools.plugins import load_plugin, plugin_names
 
 NAMES = plugin_names("sdk.protocols", "PROTOCOL")
 FPS = Fraction(30)

@@ -15,7 +15,7 @@ import pytest
 
 from sdk.__main__ import main
 from sdk.errors import AudioError
-from sdk.recording import PhaseWatch, open_recording, read_recording
+from sdk.sounds.recording import PhaseWatch, open_recording, read_recording
 
 ROOT = Path(__file__).parents[2]
 RATE = 16000

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdk.rooms import need
+from sdk.tools.rooms import need
 
 ROOT = Path(__file__).resolve().parents[2]
 

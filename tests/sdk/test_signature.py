@@ -11,7 +11,7 @@ import sdk
 from sdk.__main__ import main
 from sdk.artifact import open_artifact, seal
 from sdk.errors import ArtifactError, ConfigError
-from sdk.signature import beside, check_signature, make_key, sign
+from sdk.tools.signature import beside, check_signature, make_key, sign
 
 pytest.importorskip("cryptography", reason="cryptography has the signatures")
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from sdk.errors import DataError
-from sdk.whole import sweep, whole_file
+from sdk.tools.whole import sweep, whole_file
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
 import sys, time
 from pathlib import Path
-from sdk.command import ending
-from sdk.whole import whole_file
+from sdk.tools.command import ending
+from sdk.tools.whole import whole_file
 with ending("stopped; nothing was written") as end:
     with whole_file(Path(sys.argv[1])) as stream:
         stream.write(b"half")

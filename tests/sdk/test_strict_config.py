@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from sdk.errors import ConfigError
-from sdk.strict import load, load_yaml, overlay
+from sdk.tools.strict import load, load_yaml, overlay
 
 
 @dataclass(frozen=True)

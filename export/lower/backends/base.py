@@ -21,7 +21,7 @@ from export.lower.memory import RowsOf
 from export.lower.program import Lowered, lower_with, quiet
 from export.lower.trace import trace_forward
 from sdk.errors import ConfigError, EngineUnavailable
-from sdk.plugins import load_plugin, plugin_names
+from sdk.tools.plugins import load_plugin, plugin_names
 
 PACKAGE = "export.lower.backends"
 

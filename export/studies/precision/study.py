@@ -44,9 +44,9 @@ from export.studies.precision.table import COLUMNS, markdown
 from profiles.measure.harness import measure, run_fresh
 from profiles.measure.steps import state_bytes, step_frames
 from sdk.artifact import open_artifact, seal
-from sdk.command import ending, say
 from sdk.errors import CheckpointError, DataError
 from sdk.faces.face import Face
+from sdk.tools.command import ending, say
 
 PRECISIONS = ("fp32", "int8-ptq", "int8-qat", "mixed", "dynamic", *ALTERNATIVES)
 _RUNS = 200  # of a program in one turn

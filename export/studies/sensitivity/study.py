@@ -40,10 +40,10 @@ from export.quantise.rounding import calibrate, corpus_rows, layer_names, with_g
 from export.studies.sensitivity.layer_costs import LayerCost, layer_costs
 from export.verify.curves import frames_of, valid_items
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.command import command_line, ending
 from sdk.errors import DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools.command import command_line, ending
 
 TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; shut means 0.15 cm
 

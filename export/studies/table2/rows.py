@@ -29,9 +29,9 @@ from export.lower.program import lower
 from export.lower.torchscript import torchscript
 from export.lower.trace import trace, trace_forward
 from export.quantise.precision import float_point
-from sdk import strict
 from sdk.artifact import seal
 from sdk.errors import ConfigError
+from sdk.tools import strict
 
 NAMES = (
     "teacher", "m_no_kd", "m_kd", "h_no_kd", "h_kd", "s0", "s1", "s1_plus", "s2", "s2_plus", "s3", "s3_plus",

@@ -29,9 +29,9 @@ from export.studies.table2.findings import Finding, Target, findings, targets
 from export.studies.table2.page import page
 from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows
 from profiles.model.environment import environment
-from sdk.command import ending, say
 from sdk.errors import DataError
 from sdk.faces.face import Face
+from sdk.tools.command import ending, say
 
 FOUND_ON = ("human", "human_10db", "espeak", "mandarin")
 _SCORING = ("aligned", "synthetic", "mandarin", "facegood", "conditions", "workers")

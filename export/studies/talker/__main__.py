@@ -19,7 +19,7 @@ from distill.files.disk import check_writable
 from distill.teachers.diffusiontalker.teacher import FILE
 from export.plan.budget import parse_budget
 from export.studies.talker.programs import cost_table, export
-from sdk.command import ending
+from sdk.tools.command import ending
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
-from sdk.wav import WavStream
+from sdk.sounds.wav import WavStream
 
 _RIFF = (b"RIFF", b"RF64")
 _CANCELS = 0.05  # the mean of two channels holds less than this share of their power: they cancel each other

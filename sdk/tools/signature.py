@@ -15,8 +15,8 @@ from typing import Any
 
 from sdk.artifact import Artifact
 from sdk.errors import ArtifactError, ConfigError, EngineUnavailable
-from sdk.limits import read_whole
-from sdk.whole import whole_file
+from sdk.tools.limits import read_whole
+from sdk.tools.whole import whole_file
 
 SUFFIX = ".sig"
 _DOMAIN = b"TINYFACE-SIGNATURE-1"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
-from sdk.recording import check_heard, read_recording
+from sdk.sounds.recording import check_heard, read_recording
 
 
 def open_sound(path: Path | str) -> Any:

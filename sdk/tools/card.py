@@ -8,8 +8,8 @@ from typing import Any
 
 from sdk.artifact import Artifact
 from sdk.clock import FrameClock
-from sdk.command import plain
 from sdk.latency import Latency
+from sdk.tools.command import plain
 
 NORMALISATION = "none to do: float32 samples of -1 to 1 as recorded; the program itself takes their level out"
 

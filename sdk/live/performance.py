@@ -13,10 +13,10 @@ import numpy as np
 
 from sdk.audio import to_mono_float
 from sdk.errors import ConfigError
-from sdk.life import Life
+from sdk.live.life import Life
+from sdk.live.shaping import Shaping
 from sdk.predictor import FramePredictor
 from sdk.rig import Frame
-from sdk.shaping import Shaping
 
 LONGEST_REST_S = 10.0
 _AT_REST = 0.01  # of a channel's value: nearer to neutral than this, nobody sees it move

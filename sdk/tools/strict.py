@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sdk.errors import ConfigError
-from sdk.limits import DEEPEST_JSON, read_whole
+from sdk.tools.limits import DEEPEST_JSON, read_whole
 
 T = TypeVar("T")
 _LARGEST_YAML_BYTES = 1 << 20

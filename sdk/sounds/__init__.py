@@ -1,0 +1,1 @@
+"""Sound that lies in files: recordings of any kind as samples, without a soundcard or a clock."""
