@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runtime_examples.web.site import build_site
 from sdk.artifact import open_artifact
-from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.tools.command import building
 
 
 class StaticFiles(SimpleHTTPRequestHandler):
@@ -43,24 +43,18 @@ def main() -> int:
     parser.add_argument("--model", type=Path, action="append", default=[], help="an artefact of the backend tinyface")
     parser.add_argument("--no-serve", dest="serve", action="store_false", help="only build")
     options = parser.parse_args()
-    try:
+    with building() as end:
         models = {open_artifact(path).manifest.student: path for path in options.model}
         out = build_site(options.out, wasm=options.wasm, models=models or None)
-    except EngineUnavailable as error:
-        print(f"skipped: {error}", file=sys.stderr)
-        return 77
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{sum(file.stat().st_size for file in out.rglob('*') if file.is_file()):,} bytes in {out}")
-    if options.serve:
+        print(f"{sum(file.stat().st_size for file in out.rglob('*') if file.is_file()):,} bytes in {out}")
+    if options.serve and not end.status:
         with serve(out, options.port) as server:
             print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)")
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
                 print()
-    return 0
+    return end.status
 
 
 if __name__ == "__main__":

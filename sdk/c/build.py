@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sdk.c.private import make_private
 from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.tools.command import building, list_files
 
 HERE = Path(__file__).resolve().parent
 SANITIZERS = ("address", "thread")
@@ -112,18 +113,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time")
     options = vars(parser.parse_args())
     private = options.pop("private")
-    try:
+    with building() as end:
         folder = build(**options)
         made = make_private(folder, private) if private else []
-    except EngineUnavailable as error:
-        print(f"skipped: {error}", file=sys.stderr)
-        return 77
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for library in [*sorted(folder.glob("lib*")), *made]:
-        print(f"{library.stat().st_size:>10,}  {library}")
-    return 0
+        list_files([*sorted(folder.glob("lib*")), *made])
+    return end.status
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.tools.command import building, list_files
 
 PREFIX = "frame_stream_"
 
@@ -70,13 +71,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where the built libraries are")
     parser.add_argument("--out", type=Path, required=True, help="folder for the copies")
     options = parser.parse_args()
-    try:
-        for path in make_private(options.folder, options.out):
-            print(f"{path.stat().st_size:>10,}  {path}")
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    with building() as end:
+        list_files(make_private(options.folder, options.out))
+    return end.status
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.tools.command import building, list_files
 
 HERE = Path(__file__).resolve().parent
 TOOLS = {"zig-cc": "cc", "zig-c++": "c++", "zig-ar": "ar", "zig-ranlib": "ranlib", "zig-rc": "rc"}
@@ -163,19 +164,12 @@ def main() -> int:
         for name, target in TARGETS.items():
             print(f"{name:16} {target.triple:28} {target.proved}")
         return 0
-    try:
+    with building() as end:
         for name in options.target:
             folder = build_target(name, options.out, static=options.static, exceptions=options.exceptions)
             for pattern in ("lib/*frame_stream*", "bin/*frame_stream*", "bin/*.wasm", "bin/plain*"):
-                for path in sorted(folder.glob(pattern)):
-                    print(f"{path.stat().st_size:>10,}  {path}")
-    except EngineUnavailable as error:
-        print(f"skipped: {error}", file=sys.stderr)
-        return 77
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+                list_files(sorted(folder.glob(pattern)))
+    return end.status
 
 
 if __name__ == "__main__":

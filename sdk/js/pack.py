@@ -13,9 +13,9 @@ from pathlib import Path
 
 import sdk
 from sdk.c.targets import build_target
-from sdk.errors import EngineUnavailable, TinyfaceError
 from sdk.names.visemes import OVR_15, VOWELS, pose
 from sdk.rig import ARKIT_52
+from sdk.tools.command import building, list_files
 
 HERE = Path(__file__).resolve().parent
 MODULES = ("core.js", "worklet.js", "track.js", "names.js", "tinyface.js", "index.d.ts", "README.md")
@@ -59,18 +59,11 @@ def main() -> int:
     parser.add_argument("--wasm", type=Path, help="tinyface.wasm, instead of building it")
     parser.add_argument("--model", type=Path, action="append", default=[], help="an artefact of the backend tinyface")
     options = parser.parse_args()
-    try:
+    with building() as end:
         wasm = options.wasm or build_wasm(options.out.parent / "targets")
         pack(options.out, wasm, {sdk.open_artifact(path).manifest.student: path for path in options.model})
-    except EngineUnavailable as error:
-        print(f"skipped: {error}", file=sys.stderr)
-        return 77
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for path in sorted(options.out.iterdir()):
-        print(f"{path.stat().st_size:>10,}  {path}")
-    return 0
+        list_files(sorted(options.out.iterdir()))
+    return end.status
 
 
 if __name__ == "__main__":

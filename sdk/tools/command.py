@@ -12,10 +12,11 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from sdk.errors import TinyfaceError
+from sdk.errors import EngineUnavailable, TinyfaceError
 
 
 class Ending:
@@ -41,6 +42,26 @@ def ending(stopped: str = "interrupted; nothing was written", named: bool = Fals
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         end.status = 130
+
+
+@contextmanager
+def building() -> Iterator[Ending]:
+    """As `ending`, for what test drivers run: an error is 1, and a missing tool 77, which they read as skipped."""
+    end = Ending()
+    try:
+        yield end
+    except EngineUnavailable as error:
+        print(f"skipped: {error}", file=sys.stderr)
+        end.status = 77
+    except TinyfaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        end.status = 1
+
+
+def list_files(paths: Iterable[Path]) -> None:
+    """Each with its size, on stdout."""
+    for path in paths:
+        print(f"{path.stat().st_size:>10,}  {path}")
 
 
 @contextmanager

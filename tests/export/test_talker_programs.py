@@ -12,7 +12,7 @@ from distill.files.teacher import Trained
 from distill.teachers.diffusiontalker.network import Talker, TalkerSpec
 from distill.teachers.diffusiontalker.teacher import FILE
 from export.studies.talker.__main__ import main
-from export.studies.talker.programs import executorch, export, report, sampled, torchscript
+from export.studies.talker.programs import cost_table, executorch, export, sampled, torchscript
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
 
@@ -38,7 +38,7 @@ def test_both_programs_say_what_the_teacher_says(trained: Trained[Talker], tmp_p
         truth = network.normal(network.motion(features, personal, noise, 2))
     for call in (torchscript(made.pt), executorch(made.pte)):
         torch.testing.assert_close(sampled(call, made, audio, noise), truth, atol=2e-3, rtol=0)
-    told = report(made, 1)
+    told = cost_table(made, 1)
     assert "| ExecuTorch |" in told
     assert "real time" in told
 
