@@ -187,11 +187,9 @@ def test_instruction_sets_agree(several: bool, case: Case, built_native: Path) -
     voices = 7 if several and case.is_stream else 1  # a window student runs one voice a call
     lines = [line.split() for line in run(built_native, "units", case.path, voices, 40).splitlines()]
     assert lines[0][0] == "base"
-    for name, _, most, mean in lines:
-        # in int8 a number on the edge between two steps may fall to either side: seldom, and by a step
-        largest, average = (UNITS_AGREE, UNITS_AGREE) if case.tolerance == TOLERANCE else (0.3, 5e-3)
-        assert float(most) <= largest, name
-        assert float(mean) <= average, name
+    for name, _, most, _mean in lines:
+        # in int8 a rounding more or less would be a whole step of a grid somewhere, so there is none: to the last bit
+        assert float(most) <= (UNITS_AGREE if case.tolerance == TOLERANCE else 0), name
 
 
 @pytest.mark.parametrize("name", ["delta", "bay", "creek-int8"])
@@ -204,9 +202,9 @@ def test_arm_agrees_with_no_runtime_at_all(
         pytest.skip("no cross compiler or no emulator: apt install g++-aarch64-linux-gnu qemu-user")
     program = tmp_path_factory.getbasetemp() / "units-aarch64"
     if not program.exists():
-        kernels = [NATIVE / "kernels" / file for file in ("unit_base.cpp", "plan.cpp", "kernels.cpp")]
+        kernels = [NATIVE / "kernels" / file for file in ("unit_base.cpp", "plan.cpp", "plan_read.cpp", "kernels.cpp")]
         kernels.append(NATIVE / "src/base/memory.cpp")
-        flags = ["-std=c++17", "-O2", "-ffp-contract=fast", "-Wno-psabi", "-static", "-I", NATIVE, "-I", NATIVE / "src"]
+        flags = ["-std=c++17", "-O2", "-ffp-contract=off", "-Wno-psabi", "-static", "-I", NATIVE, "-I", NATIVE / "src"]
         flags += ["-I", NATIVE / "include"]
         subprocess.run([compiler, *flags, *kernels, NATIVE / "tests/units.cpp", "-o", program], check=True)
     made = [tmp_path_factory.mktemp(name) / file for file in ("here", "arm")]
@@ -214,7 +212,7 @@ def test_arm_agrees_with_no_runtime_at_all(
     subprocess.run([emulator, "-cpu", "cortex-a76", program, path, "1", "20", made[1]], check=True, capture_output=True)
     here, arm = (np.fromfile(file, "<f4") for file in made)
     assert np.std(here) > 0.01
-    assert np.abs(arm - here).mean() <= (UNITS_AGREE if make_case(name).tolerance == TOLERANCE else 5e-3)
+    assert np.abs(arm - here).max() <= (UNITS_AGREE if make_case(name).tolerance == TOLERANCE else 0)
 
 
 # ------------------------------------------------------------------------------------------------ what nobody may do

@@ -40,27 +40,38 @@ struct Conv {
   const float* bias;  // [group][panel][16]
   const void* in;     // float, or unsigned 8 bit: integer + 128
   Places in_at;       // `column` of an output column: stride included
-  float* out;
-  Places out_at;
+  float* out;         // or null where nobody reads floats
+  Places out_at;      // of `bytes` too
+  std::uint8_t* bytes;      // what the next layer reads, as its integers; or null
+  const float* inverse;     // these integers' grid, as `quantise` has it: of a float layer that gives bytes
+  float zero;
+  float* scratch;           // of a float layer without `out`: six rows
   const float* add;  // or null
   Places add_at;
   // int8 only, as bias: what an accumulator begins with, and steps of its sum; the grid of the result
   const std::int32_t* start;
   const float* scale;
-  float grid, lowest, highest;  // step of the grid, and its ends in steps from zero
+  float grid, lowest, highest;  // step of the grid, and its ends in steps from zero, 255 apart
+  const float* shaped;          // 256: what the activation makes of each step, from the lowest on
+  const std::int32_t* table;    // 256: that as the integers of `bytes`
 };
 
 struct Kernels {
   const char* name;
   void (*conv)(const Conv&);
+  // Sums in one order, rounded at every product: the same numbers on every processor, which integers behind them ask
+  // for. A rounding more or less would be a step of their grid where a number lies between two.
+  void (*conv_exact)(const Conv&);
   void (*conv_int8)(const Conv&);
+  // The activation of `count` numbers in place, then what is to be added, or null; exact.
+  void (*activate)(Activation activation, float* out, const float* add, std::size_t count);
   // Rows of `count` numbers to a grid: round(x * inverse[i]) + zero within -128..127, + 128. `count`: a multiple of 16.
   void (*quantise)(const float* x, const float* inverse, float zero, std::size_t rows, std::size_t count,
                    std::uint8_t* out);
   // Each of `rows` rows of `count` numbers, `step` apart, to zero mean and unit variance, times weight, plus bias.
   void (*norm)(float* x, std::size_t rows, std::size_t count, std::size_t step, const float* weight, const float* bias,
                float eps);
-  // Sum of squares of `count` numbers.
+  // Sum of squares of `count` numbers; exact, and so are norms and moments.
   float (*energy)(const float* x, std::size_t count);
   // sums[k] of x[t + k] and products[k][l] of x[t + k] x[t + l], over t = 0, stride, ... (rows of them); k, l < 16.
   // Reads 16 numbers at each t.

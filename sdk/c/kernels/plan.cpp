@@ -7,63 +7,9 @@
 namespace fp::kernels {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x504B4654, kVersion = 1;  // "TFKP"
-constexpr std::size_t kHeaderWords = 16, kLayerWords = 32, kMostLayers = 256;
-constexpr std::size_t kMostWide = 4096, kMostTaps = 1024, kMostColumns = 1 << 20, kMostFloats = 1 << 26;
-constexpr double kMostProducts = 4e9;  // of a call: a second
-constexpr std::size_t kMomentTaps = 16;
-constexpr std::size_t kSlack = 16;  // numbers behind a buffer, which kernels may read
-
-std::size_t whole(std::size_t count, std::size_t of) { return (count + of - 1) / of * of; }
-
-// Fields in the order of export/lower/kernel_plan.py.
-class Reader {
- public:
-  Reader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
-
-  // The first complaint, or null. What is read after it is `low`, zero or the plan's beginning.
-  const char* bad() const { return bad_; }
-  void at(std::size_t word) { at_ = word * 4; }
-  std::uint32_t word() {
-    std::uint32_t value = 0;
-    if (size_ < 4 || at_ > size_ - 4) complain("the plan ends too early");
-    else std::memcpy(&value, bytes_ + at_, 4);
-    at_ += 4;
-    return value;
-  }
-  std::size_t within(std::size_t low, std::size_t high) {
-    const std::size_t value = word();
-    if (value >= low && value <= high) return value;
-    complain("a number in the plan is out of its range");
-    return low;
-  }
-  bool flag() { return within(0, 1) == 1; }
-  float number() {
-    const std::uint32_t bits = word();
-    float value;
-    std::memcpy(&value, &bits, 4);
-    if (std::isfinite(value)) return value;
-    complain("a number in the plan is not finite");
-    return 0;
-  }
-  // An array of `bytes` bytes, by where it begins.
-  const std::uint8_t* array(std::uint64_t bytes) {
-    const std::size_t from = word();
-    if (from % 64 == 0 && from <= size_ && bytes <= size_ - from) return bytes_ + from;
-    complain("an array of the plan lies outside it");
-    return bytes_;
-  }
-  const float* floats(std::uint64_t count) { return reinterpret_cast<const float*>(array(count * sizeof(float))); }
-
- private:
-  void complain(const char* why) {
-    if (!bad_) bad_ = why;
-  }
-
-  const std::uint8_t* bytes_;
-  std::size_t size_, at_ = 0;
-  const char* bad_ = nullptr;
-};
+constexpr std::size_t kScratchRows = 6;  // that a kernel makes at a time
+constexpr std::size_t kSteps = 256;      // of a grid
+constexpr std::size_t kSlack = 16;       // numbers behind a buffer, which kernels may read
 
 }  // namespace
 
@@ -74,76 +20,31 @@ const char* Plan::open(const std::uint8_t* bytes, std::size_t size) {
   return bad ? bad : lay_out();
 }
 
-const char* Plan::read(const std::uint8_t* bytes, std::size_t size) {
-  if (size < kHeaderWords * 4) return "the plan ends too early";
-  Reader from(bytes, size);
-  if (from.word() != kMagic) return "it is not a plan";
-  if (from.word() != kVersion) return "the plan is of another version";
-  const std::size_t count = from.within(1, kMostLayers);
-  samples_ = from.within(1, kMostColumns);
-  values_ = from.within(1, kMostWide);
-  std::size_t columns = samples_, channels = 1;
-  double products = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (from.bad()) return from.bad();
-    from.at(kHeaderWords + i * kLayerWords);
-    Layer l{};
-    l.inputs = from.within(channels, channels), l.outputs = from.within(1, kMostWide);
-    l.taps = from.within(1, kMostTaps), l.stride = from.within(1, kMostTaps), l.dilation = from.within(1, kMostTaps);
-    l.groups = from.within(1, kMostWide), l.left = from.within(0, kMostColumns), l.right = from.within(0, kMostColumns);
-    l.remembers = from.flag(), l.adds = from.flag(), l.int8 = from.flag();
-    l.activation = static_cast<Activation>(from.within(0, 5));
-    l.prepare = static_cast<Prepare>(from.within(0, 3));
-    l.columns = columns;
-    if (from.bad()) return from.bad();
-    if (l.inputs % l.groups || l.outputs % l.groups || (l.taps - 1) * l.dilation >= l.all_columns() ||
-        (l.remembers && (!l.left || l.right)))
-      return "a layer of the plan has no possible shape";
-    columns = l.columns_made(), channels = l.outputs;
-    products += double(voices_ * columns) * double(l.taps) * double(l.outputs) * double(l.inputs / l.groups);
-    if (products > kMostProducts) return "the plan asks for work beyond reason";
-    const bool first = i == 0, window = l.prepare == Prepare::Window;
-    if ((l.adds && (columns != l.columns || l.inputs != l.outputs)) || (l.prepare == Prepare::Gain && !first) ||
-        (first && (l.int8 || l.adds)) ||
-        (window && (!first || l.taps > kMomentTaps || l.left || l.right || voices_ > 1)))
-      return "a layer of the plan does what it cannot do there";
-    const std::size_t inside = l.inputs / l.groups, padded = l.panels() * kPanel;
-    l.weights = from.array(std::uint64_t{padded} * l.taps * (l.int8 ? whole(inside, kQuad) : inside * sizeof(float)));
-    l.bias = from.floats(padded);
-    l.start = reinterpret_cast<const std::int32_t*>(from.array(l.int8 ? padded * 4 : 0));
-    l.scale = from.floats(l.int8 ? padded : 0);
-    l.inverse = from.floats(l.int8 ? whole(l.inputs, kPanel) : 0);
-    const std::size_t normed = window ? padded : l.prepare == Prepare::Channels ? l.inputs : 0;
-    l.norm_weight = from.floats(normed), l.norm_bias = from.floats(normed);
-    l.eps = from.number(), l.decay = from.number(), l.zero = from.number();
-    l.grid = from.number(), l.lowest = from.number(), l.highest = from.number(), l.drift = from.number();
-    if (l.eps < 0 || std::fabs(l.zero) > 128 || l.drift < 0 || l.drift >= 1)
-      return "a number in the plan is out of its range";
-    layers_.push_back(l);
-  }
-  if (from.bad()) return from.bad();
-  if (columns != 1 || channels != values_) return "the plan does not end in one column of values";
-  return nullptr;
-}
-
 const char* Plan::lay_out() {
-  std::size_t floats = 0, bytes = 0;
+  std::size_t floats = 0, bytes = 0, widest = 0;
+  for (const Layer& l : layers_) widest = std::max(widest, l.outputs);
   const auto reserve = [&floats](std::size_t count) {  // beyond kMostFloats there is no more to give
     const std::size_t place = floats;
     floats = count > kMostFloats || floats > kMostFloats ? kMostFloats + 1 : floats + whole(count + kSlack, kPanel);
     return place;
   };
-  for (Layer& l : layers_) {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Layer& l = layers_[i];
     l.width = l.inputs == 1 ? 1 : whole(l.inputs, kPanel);
     if (l.all_columns() > kMostFloats / voices_ / l.width) return "the plan asks for memory beyond reason";
     const std::size_t count = voices_ * l.all_columns() * l.width;
-    l.place = reserve(count);
+    l.served = i && serves(layers_[i - 1], l);
+    l.place = l.served && !l.adds ? 0 : reserve(count);
     if (l.prepare == Prepare::Gain) states_.insert(states_.end(), l.drift > 0 ? 2 : 1, 1);
     if (l.remembers) states_.push_back(l.left * l.inputs);
     if (!l.int8) continue;
     if (l.inputs == 1) return "a layer of the plan does what it cannot do there";
-    bytes = std::max(bytes, count);
+    exact_ = true;
+    l.byte_place = bytes;
+    bytes += whole(count + kSlack, 64);
+    if (bytes > 4 * kMostFloats) return "the plan asks for memory beyond reason";
   }
+  scratch_ = reserve(exact_ ? kScratchRows * whole(widest, kPanel) : 0);
   result_ = reserve(voices_ * whole(values_, kPanel));
   const Layer& first = layers_[0];
   const std::size_t padded = first.panels() * kPanel;
@@ -151,40 +52,83 @@ const char* Plan::lay_out() {
   if (floats > kMostFloats) return "the plan asks for memory beyond reason";
   floats_ = Arena(floats * sizeof(float));
   bytes_ = Arena(bytes + kSlack);
+  shaped_.resize(exact_ ? layers_.size() * kSteps : 0);
+  tables_.resize(shaped_.size());
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    Layer& l = layers_[i];
-    const bool last = i + 1 == layers_.size();
-    Conv& c = l.conv;
-    c.voices = voices_, c.columns = l.columns_made();
-    c.groups = l.groups, c.inputs = l.inputs / l.groups, c.outputs = l.outputs / l.groups;
-    const bool whole_piece = l.groups == 1 && l.dilation == 1 && l.width == l.inputs;
-    c.pieces = whole_piece ? 1 : l.taps, c.piece = whole_piece ? l.taps * l.inputs : c.inputs;
-    c.step = l.dilation * l.width;
-    c.first = l.left, c.end = l.left + l.columns;
-    c.sparse = !l.remembers && !whole_piece && l.dilation == 1 && l.stride == 1;
-    c.roomy = l.groups == 1 || c.outputs % kPanel == 0;
-    c.activation = l.activation;
-    c.weights = l.weights, c.bias = l.bias, c.start = l.start, c.scale = l.scale;
-    c.grid = l.grid, c.lowest = l.lowest, c.highest = l.highest;
-    c.in = l.int8 ? static_cast<const void*>(bytes_.data()) : floats_.floats() + l.place;
-    c.in_at = {l.all_columns() * l.width, l.stride * l.width};
-    c.add = l.adds ? floats_.floats() + l.place + l.left * l.width : nullptr;
-    c.add_at = {l.all_columns() * l.width, l.width};
-    if (last) {
-      c.out = floats_.floats() + result_;
-      c.out_at = {whole(values_, kPanel), whole(values_, kPanel)};
-    } else {
-      const Layer& next = layers_[i + 1];
-      const std::size_t width = next.inputs == 1 ? 1 : whole(next.inputs, kPanel);
-      if (width % kPanel) c.roomy = false;
-      c.out = floats_.floats() + next.place + next.left * width;
-      c.out_at = {next.all_columns() * width, width};
-    }
-    if (l.prepare != Prepare::Window) continue;
-    c.bias = floats_.floats() + scaled_;
-    c.weights = c.bias + padded;
+    connect(i);
+    if (layers_[i].int8) make_tables(i);
   }
   return nullptr;
+}
+
+// Whether the layer before can write what this one multiplies as integers: nothing else is done to it, and no voice
+// remembers it.
+bool Plan::serves(const Layer& before, const Layer& l) noexcept {
+  if (!l.int8 || l.remembers || l.prepare != Prepare::None) return false;
+  if (before.groups > 1 && before.outputs / before.groups % kPanel) return false;
+  for (std::size_t i = 1; before.int8 && i < l.inputs; ++i)
+    if (l.inverse[i] != l.inverse[0]) return false;  // one table serves all channels
+  return true;
+}
+
+// What an int8 layer's activation makes of each step of its grid, and what the next layer's grid makes of that; around
+// the input of a layer that is served stand the integers of nought.
+void Plan::make_tables(std::size_t index) noexcept {
+  const Layer& l = layers_[index];
+  float* const shaped = shaped_.data() + index * kSteps;
+  for (std::size_t k = 0; k < kSteps; ++k) shaped[k] = (l.lowest + static_cast<float>(k)) * l.grid;
+  kernels_.activate(l.activation, shaped, nullptr, kSteps);
+  float inverse[kSteps] = {}, nothing[kPanel] = {};
+  std::uint8_t made[kSteps];
+  if (l.served) {
+    kernels_.quantise(nothing, inverse, l.zero, 1, kPanel, made);
+    std::memset(bytes_.data() + l.byte_place, made[0], voices_ * l.all_columns() * l.width);
+  }
+  if (index + 1 == layers_.size() || !layers_[index + 1].served) return;
+  const Layer& next = layers_[index + 1];
+  std::fill_n(inverse, kSteps, next.inverse[0]);
+  kernels_.quantise(shaped, inverse, next.zero, 1, kSteps, made);
+  std::copy_n(made, kSteps, tables_.data() + index * kSteps);
+}
+
+// Where a layer reads and writes.
+void Plan::connect(std::size_t i) noexcept {
+  Layer& l = layers_[i];
+  const bool last = i + 1 == layers_.size();
+  Conv& c = l.conv;
+  c.voices = voices_, c.columns = l.columns_made();
+  c.groups = l.groups, c.inputs = l.inputs / l.groups, c.outputs = l.outputs / l.groups;
+  const bool whole_piece = l.groups == 1 && l.dilation == 1 && l.width == l.inputs;
+  c.pieces = whole_piece ? 1 : l.taps, c.piece = whole_piece ? l.taps * l.inputs : c.inputs;
+  c.step = l.dilation * l.width;
+  c.first = l.left, c.end = l.left + l.columns;
+  c.sparse = !l.remembers && !whole_piece && l.dilation == 1 && l.stride == 1;
+  c.roomy = l.groups == 1 || c.outputs % kPanel == 0;
+  c.activation = l.activation;
+  c.weights = l.weights, c.bias = l.bias, c.start = l.start, c.scale = l.scale;
+  c.grid = l.grid, c.lowest = l.lowest, c.highest = l.highest;
+  c.in = l.int8 ? static_cast<const void*>(bytes_.data() + l.byte_place) : floats_.floats() + l.place;
+  c.in_at = {l.all_columns() * l.width, l.stride * l.width};
+  c.add = l.adds ? floats_.floats() + l.place + l.left * l.width : nullptr;
+  c.add_at = {l.all_columns() * l.width, l.width};
+  if (last) {
+    c.out = floats_.floats() + result_;
+    c.out_at = {whole(values_, kPanel), whole(values_, kPanel)};
+  } else {
+    const Layer& next = layers_[i + 1];
+    const std::size_t width = next.inputs == 1 ? 1 : whole(next.inputs, kPanel);
+    if (width % kPanel) c.roomy = false;
+    c.out = next.served && !next.adds ? nullptr : floats_.floats() + next.place + next.left * width;
+    c.out_at = {next.all_columns() * width, width};
+    c.bytes = next.served ? bytes_.data() + next.byte_place + next.left * width : nullptr;
+    c.inverse = next.inverse, c.zero = next.zero;
+  }
+  c.scratch = floats_.floats() + scratch_;
+  c.shaped = shaped_.data() + (l.int8 ? i * kSteps : 0);
+  c.table = tables_.data() + (l.int8 ? i * kSteps : 0);
+  if (l.prepare != Prepare::Window) return;
+  c.bias = floats_.floats() + scaled_;
+  c.weights = c.bias + l.panels() * kPanel;
 }
 
 // Channels of columns packed side by side, or apart by what a layer's memory needs.
@@ -278,10 +222,11 @@ void Plan::run_layer(std::size_t index) noexcept {
       kernels_.norm(input + (v * l.all_columns() + l.left) * l.width, l.columns, l.inputs, l.width, l.norm_weight,
                     l.norm_bias, l.eps);
   if (!l.int8) {
-    kernels_.conv(l.conv);
+    (exact_ ? kernels_.conv_exact : kernels_.conv)(l.conv);
     return;
   }
-  kernels_.quantise(input, l.inverse, l.zero, voices_ * l.all_columns(), l.width, bytes_.data());
+  if (!l.served)
+    kernels_.quantise(input, l.inverse, l.zero, voices_ * l.all_columns(), l.width, bytes_.data() + l.byte_place);
   kernels_.conv_int8(l.conv);
 }
 

@@ -13,6 +13,11 @@
 
 namespace fp::kernels {
 
+constexpr std::size_t kMostFloats = 1 << 26;  // of all buffers together
+constexpr std::size_t kMomentTaps = 16;       // of a first layer whose channels are normed
+
+constexpr std::size_t whole(std::size_t count, std::size_t of) { return (count + of - 1) / of * of; }
+
 class Plan {
  public:
   // For `voices` voices in a call.
@@ -38,6 +43,9 @@ class Plan {
 
   const char* read(const std::uint8_t* bytes, std::size_t size);
   const char* lay_out();
+  static bool serves(const Layer& before, const Layer& layer) noexcept;
+  void make_tables(std::size_t index) noexcept;
+  void connect(std::size_t index) noexcept;
   void take_input(const float* input, const float* const* before, float* const* after) noexcept;
   void normalise_window(const Layer& layer) noexcept;
   void run_layer(std::size_t index) noexcept;
@@ -55,6 +63,8 @@ class Plan {
     std::size_t columns;  // of the input, without what lies beside them
     std::size_t width;    // of a column in memory
     std::size_t place;    // of its input in the floats
+    std::size_t byte_place;  // of an int8 layer's input in the bytes
+    bool served;             // these bytes come from the layer before, floats only if they are added
     Conv conv;
 
     std::size_t all_columns() const noexcept { return left + columns + right; }
@@ -67,6 +77,10 @@ class Plan {
   Vector<Layer> layers_;
   Vector<std::size_t> states_;
   std::size_t result_ = 0, scaled_ = 0;  // places of the last output, and of the first layer's scaled weights
+  std::size_t scratch_ = 0;              // of rows whose floats nobody reads
+  bool exact_ = false;                   // some layer is int8: floats before it must be the same everywhere
+  Vector<float> shaped_;                 // 256 of each layer
+  Vector<std::int32_t> tables_;
   Arena floats_{0}, bytes_{0};
 };
 
