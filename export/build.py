@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         print(explain.backend_table())
         return 0
     if options.budget is not None:
-        parse_budget(options.budget)  # a mistake in it is one whatever else is asked for
+        parse_budget(options.budget)  # checked even where it is not used, so that a mistyped budget is always refused
     if options.all and (options.budget or options.device):
         raise ConfigError("--all builds every point, whatever it needs: leave --budget and --device out")
     rig = RigLayout.named(options.rig) if options.rig else None

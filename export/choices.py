@@ -1,4 +1,7 @@
-"""The command: What a build would choose for many budgets and devices: `export/studies/choices.py`."""
+"""The command `python -m export.choices`: what a build would choose for many budgets and devices.
+
+Its code is in `export/studies/choices.py`.
+"""
 
 from export.studies.choices import main
 

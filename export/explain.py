@@ -1,4 +1,4 @@
-"""The table behind a choice, on the terminal and nothing lowered for it: `python -m export.build --explain`."""
+"""Prints the table behind a choice without building anything: `python -m export.build --explain`."""
 
 from __future__ import annotations
 

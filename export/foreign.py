@@ -39,7 +39,7 @@ def build_foreign(
 ) -> dict[str, Any]:
     """Export for the backend `name` into the folder `out`; returns the content of `report.json`.
 
-    wanted: as of `build`, but for its backends, which do not count. Raises `EngineUnavailable` with what is missing,
+    wanted: as of `build`; its backends are ignored. Raises `EngineUnavailable` with what is missing,
     `ConfigError` for a precision that the backend does not take, and as `build`.
     """
     backend = exportable(name)

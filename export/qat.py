@@ -1,4 +1,4 @@
-"""The command: Quantisation-aware fine-tuning: an int8 twin that has learned: `export/quantise/qat.py`."""
+"""The command `python -m export.qat`: an int8 twin that has learned. Its code is in `export/quantise/qat.py`."""
 
 from export.quantise.qat import main
 

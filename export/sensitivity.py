@@ -1,4 +1,7 @@
-"""The command: Which layers int8 hurts: `export/studies/sensitivity/study.py`."""
+"""The command `python -m export.sensitivity`: which layers int8 hurts.
+
+Its code is in `export/studies/sensitivity/study.py`.
+"""
 
 from export.studies.sensitivity.study import main
 

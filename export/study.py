@@ -1,4 +1,7 @@
-"""The command: Every student at every precision, in one table: `export/studies/precision/study.py`."""
+"""The command `python -m export.study`: every student at every precision, in one table.
+
+Its code is in `export/studies/precision/study.py`.
+"""
 
 from export.studies.precision.study import main
 

@@ -48,7 +48,7 @@ def label_batch(batch: ShardPieces, folder: Path, by: Labeller, tick: Callable[[
     standing = current_shard(path, [piece.name for piece in batch.pieces], by)
     if standing is not None:
         failures = [_failure(p) for p in batch.pieces if p.name in standing.left_out]
-        if all(failures):  # else one can be read now, and belongs in here
+        if all(failures):  # unless one of those that failed can be read by now: then the shard is made again
             tick(batch.samples)
             return Made(path, True, batch.samples, tuple(str(f) for f in failures))
     utterances, lost = [], {}
@@ -92,7 +92,9 @@ def label_batches(
     through since it last did. Raises what the teacher raises when it cannot be had, and `DataError` if a worker was
     killed. Closing the iterator stops the workers within a recording; shards in work then leave nothing.
     """
-    by = labeller(teacher, device if workers == 1 else "cpu")  # with workers: a wrong name is told before all else
+    by = labeller(
+        teacher, device if workers == 1 else "cpu"
+    )  # made even where workers make their own: a wrong name fails here, at once
     if workers == 1:
         with one_thread():
             for batch in batches:
@@ -148,7 +150,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
-        os._exit(1)  # killed outright, it could not say goodbye
+        os._exit(1)  # the parent was killed and could not stop us: end with it
 
 
 def _work(batch: ShardPieces, folder: Path) -> Made:

@@ -144,7 +144,7 @@ def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> l
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a hash lets the others run
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing releases Python's lock, so threads help
         taken = list(
             tqdm(pool.map(take, paths), total=len(paths), desc="checking", unit="shard", delay=5, mininterval=5)
         )

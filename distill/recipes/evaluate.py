@@ -52,7 +52,7 @@ from sdk.tools.command import ending
 
 Sets = dict[str, list[Item]]
 Known = Mapping[str, Callable[[Item], Item]]
-TOGETHER = 3  # conditions
+TOGETHER = 3  # conditions in memory at a time
 
 
 def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:

@@ -130,7 +130,9 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     for line in dict.fromkeys(row["point"]["line"] for row in rows):
         own = [row for row in rows if row["point"]["line"] == line]
         if line == "look-ahead":
-            base = {row["point"]["name"].rsplit("-", 1)[0] for row in own}  # the point that they vary lies on it too
+            base = {
+                row["point"]["name"].rsplit("-", 1)[0] for row in own
+            }  # the curve also goes through the point that the others vary
             own += [row for row in rows if row["point"]["name"] in base]
             own.sort(key=lambda row: row["future_ms"])
             right.plot([r["future_ms"] for r in own], [100 * quality(r) for r in own], "o-", color="tab:blue")

@@ -44,7 +44,7 @@ from sdk.tools.command import ending
 
 _SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
 _ALPHA_CLASS = 0.1
-_POOL_SEED = 7  # no step's seed has three numbers
+_POOL_SEED = 7  # seeds of pooled batches have three numbers, those of steps two: they never meet
 _SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
 _STRENGTH = 1.2  # of the augmentation: a teacher has the capacity for more of it than a student
 DEFAULTS = Plan(

@@ -109,8 +109,10 @@ class Engine:
         self.rate_hz = int(self._lib.espeak_Initialize(_SYNCHRONOUS, 0, str(data).encode(), _INITIALIZE))
         if self.rate_hz <= 0:
             raise EngineUnavailable(f"espeak-ng does not start on {data}; install espeakng-loader again")
-        self._lib.espeak_ng_SetRandSeed(1)  # else the noise in breathy voices follows the clock
-        self._callback = _Callback(self._receive)  # kept here: the library holds the bare pointer
+        self._lib.espeak_ng_SetRandSeed(1)  # without it the engine seeds the noise of breathy voices by the clock
+        self._callback = _Callback(
+            self._receive
+        )  # an attribute, so that Python does not free what the library still calls
         self._lib.espeak_SetSynthCallback(self._callback)
         self._lib.espeak_Synth.argtypes = [
             c_char_p, c_size_t, c_uint, c_int, c_uint, c_uint, POINTER(c_uint), c_void_p,
@@ -124,7 +126,9 @@ class Engine:
         i = 0
         while events[i].type != 0:
             if events[i].type == _PHONEME_EVENT:
-                raw = ctypes.string_at(ctypes.addressof(events[i]) + _Event.id.offset, 8)  # 8 bytes may hold no NUL
+                raw = ctypes.string_at(
+                    ctypes.addressof(events[i]) + _Event.id.offset, 8
+                )  # a name of 8 bytes has no NUL behind it
                 self._events.append((raw.split(b"\0")[0].decode("utf-8", "ignore"), events[i].sample))
             i += 1
         return 0
@@ -135,7 +139,7 @@ class Engine:
         if self._lib.espeak_SetVoiceByName(f"{language}+{_SLOT}".encode()) != 0:
             raise DataError(f"espeak-ng has no voice {language!r}; `espeak-ng --voices` lists them")
         self._lib.espeak_SetParameter(_RATE, speaker.words_per_minute, 0)
-        self._lib.espeak_SetParameter(_VOLUME, 60, 0)  # at 100 one speaker in eight clips
+        self._lib.espeak_SetParameter(_VOLUME, 60, 0)  # of 100, at which one speaker in eight is too loud and clips
         self._pcm, self._events = [], []
         encoded = text.encode("utf-8")
         self._lib.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _SYNTH, None, None)
@@ -164,7 +168,7 @@ def make_utterance(engine: Engine, text: str, language: str, speaker: Speaker, r
     pcm = pcm[: spoken + engine.rate_hz // 50]
     if not events or spoken < engine.rate_hz // 10 or _clips(pcm):
         return None
-    from scipy.signal import resample_poly  # takes a second to load; a mute text is refused without it
+    from scipy.signal import resample_poly  # here, as it takes a second to load and a text without sound never needs it
 
     pcm = np.pad(pcm, (lead, tail))
     events = [("", 0), *((name, at + lead) for name, at in events), ("", lead + spoken)]

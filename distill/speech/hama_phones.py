@@ -21,11 +21,14 @@ from distill.speech.phones import ARPABET, Phone, from_arpabet
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import EngineUnavailable
 
-DELAY_S = 0.06  # of a spike behind the beginning of its phone
-EARLY_S = 0.015  # by which pocketsphinx's boundaries lead those of the Montreal Forced Aligner
+DELAY_S = 0.06  # a phone's spike comes this long after the phone begins
+EARLY_S = 0.015  # pocketsphinx's boundaries lie this much before the Montreal Forced Aligner's
 COARSE = 0.5  # confidence of times that no alignment confirmed
-_LONGEST_S = {True: 0.22, False: 0.12}  # a phone before a pause: its spike does not say when it ends; vowels, others
-_SHORTEST_S = 0.1  # of a recording: shorter than that no recogniser hears anything
+_LONGEST_S = {
+    True: 0.22,
+    False: 0.12,
+}  # vowels, others: how long a phone before a pause may last, whose end no spike tells
+_SHORTEST_S = 0.1  # a shorter recording is not given to any recogniser
 _RARE = frozenset({"AX", "AXR", "IX", "DX", "EL", "EM", "EN", "NX"})  # not among pocketsphinx's phones
 _ARPABET_OF = {ipa: name for name, ipa in ARPABET.items() if name not in _RARE} | {
     "ɝ": "ER", "ɚ": "ER", "ə": "AH", "ɐ": "AH", "g": "G", "t͡ʃ": "CH", "d͡ʒ": "JH", "o": "OW", "e": "EY", "a": "AA",

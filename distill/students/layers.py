@@ -76,9 +76,9 @@ class WideConv(nn.Module):
         super().__init__()
         self.conv = conv(channels, channels, kernel, groups=groups)
         positions = torch.arange(columns)
-        # tap that input column s meets in output column t
+        # taps[t, s]: with which tap of the kernel output column t meets input column s
         self.register_buffer("taps", positions[None, :] - positions[:, None] + kernel // 2, persistent=False)
-        # which of a column's 2 columns - 1 products lie inside the window that it has k columns of behind it
+        # inside[k, j]: 1 where product j of a column's 2 * columns - 1 lies in the window that has k columns before it
         inside = torch.arange(2 * columns - 1)[None, :] - positions[:, None]
         self.register_buffer("inside", ((inside >= 0) & (inside < columns)).float(), persistent=False)
         self.columns = columns

@@ -20,8 +20,12 @@ from sdk.tools.strict import load, load_yaml, overlay
 from sdk.window import WindowSpec
 
 VARIANTS = Path(__file__).parent.parent / "variants"
-MOST_WIDE, MOST_DEEP, MOST_WEIGHTS = 8192, 64, 1 << 26  # of any layer: a file may say anything
-LONGEST_FUTURE_MS = 256  # of a stream student: a delay of its labels
+MOST_WIDE, MOST_DEEP, MOST_WEIGHTS = (
+    8192,
+    64,
+    1 << 26,
+)  # limits of a shape that a file asks for: width of a layer, layers, weights of a layer
+LONGEST_FUTURE_MS = 256  # limit of a stream student's look-ahead, by which its labels are delayed
 
 
 class _Family(Protocol):

@@ -30,9 +30,9 @@ from torch.nn import functional
 from sdk.clock import SAMPLE_RATE_HZ
 
 HOP_SAMPLES = 320
-GAIN_DECAY = 0.985  # of the held energy in one hop: it halves in 0.92 s
+GAIN_DECAY = 0.985  # what a hop leaves of the energy held before it: half of it is gone in 0.92 s
 GAIN_FLOOR = 1e-7  # mean square below which (-70 dB) sound is not raised to full level
-DRIFT = 0.5  # of the last hop's mean in this one's: a constant offset is gone, to a thousandth, in 0.2 s
+DRIFT = 0.5  # how much of the offset known so far stays at each hop: a new one is followed to a thousandth in 0.2 s
 
 COARSE = 1e-3
 LEVEL_STATES = 2  # held energy and drift, the first tensors of a state
@@ -219,7 +219,8 @@ class StreamStudent(nn.Module):
     def hop_features(self, hop: Tensor, state: State) -> tuple[tuple[Tensor, Tensor, Tensor], State]:
         """Of `step`: F_-4, F_-3 and F_-2 of the hop, (B, width, 1, 1), and the next state."""
         x = hop.reshape(hop.shape[0], 1, 1, HOP_SAMPLES)
-        # what is left of an offset below 1e-10 is rounded away: halved for seconds it would be a denormal, and slow
+        # + COARSE - COARSE rounds an offset below 1e-10 to zero: halved hop by hop it would become a denormal number,
+        # which processors multiply far slower
         drift = state[1] * DRIFT + x.mean((2, 3), keepdim=True) * (1 - DRIFT) + COARSE - COARSE
         x = x - (state[1] + (drift - state[1]) * self.ramp)
         mean = x.mean((2, 3), keepdim=True)
@@ -240,13 +241,13 @@ class StreamStudent(nn.Module):
 
     def _level(self, x: Tensor) -> Tensor:
         """(B, 1, 1, 320 N) as `step` hears it hop by hop: without drift, and raised to full level."""
-        with torch.autocast(x.device.type, enabled=False):  # a level in bfloat16 would be steps of its own
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 has too few digits for a level
             hops = x.float().reshape(x.shape[0], -1, HOP_SAMPLES)
             drift = _drift(hops.mean(2))
             before = functional.pad(drift, (1, -1))
             hops = hops - (before[..., None] + (drift - before)[..., None] * self.ramp)
             energy = hops.square().mean(2) - hops.mean(2).square()
-            # what is held, as one running maximum in logarithms
+            # max(energy, held * decay) hop by hop, at once: in logarithms less the decay's line it is a running maximum
             decay = torch.arange(energy.shape[1], dtype=torch.float64, device=x.device) * math.log(GAIN_DECAY)
             held = ((energy.double().clamp(min=1e-30).log() - decay).cummax(1).values + decay).exp()
             return (hops * torch.rsqrt(held.to(x.dtype) + GAIN_FLOOR)[..., None]).reshape(x.shape)
@@ -276,7 +277,7 @@ class StreamStudent(nn.Module):
 
 def _drift(means: Tensor) -> Tensor:
     """Means of hops `(B, N)` -> the drift after each, `(B, N)`: the recursion of `step` as a sum of its last terms."""
-    terms = 48  # 0.5 to this power is below what a double holds of the first
+    terms = 48  # later terms are below the digits that a double has: 0.5 ** 48
     weights = (1 - DRIFT) * DRIFT ** torch.arange(terms, dtype=torch.float64, device=means.device).flip(0)
     padded = functional.pad(means.double(), (terms - 1, 0))
     return functional.conv1d(padded[:, None], weights[None, None]).squeeze(1).to(means.dtype)

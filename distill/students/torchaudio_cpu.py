@@ -20,7 +20,7 @@ def load_torchaudio() -> ModuleType:
         import torchaudio
     except ImportError as error:
         raise EngineUnavailable(f"MFCC features need torchaudio: pip install 'tinyface[train]' ({error})") from error
-    except OSError:  # the extension's library asks for CUDA's
+    except OSError:  # its compiled extension is linked to CUDA's libraries, which are not here
         _forget("torchaudio")
         sys.modules["torchaudio._extension"] = _no_extension()
         import torchaudio

@@ -20,7 +20,7 @@ from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 _PARTED = ("mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")
-_WIDEST_CM = 0.3  # what is called shut at most: twice the closed gap
+_WIDEST_CM = 0.3  # no wider gap is ever taken for shut lips: twice the closed gap
 
 
 def can_close(layout: RigLayout) -> bool:

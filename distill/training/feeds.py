@@ -64,7 +64,9 @@ class WindowFeed:
                 raise ConfigError(
                     f"{second.spec.name} cannot teach {spec.name}: its last layers are of other widths or another rig"
                 )
-            self.second = teacher.requires_grad_(False).train()  # it drops nothing out: `train` is its fast wide layer
+            self.second = teacher.requires_grad_(
+                False
+            ).train()  # `train` only makes its wide layer fast; there is no dropout
             windows.append(second.spec.window)
         span = spanning(windows)
         self.margins = [margins(span, window) for window in windows]

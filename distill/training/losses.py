@@ -11,7 +11,7 @@ from torch.nn import functional
 from sdk.faces.face import CLOSED_CM
 
 _HARDLY = 0.005  # standard deviation below which a channel does not move
-_FLOOR = 0.03  # of a standard deviation: what moves less need not be hit as closely
+_FLOOR = 0.03  # least standard deviation that errors are divided by: what moves less need not be hit as closely
 _STILL_WEIGHT = 0.3
 
 

@@ -19,8 +19,8 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 
-FRAME_SAMPLES = SAMPLE_RATE_HZ / 30  # the losses weigh as 30 fps frames would
-HEAD = "phone_head"  # a student's attribute while it is trained
+FRAME_SAMPLES = SAMPLE_RATE_HZ / 30  # samples a frame at 30 fps, whose units the losses' weights are in
+HEAD = "phone_head"  # the attribute of a student that holds its phone classifier while it is trained
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ class Objective:
             self.weights = losses.variance_weights(torch.from_numpy(variance))
         if plan.alpha_mouth:
             root = torch.from_numpy(Face.default().mouth_root(spec.layout))
-            apart = (torch.from_numpy(variance)[:, None] * root.square()).sum()  # of a still mouth, channels alone
+            apart = (
+                torch.from_numpy(variance)[:, None] * root.square()
+            ).sum()  # mean squared error of a mouth that never moves, channels taken as independent
             self.root = root / apart.clamp(min=1e-6).sqrt()
 
     def __call__(
@@ -67,7 +69,7 @@ class Objective:
     ) -> Tensor:
         """Loss of (B, N, rig) when `done` of the run lies behind; `slack_steps`: how early or late a closure may be."""
         plan = self.plan
-        with torch.autocast(predicted.device.type, enabled=False):  # a gap in bfloat16 would be steps of its own
+        with torch.autocast(predicted.device.type, enabled=False):  # bfloat16 has too few digits for a lip gap
             label, predicted = label.float(), predicted.float()
             parts: dict[str, Tensor] = {}
             if plan.alpha_rec:
@@ -77,7 +79,7 @@ class Objective:
             parts |= self._shapes(label, predicted, steps_per_frame)
             if plan.alpha_lip:
                 row = self.row.to(predicted.device)
-                # as a player shows it: lips that only shut by a jaw below its limit would stay open on the face
+                # clamped as a player clamps it: lips shut by a jaw beyond its limit would be open on the face
                 shown = predicted.clamp(*(ends.to(predicted.device) for ends in self.limits))
                 gaps = (self.offset + label @ row, self.offset + shown @ row)
                 parts["lip"] = plan.alpha_lip * losses.lip_distance(

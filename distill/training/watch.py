@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 EVERY_STEPS = 10
 VALID_EVERY_S = 600.0
 _OPEN_CM = 0.5  # a label's lips this far apart are open without doubt
-_CLOSURE_S = 0.3  # lips that are shut for longer are at rest, and no art to find
+_CLOSURE_S = 0.3  # a longer closure is a mouth at rest, which is easy and not counted
 _BATCHES = 4
-_SEED = 20  # of the validation batches: the same at every look
+_SEED = 20  # seed of the validation batches, which are the same every time
 
 
 def writer_class() -> type[SummaryWriter]:

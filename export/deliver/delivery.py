@@ -40,7 +40,7 @@ def workshop(out: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if not out.exists():
-            for parent in made:  # innermost first; one that someone else uses by now stays
+            for parent in made:  # innermost first; a folder that is not empty any more stays
                 with suppress(OSError):
                     parent.rmdir()
 

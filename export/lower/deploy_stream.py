@@ -44,7 +44,7 @@ def _first(layer: CausalConv) -> nn.Module:
 
 
 class _JoinedOnGrid:
-    """`CausalConv.forward` of an int8 layer, all of it behind the grid; a state that was on the grid stays on it."""
+    """`CausalConv.forward` of an int8 layer whose input is quantised before the (quantised) state is joined to it."""
 
     def __init__(self, layer: CausalConv) -> None:
         self.layer = layer

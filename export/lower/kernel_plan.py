@@ -183,7 +183,7 @@ def _layer(conv: nn.Module, activation: Activation) -> _Layer:
 
 
 def _pack_int8(layer: _Layer, conv: Int8Conv) -> None:
-    """Integers, and a sum's way to its grid: (start + sum) * scale + bias, within lowest..highest, rounded, * grid."""
+    """int8 weights, and how a sum becomes a value: (start + sum) * scale + bias, clamped, rounded, * grid."""
     if conv.into is None:
         raise VerificationError("an int8 convolution without a grid of its input: our own kernels know none")
     (step, zero), (grid, out_zero) = conv.into, conv.out
@@ -193,7 +193,8 @@ def _pack_int8(layer: _Layer, conv: Int8Conv) -> None:
     layer.int8, layer.zero, layer.grid = True, float(zero), grid
     layer.lowest, layer.highest = float(LOW - out_zero), float(HIGH - out_zero)
     layer.weights = _panels(weight, layer.groups, QUAD)
-    # activations are stored 128 higher, unsigned, and zero is not their zero: what that adds is the same in every sum
+    # activations are stored unsigned, 128 higher, and the integer zero does not mean 0: both add the same to every sum,
+    # which `start` takes out again
     start = -(zero - LOW) * weight.astype(np.int64).sum((1, 2, 3))
     layer.start = _padded(start.astype(np.int32), layer.groups)
     layer.scale = _padded((step * conv.scales.double().numpy() / grid).astype(np.float32), layer.groups)

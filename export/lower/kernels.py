@@ -26,7 +26,7 @@ DELEGATE = "TinyfaceKernels"  # in the program; as sdk/c/src/run/kernel_backend.
 
 
 class _Ends(nn.Module):
-    """What a program takes and gives, which is all that the exporter must know of it; its values mean nothing."""
+    """A stand-in with the program's inputs and outputs, for the exporter to trace; what it computes is not used."""
 
     def __init__(self, values: int) -> None:
         super().__init__()

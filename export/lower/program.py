@@ -108,7 +108,7 @@ def lower_with(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what the exporter says about its own future; errors still raise."""
+    """Hides the exporter's deprecation warnings; errors still raise."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -62,8 +62,8 @@ def whole_quality(scores: Mapping[str, Any]) -> tuple[float, float] | None:
     """(quality, half of its 95 % interval) by the whole mouth, or None where that was not measured.
 
     The mean of three, on development speakers: AUC of /p b m/ against other consonants, legibility, and the mean recall
-    at 2 % in quiet and at 10 dB. The half interval is that of the mean of independent figures; of the recall none is
-    kept, so it is on the small side.
+    at 2 % in quiet and at 10 dB. The half interval takes the figures as independent and leaves the
+    recall out, whose interval no file keeps: it is a little too small.
     """
     row = scores.get(CHOSEN_BY)
     whole = row.get("whole") if isinstance(row, Mapping) else None

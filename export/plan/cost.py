@@ -40,7 +40,7 @@ class Cost:
 
     @property
     def is_real_time(self) -> bool:
-        """Whether one core keeps up, by the estimate; where there is none, nobody knows that it does not."""
+        """Whether one core keeps up with speech, by the estimate; True where there is no estimate."""
         return self.call_us is None or self.call_us * self.calls_per_s < 1e6
 
 

@@ -84,7 +84,7 @@ class GridConv(nn.Module):
             self.register_buffer("spread", torch.ones(1, conv.in_channels, 1, 1))
 
     def equalise(self, loudest: Tensor) -> None:
-        """Spread the inputs, whose largest sizes `(inputs,)` are given, half way to equal ones."""
+        """Choose `spread` so that inputs of the given largest sizes `(inputs,)` become half way equal (SmoothQuant)."""
         heaviest = self.conv.weight.detach().abs().amax((0, 2, 3))
         spread = (loudest.clamp(min=1e-3) / heaviest.clamp(min=1e-3)).sqrt()
         self.spread.copy_((spread / spread.mean()).view_as(self.spread))

@@ -26,9 +26,11 @@ def kept(path: Path, checkpoint: Checkpoint, precision: str) -> tuple[str, ...]:
     """
     if precision == "mixed":
         return _measured(path, checkpoint)
-    if precision == "dynamic":  # XNNPACK cannot look for the range of what a spectrum's logarithm gives
+    if precision == "dynamic":  # XNNPACK cannot quantise a logarithm's output while it runs, and a spectrum ends in one
         return KEEP_DYNAMIC
-    spectrum = getattr(checkpoint.spec, "spectrum", None)  # never rounded itself, and what follows hears no samples
+    spectrum = getattr(
+        checkpoint.spec, "spectrum", None
+    )  # a spectrum is never rounded, and the layer behind it no longer hears samples, so it may be
     return tuple(name for name in KEEP if not (spectrum and name == HEARS))
 
 

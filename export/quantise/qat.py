@@ -171,7 +171,7 @@ def plan_of(parent: Checkpoint, given: Mapping[str, object]) -> Plan:
     names = Plan.__dataclass_fields__
     trained = {name: value for name, value in parent.training.get("plan", {}).items() if name in names}
     shapes = {name: 0.0 for name in ("alpha_own", "alpha_mouth", "alpha_phone") if trained and name not in trained}
-    settings = trained | shapes | DEFAULTS  # whoever learned by eq. 1 to 4 alone goes on so
+    settings = trained | shapes | DEFAULTS  # a student that was trained by eq. 1 to 4 alone is tuned by them alone
     if "shut_final" in settings:
         settings["shut_weight"] = settings["shut_final"]
     return Plan(**(settings | dict(given)))  # type: ignore[arg-type]

@@ -211,7 +211,7 @@ def _run(student: Student, row: np.ndarray) -> None:
 
 
 def _floor(student: Student, name: str) -> float | None:
-    """What an activation behind layer `name` cuts off; None where there is none."""
+    """The value below which the activation behind layer `name` gives nothing; None where it has no such bound."""
     if name.split(".")[0] in ("linear", "fc3"):
         return None
     return 0.0 if getattr(student, "activation", "gelu") == "relu" else GELU_FLOOR

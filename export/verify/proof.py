@@ -35,7 +35,7 @@ def verify(paths: Sequence[Path], student: Student, allowed: float | None = None
     of that tolerance, for a backend that computes in fewer bits of its own accord.
     """
     heard = _takes(student) if isinstance(student, StreamStudent) else {"alone": golden_windows(student.window_samples)}
-    with torch.inference_mode():  # of a stream the one-pass twin judges the steps
+    with torch.inference_mode():  # a stream's steps are judged by one pass over the whole take
         expected = {name: _judge(student, inputs) for name, inputs in heard.items()}
     if max(values.reshape(-1, values.shape[-1]).std(axis=0).max() for values in expected.values()) < 1e-6:
         raise VerificationError(

@@ -34,7 +34,7 @@ from sdk.errors import ProfileError
 
 ALPHA = 0.05
 QUICK_PERCENT = 20.0
-FEWEST_LAUNCHES = 4  # of four against four, 1 of 70 orders is the most extreme; of three, only 1 of 20
+FEWEST_LAUNCHES = 4  # 4 against 4 can be ordered in 70 ways, so the most extreme has p = 1/70; 3 against 3 in 20
 FEWEST_PAIRS = 5
 ONE_LAUNCH = 0.12  # two single processes differed by up to 13 % (s5, ten processes)
 Verdict = Literal["regression", "improvement", "no change", "cannot tell"]

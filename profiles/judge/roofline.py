@@ -21,11 +21,11 @@ from profiles.model.device import Device
 from profiles.model.figures import Case, Estimate, Prediction, in_integers
 
 SHARE_OF_PEAK = 0.85  # assumption: of its theoretical peak a good product of matrices reaches 0.75 to 0.95 on any core
-FACTOR_HERE = 1.25  # stated interval of a prediction for this very machine: times and divided by this
+FACTOR_HERE = 1.25  # interval of a prediction for this very machine: from its 1 / 1.25 to its 1.25 times
 FACTOR_ISA = {"avx512": 1.15, "avx2": 1.25, "neon": 1.5, "wasm_simd128": 2.0}  # assumption: kernels for another ISA
-FACTOR_ASSUMED = 1.2  # assumption: of a device whose clock or width is assumed itself
+FACTOR_ASSUMED = 1.2  # assumption: for a device whose clock or vector width is itself an assumption
 FACTOR_INT8 = 1.3  # assumption: int8 kernels differ more between processors than float ones
-FACTOR_CALLS = 1.5  # assumption: how much scalar code a cycle does differs so between cores for games
+FACTOR_CALLS = 1.5  # assumption: scalar code a cycle differs by this between the cores that games run on
 LIKE_WORK = 5.0  # artefacts within this ratio of multiply-adds are held against each other
 
 
@@ -45,7 +45,7 @@ def estimate(
     # other operators work on vectors in the cache: they follow the float rate of the core, as products do
     other_scale = device.peak_macs_per_s("fp32", threads) * SHARE_OF_PEAK / 1e6 / calibration.peak_macs_per_us[1]
     call_scale = device.hardware.clock_ghz.value / calibration.clock_ghz
-    rates = replace(fitted.rates, overhead_us=0.0)  # ours is Python's, not the device's
+    rates = replace(fitted.rates, overhead_us=0.0)  # our overhead is Python's, which a device does not have
     computing = frame_us(fitted.work, rates, peak, other_scale, call_scale)
     fetching = fitted.work.weight_bytes / (device.bytes_per_s(threads) / 1e6)
     factor = interval_factor(calibration, device, fitted.precision, fitted.is_calls)

@@ -120,7 +120,7 @@ def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(1)
-    torch.randn(1, 1, 8192)  # what the first noise of a process takes is not the program's
+    torch.randn(1, 1, 8192)  # the first random numbers of a process allocate memory that is not the program's
     opened = open_pt(path, 1, shapes) if path.endswith(".pt") else open_pte(path, 1, load)
     heap = Heap()
     found: dict[str, Any] = {"heap_known": heap.known}
@@ -138,7 +138,7 @@ def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
         inputs = heap.used_bytes() - before if heap.known else 0  # a voice's, not the program's
         for _ in range(3):
             program.step()
-        program.make_inputs()  # what the last step gave back is Python's, and goes
+        program.make_inputs()  # results of the last step are held by Python alone: free them before reading
         if heap.known:
             with_voice = heap.used_bytes()
             found["steady_bytes"] = with_voice - start - inputs

@@ -207,7 +207,9 @@ def _latency_parts(cases: Sequence[Case]) -> list[str]:
 def _latencies(cases: Sequence[Case], limits_ms: dict[str, float]) -> list[dict[str, Any]]:
     """Cases with a whole breakdown: parts at the 99th percentile, totals at all, the audio delay that hides it."""
     found, seen = [], set()
-    for case in sorted(cases, key=lambda case: case.pace is None):  # stable: a paced run tells late wake-ups too
+    for case in sorted(
+        cases, key=lambda case: case.pace is None
+    ):  # paced runs first, as they show late wake-ups; sorting keeps the order otherwise
         rows = {row.percentile: row for row in case.latency}
         alone = case.setting.load == "none" and case.setting.cache == "warm" and case.setting.voices == 1
         if len(rows) == 4 and alone and case.place not in seen:
@@ -222,7 +224,7 @@ def _latencies(cases: Sequence[Case], limits_ms: dict[str, float]) -> list[dict[
 def _memory_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """Rows by name, parts first, a cell for each case."""
     named = {(row.name, row.part): None for case in cases for row in case.memory}
-    order = sorted(named, key=lambda pair: not pair[1])  # stable: parts first, each in its own order
+    order = sorted(named, key=lambda pair: not pair[1])  # parts first; sorting keeps the order otherwise
     return [
         {"name": name, "part": part, "cells": [next((r for r in c.memory if r.name == name), None) for c in cases]}
         for name, part in order

@@ -124,7 +124,7 @@ def _source(options: argparse.Namespace, words: list[str]) -> Source:
         raise ConfigError("give one of --mic [DEVICE], --wav FILE or - (stdin)")
     if options.mic is not None:
         microphone = Microphone(options.mic or None, options.rate)
-        microphone.start()  # its rate is only known now
+        microphone.start()  # started here, as its sample rate is not known before
         return _Started(microphone)
     if options.wav is not None:
         return Recording(options.wav, options.channel, options.loop)

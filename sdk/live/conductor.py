@@ -68,7 +68,9 @@ class Conductor:
         self._began: float | None = None  # when the first sound of all was there
         self._take_start, self._read = 0, 0  # in the source's samples
         self._shown: Frame | None = None
-        self._left: np.ndarray | None = None  # what the take before left on the face, and since when
+        self._left: np.ndarray | None = (
+            None  # the face at the end of the take before, which comes to rest, and when that began
+        )
         self._left_at = 0.0
         self._generation = 0
         self._resting = self._stopped = self._asked_reset = False
@@ -88,7 +90,9 @@ class Conductor:
         while going and not self._stopped:
             until = time.monotonic() + _TICK_S
             block = self.source.read(min(until, self._due[0][0]) if self._due else until)
-            for _ in range(_MOST_BEHIND):  # what has come meanwhile is heard first: only then is it known what is late
+            for _ in range(
+                _MOST_BEHIND
+            ):  # hear all that has arrived before sending: only then is it known which frames are late
                 if block is None:
                     break
                 self._hear(block)
@@ -122,7 +126,7 @@ class Conductor:
                 self._resting = True
                 self._queue(self.show.finish())
             return
-        if self._resting:  # sound again after a pause that nobody fed
+        if self._resting:  # sound comes again after a pause in which the source gave nothing
             self._resting = False
             self._new_take(now)
         self._heard_at = now

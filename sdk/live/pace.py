@@ -8,9 +8,9 @@ was doing. Nothing arrives early: so the line that touches the earliest arrivals
 
 from __future__ import annotations
 
-_EARLY, _LATE = 0.25, 0.002  # how much of an arrival's error the origin takes over
-_SLOPE = 2e-6  # and the period, per sample of lump
-_MOST_PPM = 500.0  # no card is further off than that
+_EARLY, _LATE = 0.25, 0.002  # share of an arrival's error by which the origin is moved, when it comes early, and late
+_SLOPE = 2e-6  # the same for the period, per sample of a block
+_MOST_PPM = 500.0  # limit of a card's error in parts per million
 
 
 class CardClock:

@@ -145,7 +145,7 @@ class Packets:
             for packet in datagrams(self._protocol, frame, self._layout):
                 self._socket.sendto(packet, self._to)
             self.sent += 1
-        except OSError:  # nobody there, or no room: the next frame says more than this one
+        except OSError:  # nobody listens, or the buffer is full: a lost frame is not sent again, the next one is newer
             self.failed += 1
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class Line:
         self._to, self._try_at = (address.host, address.port), 0.0
         self._socket: socket.socket | None = None
         self._reached: socket.socket | None = None
-        self._rest = b""  # of a line that found no room
+        self._rest = b""  # the part of a line that did not fit into the socket's buffer
 
     def send(self, frame: Frame) -> None:
         opened = self._socket or self._connect()

@@ -110,7 +110,7 @@ def _all_poses() -> np.ndarray:
 
 
 def _vrm(vowels: tuple[str, ...], blink: str, left: str, right: str) -> orders.Mix:
-    # one name for both lids and one for each: a rig adds them up, so only the single ones are driven
+    # VRM has one expression for both lids and one for each, and players add them up: only the single ones are driven
     return {
         **{name: {} for name in vowels},
         blink: {},

@@ -14,7 +14,7 @@ import numpy as np
 from sdk.rig import ARKIT_52
 
 OVR_15 = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
-OVR_OTHER_SPELLING = {"ih": "I", "oh": "O", "ou": "U"}  # the same three elsewhere
+OVR_OTHER_SPELLING = {"ih": "I", "oh": "O", "ou": "U"}  # how other programs spell these three
 VOWELS = ("aa", "ih", "ou", "ee", "oh")  # VRM 1; VRM 0 says A, I, U, E, O
 
 # jaw, close, funnel, pucker, stretch, lower, upper, smile, roll lower, roll upper, shrug, tongue
@@ -62,7 +62,7 @@ def _problem(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
 def weights(values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Weights `(..., k)` of the poses `names` (not `sil`) in ARKit values `(..., 52)`: from 0, their sum at most 1."""
     poses, products = _problem(names)
-    # only the mouth is explained; what no pose holds (brows, eyes) is orthogonal to all and falls out
+    # channels that no pose moves (brows, eyes) change no product, so only the mouth is fitted
     wanted = np.asarray(values, np.float64) @ poses
     rows = [_row(products, row) for row in wanted.reshape(-1, len(names))]
     return np.array(rows, np.float32).reshape(wanted.shape)
@@ -72,7 +72,7 @@ def _row(products: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     found = non_negative(products, wanted)
     if found.sum() <= 1.0:
         return found
-    # too much for one mouth: the same, on the face of the simplex (a heavy equation says that the sum is 1)
+    # weights above 1 in all: fit again with the sum held at 1, by one more equation of great weight
     heavy = 100.0 * products.diagonal().max()
     found = non_negative(products + heavy, wanted + heavy)
     return found / found.sum()

@@ -97,7 +97,7 @@ class LatencyParts(c.Structure):
     ]
 
 
-# What each function takes; one that gives a status takes an `fp_error*` besides, which `Library.call` brings.
+# Arguments of each function; where a status is returned, `Library.call` adds the `fp_error*` that comes last.
 _P, _SIZE, _TEXT = c.c_void_p, c.c_size_t, c.c_char_p
 _STATUS: dict[str, tuple[Any, ...]] = {
     "fp_model_open": (_TEXT, _P),

@@ -70,7 +70,7 @@ def quietly() -> Iterator[None]:
     try:
         sys.stderr.flush()
         kept = os.dup(2)
-    except (OSError, ValueError):  # no such descriptor: nothing to keep quiet
+    except (OSError, ValueError):  # there is no stderr: nothing to silence
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

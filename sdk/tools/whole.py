@@ -31,7 +31,7 @@ def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterat
             return
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
         sweep(path.parent, _TEMPORARY)
-        # a short name: that of `path` may be as long as names can be
+        # not made from `path`, whose name may already be as long as a name can be
         temporary = path.parent / f".{os.getpid()}.{os.urandom(4).hex()}.part"
         with temporary.open("wb") as stream:
             yield stream
@@ -39,7 +39,7 @@ def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterat
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BrokenPipeError:
-        raise  # who read us went away; that is no failure of the disk
+        raise  # the reader of a pipe has gone, which is no failure of the disk
     except OSError as failure:
         raise error(f"cannot write {path}: {failure.strerror or failure}; nothing was changed") from failure
     finally:

@@ -67,7 +67,7 @@ def _cover_silence(phones: Sequence[Phone], duration_s: float) -> list[Phone]:
     reached = 0.0
     for phone in [*phones, Phone(SILENCE, duration_s, duration_s)]:
         if phone.symbol == SILENCE and phone.end < duration_s:
-            continue  # the gap it leaves is judged below
+            continue  # dropped here; whether the gap it leaves is a pause is decided below
         if phone.start - reached >= _PAUSE_S:
             out.append(Phone(SILENCE, reached, phone.start))
         if phone.symbol != SILENCE:

@@ -139,7 +139,7 @@ class CodeTalker(nn.Module):
         for n in range(count):
             vectors = self.predict(rows[:, : n + 1], before[:, : n + 1], people, speaking=True)
             codes, _, _ = self.autoencoder.quantised(vectors)
-            # instance norm over one frame would wipe it out, so the original doubles it
+            # instance norm makes a single frame zero, so it is given twice, as the original does
             motion = self.autoencoder.decode(codes if n else codes.repeat(1, 2, 1))[:, : n + 1]
             if n + 1 < count:
                 before[:, n + 1] = motion[:, -1]

@@ -25,7 +25,9 @@ def _lower(student: Student) -> Lowered:
         config = CortexMTargetConfig(cpu=CortexM.M55)
         exported = edge.exported_program("forward")
         passes = CortexMPassManager(exported, CortexMPassManager.pass_list, target_config=config)
-        edge._edge_programs["forward"] = passes.transform()  # as the wheel's own tests do: there is no other door
+        edge._edge_programs["forward"] = (
+            passes.transform()
+        )  # private, but as the wheel's own tests do it: there is no public way
         return edge
 
     methods = {"forward": quantised(student, CortexMQuantizer())}

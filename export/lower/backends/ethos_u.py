@@ -29,7 +29,9 @@ def _lower(student: Student) -> Lowered:
         return EthosUPartitioner(target)
 
     methods = {"forward": without_maximum(quantised(student, quantiser))}
-    return lower_with(methods, partitioner, "Ethos-U", whole=False)  # what goes in and out is rounded outside
+    return lower_with(
+        methods, partitioner, "Ethos-U", whole=False
+    )  # not whole: inputs and outputs are quantised by the runtime
 
 
 BACKEND = Backend(

@@ -22,7 +22,7 @@ def _partitioner(method: str) -> Any:
 BACKEND = Backend(
     title="WebGPU",
     runs_on="browsers with WebGPU, with an ExecuTorch runtime built for them",
-    delegate="VulkanBackend",  # the name that its blobs bear
+    delegate="VulkanBackend",  # what WebGPU's parts of a program are called inside the file
     missing=_missing,
     lower=delegated(_partitioner, "WebGPU", prepare=without_maximum),
     speeds={"fp32": None},

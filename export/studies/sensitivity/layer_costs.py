@@ -104,7 +104,7 @@ def _us(row: OperatorRow) -> float:
 
 
 def convolution_names(exported: ExportedProgram) -> list[str]:
-    """The layer that each convolution of the program belongs to, in order; "" for one that is nobody's."""
+    """The layer that each convolution of the program belongs to, in order; "" for one that belongs to no layer."""
     signature = exported.graph_signature
     owners = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     found = []
