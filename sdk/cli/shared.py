@@ -34,6 +34,7 @@ def add_face_options(parser: argparse.ArgumentParser) -> None:
     face.add_argument("--model", type=Path, metavar="FILE", help=f"artefact; else ${MODEL_VARIABLE}, else {DEMO_MODEL}")
     face.add_argument("--trust", action="store_true", help="open a .pt (TorchScript) too: you know who made it")
     face.add_argument("--key", metavar="HEX", help="public key of its maker: refuse a model without that signature")
+    face.add_argument("--apart", action="store_true", help="run the model in a process of its own: it is a stranger's")
     face.add_argument("--fps", help="frames a second: 30, 29.97, 30000/1001 (default: the artefact's own)")
     face.add_argument("--no-ensemble", action="store_true", help="leave out smoothing that the artefact asks for")
     face.add_argument("--strength", type=float, default=1.0, metavar="X", help="of all movement: 1.3 is more, 0.7 less")
@@ -82,7 +83,7 @@ def performance(options: argparse.Namespace, model: Path, rate_hz: int) -> Perfo
 def opened(model: Path, options: argparse.Namespace) -> Engine:
     """The artefact, as `--trust` and `--key` say, without its runtime's chatter. Raises what opening raises."""
     with quietly():
-        return open_engine(model, trusted=options.trust, key=options.key)
+        return open_engine(model, trusted=options.trust, key=options.key, apart=options.apart)
 
 
 def performance_of(options: argparse.Namespace, engine: Engine, rate_hz: int) -> Performance:

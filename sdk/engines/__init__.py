@@ -12,13 +12,16 @@ from sdk.tools.plugins import load_plugin
 from sdk.tools.signature import check_signature
 
 
-def open_engine(path: Path | str, *, trusted: bool = False, key: bytes | str | None = None) -> Engine:
+def open_engine(
+    path: Path | str, *, trusted: bool = False, key: bytes | str | None = None, apart: bool = False
+) -> Engine:
     """The engine of an artefact, chosen by its manifest's `runtime`.
 
     trusted: whether you know who made the file. A TorchScript `.pt` is a program of whoever made it, and is refused
     without; its operators are checked in any case. A seal finds damage, not malice.
     key: the maker's public Ed25519 key, 32 bytes or 64 hexadecimal digits: the file is refused unless the signature
     beside it is the maker's. Then you know who made it, so it is trusted.
+    apart: run it in a process of its own, so that a file made to do harm ends that one and takes no memory of yours.
     Raises `ArtifactError` or `ManifestError` for a file that is not whole and ours, `EngineUnavailable` when its
     runtime is not installed.
     """
@@ -26,6 +29,10 @@ def open_engine(path: Path | str, *, trusted: bool = False, key: bytes | str | N
     if key is not None:
         check_signature(artifact, key)
     check_trusted(artifact, trusted or key is not None)
+    if apart:
+        from sdk.engines._apart import open_apart
+
+        return open_apart(artifact)
     try:
         opener = load_plugin("sdk.engines", artifact.manifest.runtime, "open_engine")
     except ConfigError as error:

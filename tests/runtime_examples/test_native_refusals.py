@@ -1,4 +1,4 @@
-"""Whatever a caller does wrong, or a file by accident, ends in a status and a reason, never in a crash.
+"""Whatever a caller does wrong, or a file by accident (malice: RELIABILITY.md), ends in a status, never in a crash.
 
 A file that means harm to XNNPACK can crash it: `frame_stream.h` says whom to trust.
 """

@@ -1,0 +1,130 @@
+"""A stranger's file in a process of its own: the same frames, and whatever it does there is an error here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import stream_facts
+
+import sdk
+from sdk.artifact import open_artifact, seal
+from sdk.engines import _apart as apart
+from sdk.engines.base import StreamEngine
+from sdk.errors import ArtifactError, TinyfaceError
+from sdk.manifest import Manifest
+
+torch = pytest.importorskip("torch", reason="torch makes the programs under test")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is bounded on Linux")
+
+
+def test_the_same_frames(sealed: dict[str, Path]) -> None:
+    near, far = sdk.open(sealed["executorch"]), sdk.open(sealed["executorch"], apart=True)
+    audio = np.random.default_rng(2).standard_normal(16000).astype(np.float32) * 0.1
+    pairs = zip(sdk.predict(near, audio), sdk.predict(far, audio), strict=True)
+    assert all(np.array_equal(one.values, other.values) for one, other in pairs)
+
+
+def test_its_end_is_an_error_and_not_ours(sealed: dict[str, Path]) -> None:
+    engine = sdk.open(sealed["executorch"], apart=True)
+    assert isinstance(engine, apart.ApartEngine)
+    window = np.zeros(engine.manifest.window_samples, np.float32)
+    os.kill(engine._child._process.pid, signal.SIGKILL)
+    with pytest.raises(ArtifactError, match=r"it ended the process that it ran in \(signal 9\)"):
+        engine.run(window)
+    with pytest.raises(ArtifactError, match="it ended the process"):
+        engine.run(window)
+
+
+def test_one_that_does_not_answer_is_ended(sealed: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = sdk.open(sealed["executorch"], apart=True)
+    assert isinstance(engine, apart.ApartEngine)
+    monkeypatch.setattr(apart, "PATIENCE_S", 0.5)
+    os.kill(engine._child._process.pid, signal.SIGSTOP)
+    with pytest.raises(ArtifactError, match="it gave no answer in time"):
+        engine.run(np.zeros(engine.manifest.window_samples, np.float32))
+    assert engine._child._process.poll() is not None
+
+
+@pytest.mark.parametrize(("at", "value"), [(241, 255), (244, 220)])
+def test_a_payload_that_ends_xnnpack(at: int, value: int, sealed: dict[str, Path], tmp_path: Path) -> None:
+    """Bytes of the delegate's own file: with executorch 1.5.1 each aborts the process that opens it."""
+    whole = open_artifact(sealed["executorch"])
+    program = bytearray(whole.read_program())
+    program[program.index(b"XH00") + at] = value
+    path = tmp_path / "model.pte"
+    path.write_bytes(seal(bytes(program), whole.manifest))
+    with pytest.raises(TinyfaceError):
+        sdk.open(path, apart=True)
+
+
+GREEDY = """
+def forward(self, window: Tensor) -> Tensor:
+    filled = torch.ones([1 << 30]) + window.mean()
+    return window.reshape(1, -1)[:, :3] + filled[0]
+"""
+
+
+STREAM = """
+def forward(self, hop: Tensor, heard: Tensor, sums: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    values = torch.tanh(hop.reshape(hop.size(0), -1)[:, :3] + sums.reshape(hop.size(0), -1)[:, :3])
+    return values, heard + 1, sums + hop.mean([1, 2], True).unsqueeze(3)
+"""
+
+
+def written(source: str, manifest: Manifest, folder: Path) -> Path:
+    """A sealed `.pt` of these lines: allowed operators alone."""
+    module = type("Written", (torch.jit.ScriptModule,), {})()
+    module.define(source)
+    torch.jit.save(module, str(folder / "raw.pt"))
+    path = folder / "model.pt"
+    path.write_bytes(seal((folder / "raw.pt").read_bytes(), manifest))
+    return path
+
+
+def test_more_memory_than_its_room_is_refused(make_manifest: Callable[..., Manifest], tmp_path: Path) -> None:
+    """Eight gigabytes, which this machine may well have."""
+    path = written(GREEDY, make_manifest(runtime="torchscript"), tmp_path)
+    with pytest.raises(ArtifactError, match=r"memory|it ended the process"):
+        sdk.open(path, trusted=True, apart=True)
+
+
+def test_a_stream_and_several_threads(tmp_path: Path) -> None:
+    path = written(STREAM, Manifest(**stream_facts(runtime="torchscript")), tmp_path)
+    near, far = sdk.open(path, trusted=True), sdk.open(path, trusted=True, apart=True)
+    assert isinstance(near, StreamEngine)
+    assert isinstance(far, apart.ApartStreamEngine)
+    hops = np.random.default_rng(3).standard_normal((2, near.manifest.window_samples)).astype(np.float32)
+    wanted = near.step(hops, near.start(2))
+    found: list[bool] = []
+
+    def play() -> None:
+        values, state = far.step(hops, far.start(2))
+        found.append(np.array_equal(values, wanted[0]))
+        found.extend(np.array_equal(a, b) for a, b in zip(state, wanted[1], strict=True))
+
+    threads = [threading.Thread(target=play) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(found)
+    assert len(found) == 4 * (1 + len(wanted[1]))
+
+
+def test_it_ends_with_its_engine(sealed: dict[str, Path]) -> None:
+    engine = sdk.open(sealed["executorch"], apart=True)
+    assert isinstance(engine, apart.ApartEngine)
+    process = engine._child._process
+    del engine
+    until = time.monotonic() + 10
+    while process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert process.poll() is not None
