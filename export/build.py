@@ -25,11 +25,11 @@ from pathlib import Path
 from export import every, explain, foreign
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.backends.base import load_backend
+from export.measure.counted import in_words
 from export.pipeline import build
 from export.plan.budget import parse_budget
 from export.plan.target import allowed_backends, target
 from export.quantise.precision import PRECISIONS
-from profiles.show.words import show_bytes
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
 from sdk.tools.command import ending, say
@@ -85,8 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     memory, choice = report["memory"], report["choice"]
     if options.explain:
         print(explain.report_table(report))
-    size = show_bytes(memory["counted_bytes"])
-    print(f"{options.out}: {choice['student']} {choice['precision']}, {size} counted: {choice['why']}")
+    print(f"{options.out}: {choice['student']} {choice['precision']}, {in_words(memory)}: {choice['why']}")
     return 0
 
 

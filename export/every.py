@@ -1,8 +1,8 @@
 """Every point of a folder of checkpoints, built, measured and verified: `python -m export.build --all --out build/all`.
 
-Each lands in a folder of its own, `s7-int8-xnnpack`, as a build under a budget would leave it. One whose report is of
-the same weights and tools is not built again, so a run that was stopped goes on where it was. At the end stand
-`summary.json` and `summary.md`: computed memory against measured, row by row.
+Each lands in a folder of its own, `s7-int8-xnnpack`, as a build under a budget would leave it. One that was built here,
+of the same weights by the same tools, and is whole, is not built again: a stopped run goes on where it was. At the end
+stand `summary.json` and `summary.md`: computed memory against measured, row by row.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from export.load.checkpoints import Wanted
 from export.load.versions import versions
 from export.lower.memory import error_percent
 from export.pipeline import finish, make_program, plan_all
+from export.plan.built import believed, find_built
 from export.plan.choose import Candidate
-from export.plan.pareto import find_built, key, pareto_rows, table
+from export.plan.pareto import key, pareto_rows, table
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
 from sdk.errors import DataError, TinyfaceError
@@ -68,7 +69,7 @@ def folder_name(candidate: Candidate) -> str:
 def _build_one(candidate: Candidate, out: Path) -> dict[str, Any]:
     with workshop(out) as folder:
         lowered, measured = make_program(candidate, folder, say)
-        report = choice_report(candidate, [candidate], UNLIMITED_BYTES, [], {})
+        report = choice_report(candidate, [candidate], UNLIMITED_BYTES, {}, {})
         report |= finish(candidate, lowered, measured, UNLIMITED_BYTES, folder, say)
         write_papers(folder, report, candidate.path, candidate.checkpoint, say)
         deliver(folder, out)
@@ -76,15 +77,9 @@ def _build_one(candidate: Candidate, out: Path) -> dict[str, Any]:
 
 
 def _earlier(folder: Path, candidate: Candidate) -> dict[str, Any] | None:
-    """The report of the same point built with the same tools, or None."""
-    try:
-        report = json.loads((folder / "report.json").read_text("utf-8"))
-        choice = report["choice"]
-        same = choice["weights_sha256"] == candidate.point.weights_sha256 and report["versions"] == versions()
-        fresh = report["memory"]["computed"]["counted_bytes"] is not None and (folder / "model.pte").exists()
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return report if same and fresh else None
+    """The report of the same point, built here with the same tools and still whole, or None."""
+    found = believed(folder)
+    return found[2] if found and found[0] == key(candidate) else None
 
 
 def _summary(

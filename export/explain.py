@@ -1,16 +1,23 @@
-"""Prints the table behind a choice without building anything: `python -m export.build --explain`."""
+"""Prints the table behind a choice: `python -m export.build --explain`.
+
+Nothing is lowered for it but what is too near the budget to tell: that is measured, as the build would do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from export.deliver.report import why_chosen
 from export.load.checkpoints import Wanted
 from export.lower.backends.base import backend_names, cannot_run, load_backend
-from export.pipeline import BUILT, plan_all
-from export.plan.choose import exceeded
-from export.plan.pareto import Built, Key, Row, find_built, first_that_fits, pareto_rows, table
+from export.measure.counted import counted
+from export.pipeline import BUILT, make_program, measured_too_large, plan_all
+from export.plan.built import Built, Key, find_built
+from export.plan.choose import Candidate
+from export.plan.pareto import Row, exceeded, first_that_fits, key, may_fit, needs, pareto_rows, table
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
 from sdk.tools.command import say
@@ -28,14 +35,29 @@ def explain(budget_bytes: int, wanted: Wanted, built: Mapping[Key, Built] | None
     built: points measured before; those below `build/all` where it is None. Raises as `build`.
     """
     planned, others = plan_all(wanted, say)
-    known = find_built(BUILT) if built is None else built
-    chosen = first_that_fits(planned, budget_bytes, known)
+    known = dict(find_built(BUILT) if built is None else built)
+    chosen = first_that_fits(planned, budget_bytes, known, _weigh)
     shown = pareto_rows(planned, budget_bytes, known, chosen)
     if chosen is None:
         print(table(shown))
-        raise exceeded(budget_bytes, planned, others())
-    why = why_chosen(chosen, planned, budget_bytes)
+        raise exceeded(budget_bytes, planned, others(), known)
+    why = why_chosen(chosen, planned, _rejected(planned, budget_bytes, known))
     return f"{table(shown)}\n\n{LEGEND}\n\n{show_bytes(budget_bytes)}: {why}"
+
+
+def _weigh(candidate: Candidate) -> Built:
+    """What a point takes that is lowered and measured for this, and dropped again."""
+    say(f"      {candidate.name}: too near the budget to tell: measured")
+    with tempfile.TemporaryDirectory() as folder:
+        _, measured = make_program(candidate, Path(folder), lambda line: None)
+    return Built(counted(candidate.rows, measured), measured.file_bytes, measured.median_us)
+
+
+def _rejected(planned: Sequence[Candidate], budget_bytes: int, known: Mapping[Key, Built]) -> dict[str, str]:
+    """What measuring said of those that seemed to fit, or nearly."""
+    near = [c for c in planned if may_fit(c, budget_bytes, {}) and key(c) in known]
+    large = [c for c in near if needs(c, known) > budget_bytes]
+    return {c.name: measured_too_large(c, needs(c, known)) for c in large}
 
 
 def report_table(report: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ verified; where it does not, manifest and report say so, and what a budget count
 from __future__ import annotations
 
 import dataclasses
-import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from export.deliver.manifest import manifest
 from export.deliver.papers import write_papers
 from export.deliver.report import REPORT_SCHEMA
 from export.load.checkpoints import Wanted, load_wanted
-from export.load.versions import versions
+from export.load.versions import here, versions
 from export.lower.backends.base import Backend, cannot_run, exportable
 from export.lower.program import Lowered
 from export.measure.counted import file_report
@@ -103,7 +102,7 @@ def _report(path: Path, checkpoint: Checkpoint, point: Point, name: str, lowered
             "quality": quality(point.scores), "why": f"backend {name} was asked for by name",
         },
         "scores": point.scores, "versions": versions(), "outside_delegate": list(lowered.outside),
-        "measured_on": {"machine": platform.machine(), "system": platform.system()},
+        "measured_on": here(),
     }  # fmt: skip
 
 
@@ -123,7 +122,7 @@ def _run(pte: Path, lowered: Lowered, point: Point, backend: Backend, say: Calla
     errors = verify([pte], point.student, backend.allowed)
     return {
         "memory": {"counted_bytes": measured.heap_bytes, "counted_is": "measured: heap alone"},
-        "files": {"model.pte": file_report(measured, lowered)},
+        "files": {"model.pte": file_report(pte, measured, lowered)},
         "verification": {
             "verified": True, "tolerance": backend.allowed or tolerance(point.student), "max_abs_error": errors,
         },

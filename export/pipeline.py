@@ -23,16 +23,17 @@ from export.lower.program import Lowered
 from export.lower.torchscript import torchscript
 from export.lower.trace import trace
 from export.measure.counted import counted, file_report, memory_report
-from export.plan.choose import Candidate, automatic_backends, exceeded, lower, plan, ranked
+from export.plan.built import Built, Key, find_built
+from export.plan.choose import Candidate, automatic_backends, lower, plan, ranked
 from export.plan.known import known_rows
-from export.plan.pareto import find_built
+from export.plan.pareto import exceeded, key, may_fit
 from export.quantise.precision import PRECISIONS, float_point, points
 from export.verify.heard import listen
 from export.verify.proof import tolerance, verify
 from profiles.measure.harness import Measured, measure
 from profiles.show.words import show_bytes
 from sdk.artifact import seal
-from sdk.errors import BudgetExceeded, CheckpointError, ConfigError
+from sdk.errors import CheckpointError, ConfigError
 
 BUILT = Path("build/all")  # where `--all` is usually sent, and its measured figures are looked for
 
@@ -49,10 +50,10 @@ def build(budget_bytes: int, out: Path, wanted: Wanted, say: Say = lambda line: 
         for candidate in planned:
             needs = show_bytes(candidate.rows.counted_bytes)
             say(f"      {candidate.name}: quality {candidate.quality:.3f}, needs {needs}")
-        fitting = [c for c in planned if c.rows.counted_bytes <= budget_bytes and c.cost.is_real_time]
-        if not fitting:
-            raise exceeded(budget_bytes, planned, others())
-        chosen, report = _first_that_fits(fitting, planned, budget_bytes, folder, say)
+        found = _first_that_fits(planned, budget_bytes, folder, say, known := find_built(BUILT))
+        if found is None:
+            raise exceeded(budget_bytes, planned, others(), known)
+        chosen, report = found
         write_papers(folder, report, chosen.path, chosen.checkpoint, say)
         deliver(folder, out)
     return report
@@ -97,22 +98,33 @@ def _plan_each(loaded: Loaded, precision: str, strict: bool, say: Say, backends:
 
 
 def _first_that_fits(
-    fitting: Sequence[Candidate], planned: Sequence[Candidate], budget_bytes: int, folder: Path, say: Say
-) -> tuple[Candidate, dict[str, Any]]:
-    """Lower, measure and verify in order of quality until a file fits; which it is, and its report."""
-    rejected: list[str] = []
-    for candidate in fitting:
+    planned: Sequence[Candidate], budget_bytes: int, folder: Path, say: Say, known: dict[Key, Built]
+) -> tuple[Candidate, dict[str, Any]] | None:
+    """Lower, measure and verify in order of quality until a file fits; which it is, and its report, or None.
+
+    known: what was measured here before; what is measured now joins it.
+    """
+    rejected: dict[str, str] = {}
+    for candidate in planned:
+        if not may_fit(candidate, budget_bytes, known):
+            continue
         lowered, measured = make_program(candidate, folder, say)
         needed = counted(candidate.rows, measured)
         say(f"      counted {show_bytes(needed)} of {show_bytes(budget_bytes)}, {measured.median_us:.0f} us a call")
+        known[key(candidate)] = Built(needed, measured.file_bytes, measured.median_us)
         if needed > budget_bytes:
-            sizes = f"planned at {show_bytes(candidate.rows.counted_bytes)} but measured {show_bytes(needed)}"
-            rejected.append(f"{candidate.name} was {sizes}")
-            say(f"      {rejected[-1]}: trying the next best")
+            rejected[candidate.name] = measured_too_large(candidate, needed)
+            say(f"      {rejected[candidate.name]}: trying the next best")
             continue
-        report = choice_report(candidate, planned, budget_bytes, rejected, find_built(BUILT))
+        report = choice_report(candidate, planned, budget_bytes, rejected, known)
         return candidate, report | finish(candidate, lowered, measured, budget_bytes, folder, say)
-    raise BudgetExceeded(f"nothing fits {show_bytes(budget_bytes)}: {'; '.join(rejected)}. Give a larger --budget")
+    return None
+
+
+def measured_too_large(candidate: Candidate, needed_bytes: int) -> str:
+    """What is said of a point that seemed to fit, or nearly, and did not."""
+    planned = show_bytes(candidate.rows.counted_bytes)
+    return f"{candidate.name} was planned at {planned} but measured {show_bytes(needed_bytes)}"
 
 
 def make_program(candidate: Candidate, folder: Path, say: Say) -> tuple[Lowered, Measured]:
@@ -138,9 +150,13 @@ def finish(
     say("[6/6] verify: both files against the checkpoint, in a fresh process")
     errors = verify([folder / "model.pte"], candidate.point.student) | verify([pt], single.student)
     rows = _finished_rows(candidate, lowered)
+    files = {
+        "model.pte": file_report(folder / "model.pte", measured, lowered),
+        "model.pt": file_report(pt, measured_pt),
+    }
     return {
         "memory": memory_report(rows, measured, len(lowered.program), budget_bytes),
-        "files": {"model.pte": file_report(measured, lowered), "model.pt": file_report(measured_pt)},
+        "files": files,
         "verification": {"tolerance": tolerance(candidate.point.student), "max_abs_error": errors},
         "heard": listen(folder / "model.pte", checkpoint),
     }

@@ -6,6 +6,7 @@
     python -m profiles spread RUN.json RUN.json...                       how far repeated runs lie apart
     python -m profiles render RUN.json --out DIR [--against OLD.json]    the report again, without measuring
     python -m profiles devices                                           which devices there are
+    python -m profiles schema                                            what report.json holds, as JSON Schema
 
 Exit status: 0 done (compare: no regression), 1 a regression was found, 2 a mistake that the message explains, 130
 interrupted. A mistake is: an artefact that cannot be read or run, a device file with a typo, a pinned core that this
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import shlex
 import signal
 import sys
@@ -28,6 +30,7 @@ from pathlib import Path
 from profiles.judge.compare import Change, Clock, compare
 from profiles.model.device import device_names, load_device
 from profiles.model.record import Record
+from profiles.model.schema import schema
 from profiles.run import Plan, profile
 from profiles.show.exports import chrome_trace, prometheus
 from profiles.show.report import summary, write_report
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[[list[str]], int]] = {
         "compare": _compare, "table": _table, "spread": _spread, "render": _render, "devices": _devices,
+        "schema": _schema,
     }  # fmt: skip
     with ending() as end:
         return commands[given[0]](given[1:]) if given and given[0] in commands else _profile(given)
@@ -161,6 +165,12 @@ def _devices(given: list[str]) -> int:
         facts = load_device(name).facts()
         budget = f"{show_bytes(facts.memory_budget_bytes)}, {facts.our_ms:.2g} ms of {facts.frame_ms:.3g} ms"
         print(f"{name:<16} {facts.title:<36} {budget}, {facts.threads} thread(s)")
+    return 0
+
+
+def _schema(given: list[str]) -> int:
+    _parser(" schema", "What report.json holds, as JSON Schema.").parse_args(given)
+    print(json.dumps(schema(), indent=2))
     return 0
 
 

@@ -1,12 +1,29 @@
-"""Which tools make an artefact: what a manifest and a report say, and what a plan depends on."""
+"""Which tools make an artefact, and where: what a manifest and a report say, and what a plan depends on."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import platform
+from functools import cache
 from importlib import metadata
+from typing import Any
+
+from profiles.model.environment import environment
 
 
 def versions() -> dict[str, str]:
     """Of the tools that make an artefact."""
     versions = {name: metadata.version(name) for name in ("torch", "executorch", "numpy")}
     return versions | {"python": platform.python_version()}
+
+
+@cache
+def here() -> dict[str, Any]:
+    """What tells this machine from another, as a report keeps it: figures measured elsewhere are none of ours.
+
+    Its name is in it as a hash, so that a report can be shown around.
+    """
+    found = dataclasses.asdict(environment())
+    facts = {name: found[name] for name in ("machine", "cpu", "isa", "cores", "memory_bytes", "system")}
+    return facts | {"name_sha256": hashlib.sha256(platform.node().encode()).hexdigest()[:16]}

@@ -18,8 +18,6 @@ from export.lower.trace import trace_forward
 from export.plan.cost import Cost, cost
 from export.plan.known import known, known_program
 from export.quantise.precision import Point
-from profiles.show.words import show_bytes
-from sdk.errors import BudgetExceeded
 
 RANKED_SETS = ("espeak", "espeak_10db", "human", "human_10db")
 CHOSEN_BY = "people"  # development speakers choose; the sets that tables report do not
@@ -152,31 +150,3 @@ def _grades(wholes: Sequence[tuple[float, float] | None], old: Sequence[float]) 
             grades[place] = grade
         left, grade = left - tied, grade + 1
     return grades
-
-
-def exceeded(budget_bytes: int, wanted: Sequence[Candidate], others: Sequence[Candidate]) -> BudgetExceeded:
-    """The error for `wanted` checkpoints of which none fits: what each needs, what would fit, and by how much."""
-    wanted = [c for c in wanted if c.cost.is_real_time] or wanted
-    closest = min(wanted, key=lambda c: c.rows.counted_bytes)
-    rows, need = closest.rows, closest.rows.counted_bytes
-    kinds = {
-        "packed weights": rows.packed_weights_bytes, "weights in place": rows.in_place_bytes,
-        "workspace": rows.workspace_bytes, "planned arenas": rows.planned_arenas_bytes,
-        "operators": rows.operators_bytes, "stream state": rows.stream_state_bytes,
-    }  # fmt: skip
-    parts = ", ".join(f"{name} {show_bytes(size)}" for name, size in kinds.items() if size)
-    text = (
-        f"{closest.name} needs {show_bytes(need)}, the budget is {show_bytes(budget_bytes)}: {parts}; "
-        f"that is {show_bytes(need - budget_bytes)} too much."
-    )
-    rest = sorted((c for c in wanted if c is not closest), key=lambda c: c.rows.counted_bytes)
-    larger = [f"{c.name} {show_bytes(c.rows.counted_bytes)}" for c in rest]
-    if larger:
-        text += f" The others need more: {', '.join(larger)}."
-    fits = [c for c in ranked(others) if c.rows.counted_bytes <= budget_bytes and c.cost.is_real_time]
-    fast = [c for c in fits if not load_backend(c.backend).is_last_resort]
-    if fits:
-        return BudgetExceeded(f"{text} Fits: {', '.join(c.name for c in fast or fits)}.")
-    # a tenth on top, in whole steps of 100 KB, so that the advice still holds once the file is measured
-    advice_kb = -(-need * 11 // 10 // 100_000) * 100
-    return BudgetExceeded(f"{text} Nothing fits; give --budget {advice_kb}KB or more, or train a smaller variant.")

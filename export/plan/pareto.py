@@ -6,29 +6,21 @@ are computed, unless the point was built here before (`--all`): then the figures
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from export.plan.choose import Candidate
+from export.lower.backends.base import load_backend
+from export.plan.built import Built, Key
+from export.plan.choose import Candidate, ranked
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
+from sdk.errors import BudgetExceeded
 
-Key = tuple[str, str, str, str]
+NEAR = 0.1  # of computed memory against measured: what the tests of every backend hold it to
 HEAD = (
     "point", "quality", "PBM", "jitter", "computed", "measured", "off", "file", "µs a frame", "fits", "verdict",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Built:
-    """What was measured on a finished artefact. call_us: of one step of its program."""
-
-    counted_bytes: int
-    file_bytes: int
-    call_us: float
 
 
 @dataclass(frozen=True)
@@ -73,22 +65,6 @@ def needs(candidate: Candidate, built: Mapping[Key, Built]) -> int:
     return known.counted_bytes if known else candidate.rows.counted_bytes
 
 
-def find_built(folder: Path) -> dict[Key, Built]:
-    """Points measured in the reports below `folder`; files that are no such report are passed over."""
-    found: dict[Key, Built] = {}
-    for path in sorted(folder.glob("*/report.json")):
-        try:
-            report = json.loads(path.read_text("utf-8"))
-            choice, measured = report["choice"], report["files"]["model.pte"]["measured_here"]
-            place = tuple(choice[name] for name in ("student", "weights_sha256", "precision", "backend"))
-            if measured["steady_bytes"] is not None:
-                counted = report["memory"]["counted_bytes"]
-                found[place] = Built(counted, measured["file_bytes"], measured["median_us"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return found
-
-
 def pareto_rows(
     candidates: Sequence[Candidate], budget_bytes: int, built: Mapping[Key, Built], chosen: Candidate | None = None
 ) -> list[Row]:
@@ -130,9 +106,41 @@ def _dominates(a: Row, b: Row) -> bool:
     return all(one >= other for one, other in pairs) and any(one > other for one, other in pairs)
 
 
-def first_that_fits(planned: Sequence[Candidate], budget_bytes: int, built: Mapping[Key, Built]) -> Candidate | None:
-    """The first of `planned` that fits by what is known of it, measured before computed; None where none does."""
-    return next((c for c in planned if needs(c, built) <= budget_bytes and c.cost.is_real_time), None)
+def may_fit(candidate: Candidate, budget_bytes: int, built: Mapping[Key, Built]) -> bool:
+    """Whether it keeps up with speech and, by what is known of it, can be within the budget.
+
+    What is computed is within `NEAR` of what is measured, and not nearer: a point in between has to be measured.
+    """
+    known = built.get(key(candidate))
+    least = known.counted_bytes if known else candidate.rows.counted_bytes / (1 + NEAR)
+    return candidate.cost.is_real_time and least <= budget_bytes
+
+
+def surely_fits(candidate: Candidate, budget_bytes: int, built: Mapping[Key, Built]) -> bool:
+    """Whether nothing needs to be measured to know that it is within the budget."""
+    known = built.get(key(candidate))
+    most = known.counted_bytes if known else candidate.rows.counted_bytes * (1 + NEAR)
+    return candidate.cost.is_real_time and most <= budget_bytes
+
+
+def first_that_fits(
+    planned: Sequence[Candidate],
+    budget_bytes: int,
+    built: dict[Key, Built],
+    weigh: Callable[[Candidate], Built] | None = None,
+) -> Candidate | None:
+    """The first of `planned` that fits, as a build finds it; None where none does.
+
+    weigh: measures one that is too near the budget to tell, and it stays in `built`. Without, what is computed decides.
+    """
+    for candidate in planned:
+        if not may_fit(candidate, budget_bytes, built):
+            continue
+        if weigh and not surely_fits(candidate, budget_bytes, built):
+            built[key(candidate)] = weigh(candidate)
+        if needs(candidate, built) <= budget_bytes:
+            return candidate
+    return None
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -155,3 +163,41 @@ def cells(row: Row) -> list[str]:
         ("" if row.file_bytes_is == "measured here" else "~") + show_bytes(row.file_bytes),
         "–" if row.frame_us is None else f"{about}{row.frame_us:,.0f}", "yes" if row.fits else "no", verdict,
     ]  # fmt: skip
+
+
+def exceeded(
+    budget_bytes: int, wanted: Sequence[Candidate], others: Sequence[Candidate], built: Mapping[Key, Built]
+) -> BudgetExceeded:
+    """The error for `wanted` checkpoints of which none fits: what each needs, what would fit, and by how much.
+
+    What was measured is said as it is; what is computed is said with `about`, and the advice leaves room for it.
+    """
+    wanted = [c for c in wanted if c.cost.is_real_time] or wanted
+    closest, *rest = sorted(wanted, key=lambda c: needs(c, built))
+    need, is_measured = needs(closest, built), key(closest) in built
+    kinds = {
+        "packed weights": closest.rows.packed_weights_bytes, "weights in place": closest.rows.in_place_bytes,
+        "workspace": closest.rows.workspace_bytes, "planned arenas": closest.rows.planned_arenas_bytes,
+        "operators": closest.rows.operators_bytes, "stream state": closest.rows.stream_state_bytes,
+    }  # fmt: skip
+    parts = ", ".join(f"{name} {show_bytes(size)}" for name, size in kinds.items() if size)
+    text = (
+        f"{closest.name} needs {_said(closest, built)}, the budget is {show_bytes(budget_bytes)}: computed {parts}; "
+        f"that is {show_bytes(max(need - budget_bytes, 0))} too much."
+    )
+    if rest:
+        text += f" The others need more: {', '.join(f'{c.name} {_said(c, built)}' for c in rest)}."
+    fits = [c for c in ranked(others) if may_fit(c, budget_bytes, built)]
+    fast = [c for c in fits if not load_backend(c.backend).is_last_resort] or fits
+    sure = [c.name for c in fast if surely_fits(c, budget_bytes, built)]
+    perhaps = [c.name for c in fast if c.name not in sure]
+    if fast:
+        found = {"Fits": sure, "Perhaps, once measured": perhaps}
+        return BudgetExceeded(" ".join([text, *(f"{how}: {', '.join(who)}." for how, who in found.items() if who)]))
+    # in whole steps of 100 KB, or of 1 KB where it was measured, so that the advice still holds
+    advice_kb = -(-need // 1000) + 1 if is_measured else -(-need * (1 + NEAR) // 100_000) * 100
+    return BudgetExceeded(f"{text} Nothing fits; give --budget {advice_kb:.0f}KB or more, or train a smaller variant.")
+
+
+def _said(candidate: Candidate, built: Mapping[Key, Built]) -> str:
+    return ("" if key(candidate) in built else "about ") + show_bytes(needs(candidate, built))

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.pipeline import BUILT, plan_all
+from export.plan.built import Built, Key, find_built
 from export.plan.choose import Candidate
-from export.plan.pareto import Built, Key, find_built, first_that_fits, key, needs
+from export.plan.pareto import first_that_fits, key, may_fit, needs
 from export.plan.target import allowed_backends, target
 from profiles.model.device import device_names
 from profiles.show.table import markdown
@@ -52,7 +53,7 @@ def choice_for(
     name: str, planned: Sequence[Candidate], budget_bytes: int, precision: str, built: Mapping[Key, Built]
 ) -> Choice:
     """What of `planned`, the points that the target allows, best first, would be built for it."""
-    found = first_that_fits(planned, budget_bytes, built)
+    found = first_that_fits(planned, budget_bytes, dict(built))
     if found is None:
         closest = min(planned, key=lambda c: needs(c, built))
         over = show_bytes(needs(closest, built) - budget_bytes)
@@ -61,21 +62,23 @@ def choice_for(
     known = built.get(key(found))
     measured = "measured here" if known else "computed"
     frame_us = found.cost.frame_us_of(known.call_us) if known else found.cost.frame_us
-    why = reason(found, planned, built)
+    why = reason(found, planned, built, budget_bytes)
     return Choice(
         name, budget_bytes, precision, found.name, found.quality, needs(found, built), measured, frame_us,
         "measured here" if known else "estimated", why,
     )  # fmt: skip
 
 
-def reason(chosen: Candidate, planned: Sequence[Candidate], built: Mapping[Key, Built]) -> str:
-    """Why not the ones before it: each with what it needs."""
+def reason(chosen: Candidate, planned: Sequence[Candidate], built: Mapping[Key, Built], budget_bytes: int) -> str:
+    """Why not the ones before it: each with what it needs; and which a build would measure first, being so near."""
     better = planned[: next(at for at, one in enumerate(planned) if one is chosen)]
     if not better:
         return "the best of all that are allowed"
     shown = [f"{one.name} needs {show_bytes(needs(one, built))}" for one in better[:3]]
     more = f" and {len(better) - 3} more that need too much" if len(better) > 3 else ""
-    return f"better but too large: {', '.join(shown)}{more}"
+    near = [one.name for one in better if may_fit(one, budget_bytes, built)]
+    close = f"; too near to tell, so a build measures it first: {', '.join(near)}" if near else ""
+    return f"better but too large: {', '.join(shown)}{more}{close}"
 
 
 def table(choices: Sequence[Choice]) -> str:

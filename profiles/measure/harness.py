@@ -37,7 +37,7 @@ class Measured:
     load_peak_bytes: the most heap while loading. steady_bytes: heap once it has run; it stays there.
     private_dirty_bytes: the same difference as steady_bytes, seen by the kernel in pages, one voice's inputs with it.
     median_us, p90_us: process CPU time a step of the program, on one thread. voice_bytes: what one voice's inputs take,
-    its state with them.
+    its state with them. crowd_bytes: what the method for many voices adds when it is first used; None without one.
     """
 
     file_bytes: int
@@ -50,6 +50,7 @@ class Measured:
     p90_us: float
     runs: int
     voice_bytes: int | None = None
+    crowd_bytes: int | None = None
 
     @property
     def first_run_bytes(self) -> int | None:
@@ -101,6 +102,7 @@ def measure(
         p90_us=times[min(len(times) - 1, int(len(times) * 0.9))],
         runs=len(times),
         voice_bytes=raw.get("voice_bytes"),
+        crowd_bytes=raw.get("crowd_bytes"),
     )
 
 

@@ -189,7 +189,7 @@ class Record:
 def _check_names(record: Record, where: str) -> None:
     """Raises `ProfileError` unless every figure is of an artefact that the record lists, once."""
     listed = [facts.name for facts in record.artifacts]
-    rows: list[Any] = [*record.cases, *record.estimates, *record.checks]
+    rows: list[Case | Estimate | Check] = [*record.cases, *record.estimates, *record.checks]
     named = {row.artifact for row in rows}
     if len(set(listed)) < len(listed) or named - set(listed):
         strange = sorted(named - set(listed)) or [name for name in listed if listed.count(name) > 1]

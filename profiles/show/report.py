@@ -232,17 +232,26 @@ def _memory_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
 
 
 def _operators(case: Case) -> dict[str, Any]:
-    """The operators that take longest, each with its share of what all take; how many are left out."""
+    """The operators that take longest, each with its share of what all take; how many are left out.
+
+    Of small programs the tracer times none, or few: those without a time follow by their multiply-adds, and it is said.
+    """
     total = sum(row.us or 0.0 for row in case.operators)
-    ordered = sorted(case.operators, key=lambda row: -(row.us or 0.0))
-    rest = ordered[_OPERATORS_SHOWN:]
-    rest_us = sum(row.us or 0.0 for row in rest)
-    words = f"{len(rest)} more take {show.show_percent(rest_us / total if total else 0.0)} of the time together."
-    return {
-        "case": case,
-        "rows": [_operator(row, total) for row in ordered[:_OPERATORS_SHOWN]],
-        "rest": words * bool(rest),
-    }
+    ordered = sorted(case.operators, key=lambda row: (-(row.us or 0.0), -(row.macs or 0)))
+    rest, untimed = ordered[_OPERATORS_SHOWN:], sum(row.us is None for row in case.operators)
+    words = []
+    if rest and total:
+        words.append(f"{len(rest)} more: {show.show_percent(sum(row.us or 0.0 for row in rest) / total)} of that time.")
+    elif rest:
+        words.append(f"{len(rest)} more.")
+    if untimed:
+        all_of_them = untimed == len(case.operators)
+        whom = "None of them reaches" if all_of_them else f"{untimed} of {len(case.operators)} do not reach"
+        words.append(
+            f"{whom} the microsecond that the runtime's tracer counts in: without a time, by their multiply-adds."
+        )
+    rows = [_operator(row, total) for row in ordered[:_OPERATORS_SHOWN]]
+    return {"case": case, "rows": rows, "rest": " ".join(words)}
 
 
 def _operator(row: OperatorRow, total_us: float) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from export.explain import explain
 from export.load.checkpoints import Wanted
 from export.lower.backends.base import Backend, backend_names, cannot_run, exportable, load_backend
 from export.pipeline import build
+from export.plan.built import Built as Measured
+from export.plan.built import find_built
 from export.plan.choose import Candidate, plan, ranked
 from export.plan.cost import Cost
-from export.plan.pareto import Built as Measured
-from export.plan.pareto import find_built, key, pareto_rows, table
+from export.plan.pareto import key, pareto_rows, table
 from export.plan.target import allowed_backends
 from export.quantise.precision import PRECISIONS, float_point
 from export.studies import choices as choosing

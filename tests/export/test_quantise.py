@@ -18,6 +18,7 @@ from distill.recipes.evaluate import main as evaluate
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
 from export.load.checkpoints import CHECKPOINTS, Wanted
+from export.measure.counted import in_words
 from export.pipeline import build
 from export.quantise.__main__ import main
 from export.quantise.grids import GridConv, Int8Conv, weight_scales
@@ -115,6 +116,9 @@ def test_window_students_too(rows: list[np.ndarray]) -> None:
 
 def test_the_build_is_one_delegate_of_integers(twin_built: tuple[Built, Twin]) -> None:
     built, twin = twin_built
+    memory = built.report["memory"]
+    assert memory["crowd_adds_bytes"] > 0.5 * memory["measured"]["steady_bytes"]
+    assert "a crowd adds" in in_words(memory)
     pte, memory = built.report["files"]["model.pte"], built.report["memory"]
     assert (pte["delegates"], pte["outside_delegate"]) == (2, 0)  # one each in `forward` and `crowd`
     assert memory["computed"]["parameters_bytes"] < 1.5 * built.checkpoint.parameters

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from records import record
 
+from profiles.__main__ import main
 from profiles.model.figures import LatencyRow, Pace, Setting, Timing, percentile
 from profiles.model.record import Record
 from profiles.show.table import table, wide_table
@@ -74,6 +75,20 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         Record.read(tmp_path / "none.json")
     with pytest.raises(ProfileError, match="cannot write"):
         record().write(tmp_path / "none" / "report.json")
+
+
+def test_the_schema_is_of_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema judges records by the schema")
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    judge = jsonschema.Draft202012Validator(schema)
+    judge.check_schema(schema)
+    made = json.loads(record().to_json())
+    judge.validate(made)
+    for change in ({"schema": 2}, {"cases": None}, {"extra": 1}):
+        assert not judge.is_valid(made | change)
+    made["cases"][0]["timing"]["p50_us"] = "fast"
+    assert not judge.is_valid(made)
 
 
 def test_quantiles_are_samples_that_occurred() -> None:
