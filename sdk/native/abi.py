@@ -104,6 +104,7 @@ _STATUS: dict[str, tuple[Any, ...]] = {
     "fp_model_open_memory": (_P, _SIZE, _P),
     "fp_model_get_info": (_P, _P),
     "fp_model_channel_range": (_P, _U32, _P, _P, _P),
+    "fp_model_visemes": (_P, _P, _U32, _P, _U32),
     "fp_stream_create": (_P, _P, _P),
     "fp_stream_push_f32": (_P, _P, _SIZE, _P),
     "fp_stream_push_i16": (_P, _P, _SIZE, _P),

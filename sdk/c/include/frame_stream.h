@@ -161,6 +161,16 @@ FP_API const char* fp_model_channel_name(const fp_model* model, uint32_t channel
 FP_API fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float* minimum, float* maximum,
                                         float* neutral, fp_error* error);
 
+enum {
+  FP_VISEMES = 15 /* OVR's: sil PP FF TH DD kk CH SS nn RR aa E ih oh ou */
+};
+
+/* The face of `values`, a frame of this model, as weights of the 15 visemes: none negative, together 1. They are read off the
+ * face by the names of its channels, ARKit's, and need no calibration; of a rig without them all is silence. `count` must be
+ * FP_VISEMES. (since 1.2) Owner: the caller, of both. Thread: any. Allocates: never. */
+FP_API fp_status fp_model_visemes(const fp_model* model, const float* values, uint32_t channels, float* weights,
+                                  uint32_t count, fp_error* error);
+
 /* ----------------------------------------------------------------------------------------------- stream */
 
 /* One voice. Push and finish from one thread, pull from one thread; these two may differ and never wait for one

@@ -71,8 +71,8 @@ struct Kernels {
   // Each of `rows` rows of `count` numbers, `step` apart, to zero mean and unit variance, times weight, plus bias.
   void (*norm)(float* x, std::size_t rows, std::size_t count, std::size_t step, const float* weight, const float* bias,
                float eps);
-  // Sum of squares of `count` numbers; exact, and so are norms and moments.
-  float (*energy)(const float* x, std::size_t count);
+  // Sum of the products of two rows of `count` numbers; exact, and so are norms and moments.
+  float (*dot)(const float* x, const float* y, std::size_t count);
   // sums[k] of x[t + k] and products[k][l] of x[t + k] x[t + l], over t = 0, stride, ... (rows of them); k, l < 16.
   // Reads 16 numbers at each t.
   void (*moments)(const float* x, std::size_t rows, std::size_t stride, std::size_t taps, double* sums,

@@ -169,7 +169,7 @@ void Plan::take_input(const float* input, const float* const* before, float* con
         for (std::size_t i = 0; i < samples_; ++i) to[i] = input[i] - (was + step * static_cast<float>(i + 1));
         after[1][v] = now, level = to, rest = sum(to, samples_) / count;
       }
-      const float energy = kernels_.energy(level, samples_) / count - rest * rest;
+      const float energy = kernels_.dot(level, level, samples_) / count - rest * rest;
       const float held = std::max(energy, before[0][v] * l.decay);
       const float factor = 1 / std::sqrt(held + l.eps);
       for (std::size_t i = 0; i < samples_; ++i) to[i] = level[i] * factor;

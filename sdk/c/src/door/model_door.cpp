@@ -123,3 +123,14 @@ fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float*
   if (neutral) *neutral = manifest.neutral[channel];
   return FP_OK;
 }
+
+fp_status fp_model_visemes(const fp_model* model, const float* values, uint32_t channels, float* weights, uint32_t count,
+                           fp_error* error) {
+  if (const fp_status status = check_handle(model, "model", error)) return status;
+  if (!values || !weights) return null(error, values ? "weights" : "values");
+  if (channels != model->model->manifest().channels() || count != FP_VISEMES)
+    return fail(error, FP_BAD_ARGUMENT, "channels is %u and count %u: this rig has %u, and visemes are 15", channels,
+                count, model->model->manifest().channels());
+  model->visemes.read(values, weights);
+  return FP_OK;
+}

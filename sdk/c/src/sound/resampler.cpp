@@ -36,7 +36,7 @@ std::int64_t lookahead_samples(std::int64_t rate_hz) noexcept {
 FilterBank::FilterBank(std::int64_t rate)
     : rate_hz(rate), up(kSampleRateHz / std::gcd(rate, kSampleRateHz)), down(rate / std::gcd(rate, kSampleRateHz)),
       half(static_cast<std::size_t>(lookahead_samples(rate))), taps(2 * half),
-      phases(static_cast<std::size_t>(std::min(up, kMostPhases))), blended(up > kMostPhases) {
+      phases(static_cast<std::size_t>(std::min(up, kMostPhases))), blended(up > kMostPhases), unit(*kernels::best()) {
   if (up == down) return;
   const double scale = std::fmin(1.0, double(up) / double(down));
   const double width = kZeroCrossings / scale;
@@ -66,7 +66,7 @@ Resampler::Resampler(Shared<const FilterBank> bank)
 }
 
 void Resampler::reset() noexcept {
-  taken_ = produced_ = 0;
+  produced_ = position_ = phase_ = 0;
   // what stands before sample 0 is silence
   count_ = bank_->half ? bank_->half - 1 : 0;
   start_ = -static_cast<std::int64_t>(count_);
@@ -88,17 +88,19 @@ std::size_t Resampler::make(SampleRing& ring, float* out, std::size_t most) noex
   const std::int64_t limit = finished ? ceil_scaled(ring.received(), bank_->up, bank_->down) : INT64_MAX;
   const auto half = static_cast<std::int64_t>(bank_->half);
   std::size_t made = 0;
-  for (; made < most && produced_ < limit; ++made, ++produced_) {
-    const std::int64_t position = floor_scaled(produced_, bank_->down, bank_->up);
-    const std::int64_t phase = produced_ * bank_->down - position * bank_->up;
-    const std::int64_t first = position - half + 1;
-    if (start_ + static_cast<std::int64_t>(count_) <= position + half && !refill(ring, first, position + half + 1)) {
+  const std::int64_t whole = bank_->down / bank_->up, rest = bank_->down % bank_->up;
+  while (made < most && produced_ < limit) {
+    const std::int64_t first = position_ - half + 1, end = position_ + half + 1;
+    if (start_ + static_cast<std::int64_t>(count_) < end && !refill(ring, first, end)) {
       if (!finished) break;
-      const auto missing = static_cast<std::size_t>(position + half + 1 - start_) - count_;
+      const auto missing = static_cast<std::size_t>(end - start_) - count_;
       std::fill_n(inputs_.begin() + static_cast<std::ptrdiff_t>(count_), missing, 0.0f);
       count_ += missing;
     }
-    out[made] = output(static_cast<std::size_t>(first - start_), phase);
+    out[made++] = output(static_cast<std::size_t>(first - start_));
+    ++produced_;
+    position_ += whole, phase_ += rest;
+    if (phase_ >= bank_->up) phase_ -= bank_->up, ++position_;
   }
   return made;
 }
@@ -114,18 +116,11 @@ bool Resampler::refill(SampleRing& ring, std::int64_t first, std::int64_t end) n
   return start_ + static_cast<std::int64_t>(count_) >= end;
 }
 
-float Resampler::output(std::size_t at, std::int64_t phase) const noexcept {
-  const float* const x = inputs_.data() + at;
+float Resampler::output(std::size_t at) const noexcept {
   const std::size_t taps = bank_->taps;
-  const auto dot = [x, taps](const float* weights) {
-    float sums[8] = {};  // apart, so that a compiler may use vectors without reordering a sum
-    for (std::size_t i = 0; i + 8 <= taps; i += 8)
-      for (std::size_t j = 0; j < 8; ++j) sums[j] += weights[i + j] * x[i + j];
-    for (std::size_t i = taps / 8 * 8; i < taps; ++i) sums[i % 8] += weights[i] * x[i];
-    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-  };
-  if (!bank_->blended) return dot(bank_->rows.data() + static_cast<std::size_t>(phase) * taps);
-  const std::int64_t row = phase * kMostPhases / bank_->up, rest = phase * kMostPhases % bank_->up;
+  const auto dot = [&](const float* weights) { return bank_->unit.dot(weights, inputs_.data() + at, taps); };
+  if (!bank_->blended) return dot(bank_->rows.data() + static_cast<std::size_t>(phase_) * taps);
+  const std::int64_t row = phase_ * kMostPhases / bank_->up, rest = phase_ * kMostPhases % bank_->up;
   const float share = static_cast<float>(double(rest) / double(bank_->up));
   const float* const weights = bank_->rows.data() + static_cast<std::size_t>(row) * taps;
   return dot(weights) * (1 - share) + dot(weights + taps) * share;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/kernels.h"
 #include "sound/ring.h"
 
 namespace fp {
@@ -23,6 +24,7 @@ struct FilterBank {
   std::size_t phases;         // rows; one more where neighbouring rows are blended
   bool blended;               // more than 1024 phases
   Vector<float> rows;    // (phases [+ 1], taps)
+  const kernels::Kernels& unit;
 };
 
 // One voice's resampling, on the pulling thread. All memory is allocated when it is made.
@@ -40,14 +42,14 @@ class Resampler {
 
  private:
   bool refill(SampleRing& ring, std::int64_t first, std::int64_t end) noexcept;
-  float output(std::size_t at, std::int64_t phase) const noexcept;
+  float output(std::size_t at) const noexcept;
 
   Shared<const FilterBank> bank_;
   Vector<float> inputs_;   // input samples [start_, start_ + count_)
   std::int64_t start_ = 0;
   std::size_t count_ = 0;
-  std::int64_t taken_ = 0;      // from the ring
   std::int64_t produced_ = 0;
+  std::int64_t position_ = 0, phase_ = 0;  // of the next output: the input before it, and what lies between
 };
 
 }  // namespace fp

@@ -5,6 +5,7 @@
 #include "voices/crowd.h"
 #include "voices/stream.h"
 #include "voices/track.h"
+#include "voices/visemes.h"
 
 namespace fp {
 
@@ -19,9 +20,11 @@ struct Tag {
 
 struct fp_model {
   static constexpr std::uint32_t kKind = 0x6d616601;
-  explicit fp_model(fp::Shared<fp::Model> given) : tag(kKind), model(std::move(given)) {}
+  explicit fp_model(fp::Shared<fp::Model> given)
+      : tag(kKind), model(std::move(given)), visemes(model->manifest().names) {}
   fp::Tag tag;
   fp::Shared<fp::Model> model;
+  fp::Visemes visemes;
 };
 
 struct fp_stream {
