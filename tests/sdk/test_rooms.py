@@ -44,7 +44,8 @@ def test_somebody_elses_sdk_is_named(tmp_path: Path) -> None:
     (tmp_path / "sdk").mkdir()
     (tmp_path / "sdk" / "__init__.py").write_text("")
     for room in ("export", "profiles", "distill"):
-        done = python("-c", f"import {room}", cwd=tmp_path, path=ROOT)
+        # -S: an editable install would find our sdk's modules beside theirs
+        done = python("-c", f"import {room}", cwd=tmp_path, path=ROOT, flags=("-S",))
         assert f"tinyface's `{room}` needs tinyface's `sdk`, and Python finds another" in done.stderr
         assert "-P" in done.stderr
 
