@@ -20,7 +20,8 @@ from distill.scoring.conditions import CONDITIONS, Item, check_conditions, condi
 from distill.scoring.tally import score
 from distill.scoring.trackers import teacher_tracker
 from distill.teachers.registry import teacher_kind
-from distill.teachers.windowed import Teacher, Windowed
+from distill.teachers.track import Teacher
+from distill.teachers.windowed import Windowed
 from sdk.errors import DataError
 from sdk.faces.face import Face
 from sdk.tools.command import ending, say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 
@@ -34,3 +35,13 @@ class RigTrack:
         weight = (position - below)[:, None].astype(np.float32)
         above = np.minimum(below + 1, len(self.values) - 1)
         return self.values[below] * (1 - weight) + self.values[above] * weight
+
+
+class Teacher(Protocol):
+    """Whole utterance -> RigTrack."""
+
+    @property
+    def layout(self) -> RigLayout: ...
+    @property
+    def fps(self) -> Fraction: ...
+    def label(self, waveform: np.ndarray) -> RigTrack: ...

@@ -9,27 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from distill.teachers.track import RigTrack
+from distill.teachers.track import RigTrack, Teacher
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-from sdk.rig import RigLayout
 
 WINDOW_SAMPLES = 8192
 TOGETHER = 64
-
-
-class Teacher(Protocol):
-    """Whole utterance -> RigTrack."""
-
-    @property
-    def layout(self) -> RigLayout: ...
-    @property
-    def fps(self) -> Fraction: ...
-    def label(self, waveform: np.ndarray) -> RigTrack: ...
 
 
 class Windowed:

@@ -93,6 +93,15 @@ def test_architecture_names_the_rooms_that_there_are() -> None:
         assert (ROOT / room).is_dir()
 
 
+def test_every_noun_of_the_architecture_is_in_its_file() -> None:
+    nouns = (ROOT / "ARCHITECTURE.md").read_text("utf-8").split("## Nouns")[1].split("##")[0]
+    rows = [line for line in nouns.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    for row in rows:
+        noun, path = row.split("|")[1].strip(), row.split("`")[-2]
+        assert re.search(rf"^(class {noun}\b|{noun}\b.*=)", (ROOT / path).read_text("utf-8"), re.MULTILINE), row
+
+
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_files_that_the_docs_name_exist(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")

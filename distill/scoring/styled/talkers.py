@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,20 +24,12 @@ from distill.scoring.styled.face_errors import (
 )
 from distill.teachers.diffusiontalker.teacher import DiffusionTalkerTeacher
 from distill.teachers.regions import MOUTH, UPPER, channels
-from distill.teachers.track import RigTrack
+from distill.teachers.track import Teacher
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 
-class Labels(Protocol):
-    """A teacher."""
-
-    @property
-    def layout(self) -> RigLayout: ...
-    def label(self, waveform: np.ndarray) -> RigTrack: ...
-
-
-def judge(teacher: Labels, clips: Sequence[Clip], face: Face | None = None) -> dict[str, Any]:
+def judge(teacher: Teacher, clips: Sequence[Clip], face: Face | None = None) -> dict[str, Any]:
     """Errors against the clips' curves, closures by their phones, and CPU seconds a second of audio."""
     torch.set_num_threads(1)
     layout, lips = teacher.layout, LipJudge()
