@@ -3,7 +3,7 @@
 
 #include "door/door.h"
 #include "voices/handles.h"
-#include "voices/latency.h"
+#include "sound/latency.h"
 #include "door/settings.h"
 
 using namespace fp;

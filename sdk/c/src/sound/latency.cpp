@@ -1,4 +1,4 @@
-#include "voices/latency.h"
+#include "sound/latency.h"
 
 #include <algorithm>
 #include <numeric>
