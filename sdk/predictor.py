@@ -192,4 +192,7 @@ def _ensemble_weights(asked: bool | Sequence[float] | None, native: Sequence[flo
         return tuple(native)
     if isinstance(asked, bool):
         return (tuple(native) or EQUAL_WEIGHTS) if asked else ()
-    return tuple(asked)
+    try:
+        return tuple(asked)
+    except TypeError:
+        raise ConfigError(f"ensemble {asked!r}: give True, False, or three weights (eq. 8)") from None

@@ -190,7 +190,24 @@ def read_shard(path: Path) -> Shard:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
     if digest_of((audio, rig)) != shard.digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
+    check_shard(shard, bool(np.isfinite(rig).all()))
     return shard
+
+
+def check_shard(shard: Shard, is_finite: bool) -> None:
+    """Raises `DataError` unless its parts belong together: the digest covers its sound and curves alone.
+
+    is_finite: whether all of its curves are.
+    """
+    count, problems = len(shard.names), [] if is_finite else ["NaN or infinity among its curves"]
+    for what, offsets, whole in (("sound", shard.offsets, shard.audio), ("curves", shard.rig_offsets, shard.rig)):
+        fits = offsets.shape == (count + 1,) and offsets.dtype.kind in "iu"
+        if not fits or offsets[0] != 0 or offsets[-1] != len(whole) or (np.diff(offsets.astype(np.int64)) < 0).any():
+            problems.append(f"offsets of its {what} that do not go from 0 to {len(whole)} in {count} steps forward")
+    if len(shard.phones) != count or len(shard.speakers) != count:
+        problems.append(f"{len(shard.phones)} lists of phones and {len(shard.speakers)} speakers for {count} names")
+    if problems:
+        raise DataError(f"{shard.path}: damaged shard: {'; '.join(problems)}; delete it and build the corpus again")
 
 
 def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: Labeller | None = None) -> list[Path]:

@@ -14,6 +14,7 @@ By hand is where an array begins in the archive, a dozen lines: numpy maps no `.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import zipfile
@@ -25,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, digest_of, read_shard
+from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, check_shard, read_shard
 from sdk.errors import DataError
 
 MEMORY_BYTES = 4_000_000_000
@@ -122,11 +123,15 @@ def open_shard(path: Path) -> Shard:
                 path, audio, data["offsets"], rig, data["rig_offsets"], [str(x) for x in data["channels"]], phones,
                 speakers, names, teacher, weights, digest=digest,
             )  # fmt: skip
-        found = digest_of(block for array in (audio, rig) for block in array.blocks())
+        found, is_finite = hashlib.sha256(), True
+        for block in (block for array in (audio, rig) for block in array.blocks()):
+            found.update(np.ascontiguousarray(block).data)
+            is_finite &= block.dtype.kind != "f" or bool(np.isfinite(block).all())
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
-    if found != digest:
+    if found.hexdigest() != digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
+    check_shard(shard, is_finite)
     return shard
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdk.errors import DataError
+from sdk.tools.limits import LONGEST_SPEECH_S
 
 SILENCE = "sil"
 
@@ -58,7 +59,7 @@ def from_arpabet(name: str, start: float, end: float, confidence: float = 1.0) -
     return Phone(ARPABET[base], start, end, int(digit or 0), confidence)
 
 
-_INTERVAL = re.compile(r'xmin\s*=\s*([\d.eE+-]+)\s+xmax\s*=\s*([\d.eE+-]+)\s+text\s*=\s*"([^"]*)"')
+_INTERVAL = re.compile(r'xmin\s*=\s*(\S+)\s+xmax\s*=\s*(\S+)\s+text\s*=\s*"([^"]*)"')
 
 
 def read_textgrid(path: Path | str, tier: str = "phones") -> list[Phone]:
@@ -76,7 +77,7 @@ def read_textgrid(path: Path | str, tier: str = "phones") -> list[Phone]:
         if name and name.group(1) == tier and "intervals" in item:
             body = item[item.index("intervals") :]
             try:
-                return [from_arpabet(t, float(a), float(b)) for a, b, t in _INTERVAL.findall(body)]
+                return _in_time([from_arpabet(t, float(a), float(b)) for a, b, t in _INTERVAL.findall(body)])
             except ValueError as error:  # a bad number, or the DataError of a symbol
                 raise DataError(f"{path}: {error}") from error
     raise DataError(f"{path}: no interval tier named {tier!r}; is this a long-format TextGrid?")
@@ -91,9 +92,21 @@ def to_json(phones: Sequence[Phone]) -> str:
 def from_json(text: str) -> list[Phone]:
     """Inverse of `to_json`. Raises `DataError` if the rows are not phones."""
     try:
-        return [Phone(str(s), float(a), float(b), int(k), float(c)) for s, a, b, k, c in json.loads(text)]
-    except (ValueError, TypeError) as error:
+        return _in_time([Phone(str(s), float(a), float(b), int(k), float(c)) for s, a, b, k, c in json.loads(text)])
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise DataError(f"not a list of phone rows [symbol, start, end, stress, confidence]: {error}") from error
+
+
+def _in_time(phones: list[Phone]) -> list[Phone]:
+    """`phones`, whose times are finite, from 0 on, and go forward; `ValueError` names the first that does not."""
+    before = 0.0
+    for number, phone in enumerate(phones, 1):
+        if not before - 1e-3 <= phone.start <= phone.end <= LONGEST_SPEECH_S:
+            raise ValueError(
+                f"phone {number} lies from {phone.start} to {phone.end} s, behind one that begins at {before}"
+            )
+        before = phone.start
+    return phones
 
 
 def bilabial_spans(phones: Iterable[Phone]) -> list[tuple[float, float]]:

@@ -171,7 +171,10 @@ class NativePredictor:
 
     def _checked(self, samples: object) -> np.ndarray:
         """All of `samples` as `feed` takes them. Raises `AudioError` before any is taken."""
-        array = np.asarray(samples)
+        try:
+            array = np.asarray(samples)
+        except ValueError:  # rows of several lengths
+            return to_mono_float(samples)
         if array.dtype == np.int16 and array.shape[1:] == self._row and array.ndim:
             return array
         mono = to_mono_float(samples)

@@ -27,6 +27,9 @@ MOST_CROWD_VOICES = 1024
 DEEPEST_JSON = 64
 LARGEST_MANIFEST_BYTES = 1 << 20
 LARGEST_FILE_BYTES = 1 << 30
+MOST_LABEL_FRAMES = 1 << 20  # of one recording: five hours at 60 a second
+FASTEST_LABELS_HZ = 1000
+LONGEST_SPEECH_S = 1e6
 MOST_VERTICES = 1 << 23  # of a face
 MOST_MOVES = 1 << 27  # vertices of all its shapes
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
+import sdk
 from sdk.errors import EngineUnavailable
+
+# At import, which is what the rooms ask: an editable install finds this file although `sdk` itself is somebody else's.
+if Path(sdk.__file__ or "").resolve().parent != Path(__file__).resolve().parents[1]:
+    raise ImportError(f"sdk is {sdk.__file__}, not tinyface's")
 
 
 def need(extra: str, doing: str, packages: Sequence[str]) -> None:

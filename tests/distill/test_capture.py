@@ -106,6 +106,10 @@ def test_a_table_of_seconds_is_read_by_its_titles(tmp_path: Path) -> None:
         ("time,jawOpen\n0,0\n0.1,nan\n", "NaN or infinite in 1 places, first in row 1"),
         ("time,jawOpen\n0,0\n0.2,0\n0.1,0\n", "goes back at row 3"),
         ("time,jawOpen\n0,0\n", "1 rows are no animation"),
+        ("time,jawOpen\n0,0\n0.02,0\n0.04,0\n1e9,0\n", "there is a gap in time"),
+        ("time,jawOpen\n0,0\n1e-9,0\n", "rows a second; curves come at 1 to 1000"),
+        ("time,jawOpen\n0,0\n1e9,0\n", "rows a second; curves come at 1 to 1000"),
+        ("time,jawOpen\n-9,0\n-8,0\n", "there is a gap in time"),
     ],
 )
 def test_tables_that_cannot_be_curves_are_refused(tmp_path: Path, text: str, says: str) -> None:

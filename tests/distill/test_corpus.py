@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,16 @@ import pytest
 
 from distill.corpus.rows.windows import Stretches
 from distill.corpus.shards import (
+    Shard,
     Utterance,
+    digest_of,
     human_utterances,
     read_shard,
     unique_names,
     write_shard,
     write_shards,
 )
-from distill.corpus.shelf import load_shards
+from distill.corpus.shelf import load_shards, open_shard
 from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files import disk as files
 from distill.speech.augment import Augment, add_noise
@@ -67,6 +70,33 @@ def test_damaged_shard_is_named_and_left_out(tmp_path: Path, damage: str, capsys
         read_shard(victim)
     assert [s.path.name for s in load_shards(tmp_path, "train")] == ["train-human-001.npz"]
     assert "train-human-000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reader", [read_shard, open_shard])
+@pytest.mark.parametrize("part", ["backwards", "beyond", "short", "fractions", "nan", "phones"])
+def test_a_shard_whose_parts_do_not_belong_together(part: str, reader: Callable[[Path], Shard], tmp_path: Path) -> None:
+    """Sealed again by whoever made it: its digest is right."""
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [utterance("a"), utterance("b"), utterance("c")])
+    with np.load(path) as data:
+        content = dict(data)
+    offsets = content["offsets"].copy()
+    if part == "backwards":
+        content["offsets"] = offsets[[0, 2, 1, 3]]
+    elif part == "beyond":
+        content["rig_offsets"] = content["rig_offsets"] * 1000
+    elif part == "short":
+        content["offsets"] = offsets[:-1]
+    elif part == "fractions":
+        content["offsets"] = offsets.astype(np.float64)
+    elif part == "nan":
+        content["rig"][5, 3] = np.nan
+        content["digest"] = np.array(digest_of((content["audio"], content["rig"])))
+    else:
+        content["phones"] = content["phones"][:1]
+    np.savez(path, **content)
+    with pytest.raises(DataError, match=r"train-human-000\.npz: damaged shard"):
+        reader(path)
 
 
 def test_building_again_rebuilds_only_what_is_damaged(tmp_path: Path) -> None:

@@ -104,3 +104,24 @@ def test_real_textgrids_read(data_folder: Path) -> None:
         phones = read_textgrid(path)
         assert len(phones) > 20
         assert all(a.end <= b.start + 1e-6 for a, b in itertools.pairwise(phones))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ['[["p", 0, Infinity, 0, 1]]', '[["p", NaN, 1, 0, 1]]', '[["p", 1, 0.5, 0, 1]]', '[["p", -1, 0, 0, 1]]',
+     '[["p", 0, 1, 0, 1], ["a", 0, 1, 0, 1], ["p", -0.5, 1, 0, 1]]', '[["p", 1, 2, 0, 1], ["a", 0, 1, 0, 1]]',
+     '[["p", 0, 1e300, 0, 1]]', '[["p", 0, 1, 1e400, 1]]', "[" * 100_000],
+)  # fmt: skip
+def test_times_that_are_no_times(rows: str) -> None:
+    with pytest.raises(DataError):
+        from_json(rows)
+
+
+@pytest.mark.parametrize("times", [("0.1", "inf"), ("nan", "0.2"), ("0.3", "0.2"), ("-1", "0.2"), ("0.1", "1e300")])
+def test_a_textgrid_of_impossible_times(times: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    start = TEXTGRID.index("xmin", TEXTGRID.index('"phones"'))
+    lines = TEXTGRID[start:].split("\n", 2)
+    path.write_text(TEXTGRID[:start] + f"xmin = {times[0]}\n            xmax = {times[1]}\n" + lines[2])
+    with pytest.raises(DataError, match=r"a\.TextGrid"):
+        read_textgrid(path)

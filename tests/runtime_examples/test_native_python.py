@@ -153,6 +153,8 @@ def test_mistakes_are_said_as_a_frame_predictor_says_them(library: Library, tiny
     assert isinstance(refusal.value.__cause__, abi.StatusError)
     with pytest.raises(ArtifactError, match=r"in memory: .*SHA-256"):
         NativeModel(bytes(damaged), library)
+    with pytest.raises(AudioError, match="samples are no array"):
+        NativePredictor(model).push([[0.1, 0.2], [0.3]])
     stereo = NativePredictor(model, audio_channels=2)
     for mono in (good, (good * 9).astype(np.int16), good[:, None]):
         with pytest.raises(AudioError, match=r"voice takes \(n, 2\)"):

@@ -10,6 +10,7 @@ import struct
 import time
 import wave
 import zipfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -206,3 +207,9 @@ def test_words_where_numbers_are_wanted() -> None:
         sdk.RealtimeEnsemble("abc")  # type: ignore[arg-type]
     with pytest.raises(TinyfaceError):
         sdk.RealtimeEnsemble([float("nan")] * 3)
+
+
+@pytest.mark.parametrize("asked", ["abc", 5, object(), [1, 2, [3]], [None] * 3])
+def test_an_ensemble_that_is_none(asked: object, make_engine: Callable[..., sdk.EagerEngine]) -> None:
+    with pytest.raises(ConfigError, match="ensemble"):
+        sdk.FramePredictor(make_engine(), ensemble=asked)  # type: ignore[arg-type]

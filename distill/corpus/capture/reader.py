@@ -28,6 +28,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, RigError
 from sdk.protocols.csv import read_csv
 from sdk.rig import ARKIT_52, RigLayout
+from sdk.tools.limits import FASTEST_LABELS_HZ, MOST_LABEL_FRAMES
 
 NPY_FPS = 30
 TOLERANCE_S = 0.5
@@ -117,8 +118,7 @@ def read_live_link(path: Path) -> tuple[RigTrack, np.ndarray]:
             "the take was joined or sorted wrongly. Split it there"
         )
     times = read.times_s - read.times_s[0]
-    fps = Fraction(round(1 / float(np.median(steps))))
-    at = np.arange(round(times[-1] * float(fps)) + 1) / float(fps)
+    fps, at = _even(path, times)
     values = read.layout.select(read.values, ARKIT_52)[seen]
     curves = np.stack([np.interp(at, times[seen], column) for column in values.T], 1)
     nearest = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
@@ -147,12 +147,25 @@ def _read_columns(path: Path) -> tuple[RigTrack, np.ndarray]:
     if (steps <= 0).any():
         row = int(np.argmax(steps <= 0)) + 1
         raise DataError(f"{path}: time stands or goes back at row {row + 1} ({table[row, 0]} s)")
-    fps = Fraction(round(1 / float(np.median(steps))))
-    at = np.arange(round(table[-1, 0] * float(fps)) + 1) / float(fps)
+    fps, at = _even(path, table[:, 0])
     canonical = {name.lower(): name for name in ARKIT_52}
     names = [canonical.get(title.lower(), title) for title in titles[1:]]
     curves = np.stack([np.interp(at, table[:, 0], column) for column in table[:, 1:].T], 1)
     return _track(curves, fps, names), np.ones(len(curves), dtype=bool)
+
+
+def _even(path: Path, times: np.ndarray) -> tuple[Fraction, np.ndarray]:
+    """The rate of rows at `times`, seconds that go forward, and the even times up to the last one.
+
+    Raises `DataError` before anything of that size is made: a gap in time would be filled with hours of curves.
+    """
+    hz = 1 / float(np.median(np.diff(times)))
+    if not 0.5 <= hz <= FASTEST_LABELS_HZ:
+        raise DataError(f"{path}: {hz:.3g} rows a second; curves come at 1 to {FASTEST_LABELS_HZ}")
+    fps, last = Fraction(round(hz)), float(times[-1])
+    if not 0 <= last * float(fps) <= min(MOST_LABEL_FRAMES, 100 * len(times) + 3600 * float(fps)):
+        raise DataError(f"{path}: its {len(times)} rows reach to {last:,.0f} s: there is a gap in time. Split it there")
+    return fps, np.arange(round(last * float(fps)) + 1) / float(fps)
 
 
 def to_shard(captures: Sequence[Capture], layout: RigLayout, longest_s: float = 8.0) -> Shard:
