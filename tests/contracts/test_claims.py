@@ -23,6 +23,15 @@ def test_each_promise_has_its_test() -> None:
         assert not name or f"def {name}(" in path.read_text("utf-8"), f"{file} has no test {name}"
 
 
+def test_every_row_of_promises_names_a_test_and_not_only_a_file() -> None:
+    promises = (ROOT / "RELIABILITY.md").read_text("utf-8").split("## Whom to trust")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+    assert len(rows) > 20
+    by_hand = [row for row in rows if not re.search(r"`tests/[\w/]+\.py::test_\w+`", row.rsplit("|", 2)[1])]
+    assert all("by hand" in row for row in by_hand), by_hand
+    assert len(by_hand) <= 1
+
+
 def test_every_package_has_a_licence_and_copyleft_runs_apart() -> None:
     try:
         metadata.distribution("tinyface")
