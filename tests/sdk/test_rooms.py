@@ -40,11 +40,12 @@ def test_with_numpy_alone_exporting_says_what_to_install(tmp_path: Path) -> None
     assert python("-m", "sdk", "--help", cwd=ROOT, path=tmp_path, flags=("-S",)).returncode == 0
 
 
-def test_somebody_elses_sdk_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", ["", f"__path__.append({str(ROOT / 'sdk')!r})"], ids=["alone", "editable"])
+def test_somebody_elses_sdk_is_named(lines: str, tmp_path: Path) -> None:
+    """Also where ours is found below it, as an editable install finds what theirs lacks."""
     (tmp_path / "sdk").mkdir()
-    (tmp_path / "sdk" / "__init__.py").write_text("")
+    (tmp_path / "sdk" / "__init__.py").write_text(lines)
     for room in ("export", "profiles", "distill"):
-        # -S: an editable install would find our sdk's modules beside theirs
         done = python("-c", f"import {room}", cwd=tmp_path, path=ROOT, flags=("-S",))
         assert f"tinyface's `{room}` needs tinyface's `sdk`, and Python finds another" in done.stderr
         assert "-P" in done.stderr
