@@ -13,6 +13,7 @@ from torch.nn import functional
 from distill.corpus.styled.clips import Clip
 from distill.teachers.codetalker.network import CodeTalker
 from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_weights
+from distill.training.plan import warm_cosine
 from sdk.errors import DataError
 
 
@@ -36,10 +37,7 @@ class CodeTalkerPlan:
     def rate(self, step: int) -> float:
         """Learning rate: warm-up, then cosine to a twentieth, in each stage."""
         first, count = (0, self.book_steps) if step < self.book_steps else (self.book_steps, self.steps)
-        done = (step - first) / max(count, 1)
-        return (
-            self.learning_rate * min(1.0, (step - first + 1) / 50) * (0.05 + 0.475 * (1 + float(np.cos(np.pi * done))))
-        )
+        return warm_cosine(self.learning_rate, step - first, count, 50, 0.05)
 
 
 class CodeClips:

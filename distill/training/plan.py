@@ -11,6 +11,12 @@ MIXED_PRECISIONS = ("no", "bf16")
 SECOND_HEARS = ("clean", "noise")
 
 
+def warm_cosine(peak: float, step: int, steps: int, warm: int, least: float) -> float:
+    """The rate at a step of `steps`: up to `peak` over the first `warm`, and down to its share `least` by a cosine."""
+    done = step / max(steps, 1)
+    return peak * min(1.0, (step + 1) / warm) * (least + (1 - least) / 2 * (1 + math.cos(math.pi * done)))
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long and how hard. `alpha_*` weigh eq. 4, our losses, and eq. 5 where there is a second teacher. Ours: `own`
@@ -76,12 +82,7 @@ class Plan:
         first, count, peak = (0, self.steps, self.learning_rate)
         if step >= self.steps:
             first, count, peak = (self.steps, self.exact_steps, self.exact_learning_rate)
-        done = (step - first) / max(count, 1)
-        return (
-            peak
-            * min(1.0, (step - first + 1) / min(200, max(count // 10, 1)))
-            * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
-        )
+        return warm_cosine(peak, step - first, count, min(200, max(count // 10, 1)), 0.02)
 
 
 PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)

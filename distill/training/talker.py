@@ -23,6 +23,7 @@ from distill.teachers.diffusiontalker.ears import ROW_SAMPLES
 from distill.teachers.diffusiontalker.network import RIG, Talker, TalkerSpec, reading_of
 from distill.teachers.diffusiontalker.objective import Enhancer, among, contrast, lips, weighed
 from distill.teachers.regions import MOUTH, UPPER, channels
+from distill.training.plan import warm_cosine
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
@@ -53,8 +54,7 @@ class TalkerPlan:
 
     def rate(self, step: int) -> float:
         """Learning rate: warm-up, then cosine to a twentieth."""
-        done = step / max(self.steps, 1)
-        return self.learning_rate * min(1.0, (step + 1) / 50) * (0.05 + 0.475 * (1 + float(np.cos(np.pi * done))))
+        return warm_cosine(self.learning_rate, step, self.steps, 50, 0.05)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from distill.training.plan import warm_cosine
 from sdk.errors import ConfigError
 
 
@@ -55,6 +55,4 @@ class Voice2FacePlan:
 
     def rate(self, step: int) -> float:
         """Learning rate: warm-up over a twentieth, then cosine."""
-        done = step / self.steps
-        warm = min(1.0, (step + 1) / max(self.steps // 20, 1))
-        return self.learning_rate * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
+        return warm_cosine(self.learning_rate, step, self.steps, max(self.steps // 20, 1), 0.02)
