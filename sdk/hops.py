@@ -21,7 +21,7 @@ from sdk.errors import AudioError, ConfigError
 
 @dataclass(frozen=True)
 class HopSpec:
-    """What a stream student eats: `hop_samples` a call; its values lie `future_samples` before the hop's end."""
+    """What a stream student takes: `hop_samples` a call; its values lie `future_samples` before the hop's end."""
 
     hop_samples: int = 320
     future_samples: int = 704

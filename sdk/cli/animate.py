@@ -59,7 +59,7 @@ def add_animate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run_animate(options: argparse.Namespace) -> None:
-    """Do it. Raises what the message should say."""
+    """Run the command. Raises errors whose words the user is shown."""
     model, words = split_model(options.words, options.model)
     if len(words) != 1:
         raise ConfigError(f"one recording at a time, not {len(words)}: {' '.join(map(show, words))}")

@@ -21,7 +21,7 @@ def add_head(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def run_head(options: argparse.Namespace) -> None:
-    """Do it. Raises `FaceError`."""
+    """Run the command. Raises `FaceError`."""
     face = Face.from_file(options.face) if options.face else Face.default()
     data = head_scene(face, options.out.stem).to_bytes()
     with whole_file(options.out) as stream:

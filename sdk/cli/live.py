@@ -69,7 +69,7 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def run_live(options: argparse.Namespace) -> None:
-    """Until the sound ends, or Ctrl-C. Raises what the message should say."""
+    """Run until the sound ends, or Ctrl-C. Raises errors whose words the user is shown."""
     model, words = split_model(options.words, options.model)
     engine = opened(model, options)
     source = _source(options, words)

@@ -36,7 +36,7 @@ def add_retarget(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run_retarget(options: argparse.Namespace) -> None:
-    """Do it. Raises `RigError`, `FaceError`."""
+    """Run the command. Raises `RigError`, `FaceError`."""
     ours, theirs, controls = read_pairs(options.pairs)
     made = fit(ours, theirs, controls)
     with whole_file(options.out) as stream:
