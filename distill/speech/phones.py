@@ -1,4 +1,4 @@
-"""Phone labels: who was said, from when to when. Read from TextGrid, JSON and recognisers; symbols are IPA.
+"""Phone labels: which phone is said from when to when. Read from TextGrid, JSON and recognisers; symbols are IPA.
 
 Everything downstream (teacher, metrics, plots) knows one alphabet, IPA without stress marks, and one unit,
 seconds from the first sample. `sil` is silence. ARPAbet (pocketsphinx, Montreal Forced Aligner) is mapped here.
