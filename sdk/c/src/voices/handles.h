@@ -1,11 +1,11 @@
 // The three opaque handles of frame_stream.h.
 #pragma once
 
+#include "artefact/visemes.h"
 #include "run/model.h"
 #include "voices/crowd.h"
 #include "voices/stream.h"
 #include "voices/track.h"
-#include "voices/visemes.h"
 
 namespace fp {
 

@@ -1,4 +1,4 @@
-#include "voices/visemes.h"
+#include "artefact/visemes.h"
 
 #include <algorithm>
 #include <cmath>
