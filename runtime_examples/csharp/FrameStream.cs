@@ -168,14 +168,7 @@ namespace FrameStream
         public Voice(Model model, VoiceConfig config)
         {
             if (model == null) throw new FrameStreamException(Status.BadArgument, "model is null");
-            var raw = new Native.Config
-            {
-                StructSize = (uint)sizeof(Native.Config), RateHz = (uint)config.RateHz,
-                AudioChannels = (uint)config.AudioChannels, FpsNumerator = (uint)config.FpsNumerator,
-                FpsDenominator = (uint)config.FpsDenominator, Ensemble = (uint)config.Ensemble,
-                Weight0 = config.Weight0, Weight1 = config.Weight1, Weight2 = config.Weight2,
-                BufferSamples = (uint)config.BufferSamples
-            };
+            var raw = Native.Config.From(config);
             var error = new ErrorText();
             error.Check(Native.fp_stream_create(model.Handle, &raw, out Handle, error.At));
             audioChannels = Math.Max(1, config.AudioChannels);

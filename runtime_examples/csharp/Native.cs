@@ -38,6 +38,13 @@ namespace FrameStream
         protected override bool ReleaseHandle() { Native.fp_stream_destroy(handle); return true; }
     }
 
+    internal sealed class TrackHandle : SafeHandle
+    {
+        private TrackHandle() : base(IntPtr.Zero, true) { }
+        public override bool IsInvalid { get { return handle == IntPtr.Zero; } }
+        protected override bool ReleaseHandle() { Native.fp_track_destroy(handle); return true; }
+    }
+
     internal sealed class CrowdHandle : SafeHandle
     {
         private CrowdHandle() : base(IntPtr.Zero, true) { }
@@ -73,6 +80,25 @@ namespace FrameStream
             internal uint StructSize, RateHz, AudioChannels, FpsNumerator, FpsDenominator, Ensemble;
             internal float Weight0, Weight1, Weight2;
             internal uint BufferSamples;
+
+            internal static Config From(VoiceConfig config)
+            {
+                return new Config
+                {
+                    StructSize = (uint)sizeof(Config), RateHz = (uint)config.RateHz,
+                    AudioChannels = (uint)config.AudioChannels, FpsNumerator = (uint)config.FpsNumerator,
+                    FpsDenominator = (uint)config.FpsDenominator, Ensemble = (uint)config.Ensemble,
+                    Weight0 = config.Weight0, Weight1 = config.Weight1, Weight2 = config.Weight2,
+                    BufferSamples = (uint)config.BufferSamples
+                };
+            }
+        }
+
+        [StructLayout(LayoutKind.Sequential)]
+        internal struct TrackConfig
+        {
+            internal uint StructSize, BlockSamples;
+            internal float PauseSeconds, EaseSeconds;
         }
 
         [StructLayout(LayoutKind.Sequential)]
@@ -181,6 +207,24 @@ namespace FrameStream
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int fp_stream_latency_samples(
             VoiceHandle stream, uint chunk, Delay* latency, byte* error);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int fp_track_create(
+            ModelHandle model, Config* config, TrackConfig* shape, out TrackHandle track, byte* error);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern void fp_track_destroy(IntPtr track);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int fp_track_push_f32(
+            TrackHandle track, float* samples, UIntPtr count, double nowSeconds, byte* error);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int fp_track_pull(
+            TrackHandle track, double nowSeconds, float* values, uint channels, byte* error);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern double fp_track_delay_s(TrackHandle track);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int fp_crowd_create(ModelHandle model, out CrowdHandle crowd, byte* error);

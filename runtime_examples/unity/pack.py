@@ -15,7 +15,7 @@ from pathlib import Path
 from sdk.errors import TinyfaceError
 
 HERE = Path(__file__).resolve().parent
-BINDING = ("FrameStream.cs", "Native.cs")
+BINDING = ("FrameStream.cs", "Native.cs", "Track.cs")
 _ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 
 

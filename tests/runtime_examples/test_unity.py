@@ -71,7 +71,8 @@ def at(frames: list[sdk.Frame], seconds: float) -> np.ndarray:
 def test_it_draws_pythons_frames_when_their_sound_is_heard(
     compile_cs: Compile, packed: Path, built_native: Path, any_kind: Path, wav: Path
 ) -> None:
-    """Also: sound unchanged but for its delay, microphones, hanging threads, failures, no garbage: UnityDriver.cs."""
+    """Also: smooth whatever the blocks, at rest when the sound stops; sound unchanged but for its delay, a
+    microphone, hanging threads, a device that changes, failures, no garbage: UnityDriver.cs."""
     sources = [*STUBS.glob("Unity*.cs"), *packed.rglob("*.cs"), CSHARP / "animate_wav" / "Wav.cs"]
     driver = compile_cs(f"driver_{any_kind.parent.name}", sources)
     done = start(driver, any_kind, wav, libraries=built_native / "lib")
@@ -79,19 +80,22 @@ def test_it_draws_pythons_frames_when_their_sound_is_heard(
     *lines, last = done.stdout.splitlines()
     assert last == "done"
     heard, rate = read_sound(wav)
-    heard = heard[: len(heard) // 256 * 256]
-    frames = sdk.predict(any_kind, heard, rate)
-    kinds = []
+    frames = sdk.predict(any_kind, heard[: len(heard) // 256 * 256], rate)
+    drawn: dict[str, list[list[float]]] = {"audible": [], "1024": [], "128": []}
     for line in lines:
-        kind, when, *weights = line.split()
-        kinds.append(kind)
-        if kind == "audible":
-            wanted = at(frames, float(when))
-        elif kind == "newest":
-            wanted = face(frames[int(when)])
-        else:  # recorded at a rate of whole hundreds
-            wanted = face(sdk.predict(any_kind, heard, rate // 100 * 100)[int(when)])
-        np.testing.assert_allclose(np.array(weights, float), 100 * wanted, atol=0.02)
-    assert kinds.count("audible") > 15
-    assert kinds.count("newest") > 15
-    assert kinds[-1] == "microphone"
+        kind, *numbers = line.removeprefix("game ").split()
+        drawn[kind].append([float(number) for number in numbers])
+    seen = [row for row in drawn["audible"] if row[0] >= 0]
+    assert len(seen) > 30
+    for when, *weights in seen:
+        np.testing.assert_allclose(weights, 100 * at(frames, when), atol=0.02)
+    large, small = np.array(drawn["1024"]), np.array(drawn["128"])
+    speaking = large[:, 0] < 0  # seconds since the sound was cut off
+    assert bend(large[speaking, 1:]) == pytest.approx(bend(small[speaking, 1:]), rel=0.1), "blocks do not show"
+    assert np.abs(large[speaking, 1:]).max() > 5, "the face moves"
+    assert np.abs(large[large[:, 0] >= 0.3, 1:]).max() < 1, "at rest"
+
+
+def bend(pictures: np.ndarray) -> float:
+    """How much the drawn motion bends: the mean second difference."""
+    return float(np.abs(np.diff(pictures, 2, axis=0)).mean())

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 from csharp_tools import Compile, start
 
 import sdk
-from sdk.sounds.sound import read_sound
 
 PLUGIN = Path(__file__).resolve().parents[2] / "runtime_examples" / "unreal" / "Tinyface"
 MODULE = PLUGIN / "Source" / "Tinyface"
@@ -82,22 +82,26 @@ def test_the_component_compiles_on_stubs(compiler: str, plugin: Path, tmp_path: 
         assert done.returncode == 0, done.stderr
 
 
-def test_faces_are_pythons_frames_when_their_sound_is_heard(
-    compiler: str, plugin: Path, any_kind: Path, wav: Path, tmp_path: Path
-) -> None:
-    """Also: two threads, refusals, a take that is lost. See voice_driver.cpp."""
+@pytest.fixture(scope="module")
+def voice_driver(compiler: str, plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     private, third = plugin / "Source" / "Tinyface" / "Private", plugin / "ThirdParty" / "frame_stream"
-    program = tmp_path / "voice_driver"
+    program = tmp_path_factory.mktemp("driver") / "voice_driver"
     subprocess.run(
         [compiler, *FLAGS, "-O1", "-pthread", f"-I{private}", f"-I{third / 'include'}", HERE / "voice_driver.cpp",
          private / "SpeechVoice.cpp", f"-L{third / 'lib'}", "-lframe_stream", f"-Wl,-rpath,{third / 'lib'}",
          "-o", program], check=True,
     )  # fmt: skip
-    heard, rate = read_sound(wav)
-    heard = heard[: len(heard) // 256 * 256, 0]
+    return program
+
+
+def test_faces_are_pythons_frames_and_a_game_draws_them_smoothly(
+    voice_driver: Path, any_kind: Path, speech_like: Callable[[int, float], np.ndarray], tmp_path: Path
+) -> None:
+    """Also: two threads, refusals, sound that is lost. See voice_driver.cpp."""
+    rate, heard = 48000, speech_like(48000, 2.4)
     (tmp_path / "audio.f32").write_bytes(heard.tobytes())
     done = subprocess.run(
-        [program, any_kind, tmp_path / "audio.f32", str(rate)], capture_output=True, text=True, check=False
+        [voice_driver, any_kind, tmp_path / "audio.f32", str(rate)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     names, *lines, last = done.stdout.splitlines()
@@ -105,14 +109,22 @@ def test_faces_are_pythons_frames_when_their_sound_is_heard(
     assert names.split() == list(frames[0].layout.names)
     assert last == "done"
     times, faces = [frame.sample / 16000 for frame in frames], np.array([frame.values for frame in frames])
-    kinds = []
+    drawn: dict[str, list[list[float]]] = {"audible": [], "1024": [], "128": []}
     for line in lines:
-        kind, when, *values = line.split()
-        kinds.append(kind)
-        if kind == "audible":
-            wanted = np.array([np.interp(float(when), times, channel) for channel in faces.T])
-        else:
-            wanted = faces[int(when)]
-        np.testing.assert_allclose(np.array(values, float), wanted, atol=2e-4)
-    assert kinds.count("audible") > 15
-    assert kinds.count("newest") > 15
+        kind, *numbers = line.removeprefix("game ").split()
+        drawn[kind].append([float(number) for number in numbers])
+    seen = np.array([row for row in drawn["audible"] if row[0] >= 0])
+    assert len(seen) > 100
+    for when, *values in seen:
+        wanted = np.array([np.interp(when, times, channel) for channel in faces.T])
+        np.testing.assert_allclose(values, wanted, atol=2e-4)
+    large, small = np.array(drawn["1024"]), np.array(drawn["128"])
+    speaking = large[:, 0] < 0  # seconds since the sound was cut off
+    assert bend(large[speaking, 1:]) == pytest.approx(bend(small[speaking, 1:]), rel=0.1), "blocks do not show"
+    assert np.abs(large[speaking, 1:]).max() > 0.05, "the face moves"
+    assert np.abs(large[large[:, 0] >= 0.3, 1:]).max() < 0.01, "at rest"
+
+
+def bend(pictures: np.ndarray) -> float:
+    """How much the drawn motion bends: the mean second difference."""
+    return float(np.abs(np.diff(pictures, 2, axis=0)).mean())

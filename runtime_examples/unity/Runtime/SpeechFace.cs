@@ -1,14 +1,15 @@
 // Speech in, blend shapes out: listens to the AudioSource beside it, or to a microphone, and moves faces.
 //
 //     audio thread   OnAudioFilterRead: push what is heard (no lock, no heap, no garbage), hand out what was heard before
-//     main thread    LateUpdate: pull the frames that are due, draw the face of the instant that is audible now
+//     main thread    LateUpdate: draw the face of this instant, which a Track (fp_track) keeps smooth and brings to rest
 //
-// Thin over FrameStream.cs, which knows no Unity; the library itself is described in frame_stream.h.
+// Thin over FrameStream.cs and Track.cs, which know no Unity; the library itself is described in frame_stream.h.
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.IO;
-using System.Threading;
 using UnityEngine;
+using Debug = UnityEngine.Debug;
 
 namespace Tinyface
 {
@@ -40,30 +41,24 @@ namespace Tinyface
         /// <summary>From a sound to its face, without the delay of the sound card.</summary>
         public double LatencySeconds { get; private set; }
 
-        /// <summary>How long the sound is held back: the latency, and a frame more, so that there is always a frame on either
-        /// side of the instant that is heard.</summary>
+        /// <summary>How long the sound is held back: the latency, or nothing.</summary>
         public double AudioDelaySeconds { get; private set; }
 
-        /// <summary>Frames of the rig since the take began.</summary>
-        public long Frames { get; private set; }
+        // One steady clock for both threads, in seconds; tests give their own.
+        internal static Func<double> Clock = () => Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;
 
         // What the audio thread works with, changed as a whole by the main thread.
         private sealed class Take
         {
-            internal FrameStream.Voice Voice;
+            internal FrameStream.Track Track;
             internal DelayLine Delay;
-            internal int RateHz, Channels, DelaySamples;
-            internal long Heard;                  // samples of each channel; written by the pushing thread
+            internal int RateHz, Channels;
             internal volatile int WrongChannels;  // what the audio thread found instead
-            internal volatile bool Overrun;
             internal volatile FrameStream.FrameStreamException Failure;
         }
 
-        private const int QueueFrames = 64;
         private FrameStream.Model model;
         private volatile Take take;
-        private FrameQueue queue;
-        private float[] face;
         private List<KeyValuePair<SkinnedMeshRenderer, int>>[] shapes;
         private AudioClip recording;
         private float[] block;
@@ -76,9 +71,8 @@ namespace Tinyface
                 model = artefactBytes != null
                     ? new FrameStream.Model(artefactBytes.bytes)
                     : new FrameStream.Model(Path.Combine(Application.streamingAssetsPath, artefact));
-                face = new float[model.Channels];
-                queue = new FrameQueue(model.Channels, QueueFrames);
                 FindShapes();
+                AudioSettings.OnAudioConfigurationChanged += OnDeviceChanged;
                 if (listening == Listening.ToMicrophone) StartMicrophone();
                 else StartTake(AudioSettings.outputSampleRate, 2);
             }
@@ -91,11 +85,18 @@ namespace Tinyface
 
         private void OnDisable()
         {
+            AudioSettings.OnAudioConfigurationChanged -= OnDeviceChanged;
             if (recording != null) Microphone.End(Device());
             recording = null;
             EndTake();
             if (model != null) model.Dispose();
             model = null;
+        }
+
+        // Headphones came or went: another rate, other blocks.
+        private void OnDeviceChanged(bool deviceWasChanged)
+        {
+            if (take != null && listening == Listening.ToAudioSource) StartTake(AudioSettings.outputSampleRate, take.Channels);
         }
 
         /// <summary>Forget what was heard: the next sound begins a new take.</summary>
@@ -112,14 +113,14 @@ namespace Tinyface
             {
                 RateHz = rateHz, AudioChannels = channels, BufferSamples = 2 * rateHz // the main thread may hang a while
             };
-            var made = new Take { Voice = new FrameStream.Voice(model, config), RateHz = rateHz, Channels = channels };
-            LatencySeconds = made.Voice.LatencyAt(BlockSamples(rateHz)).TotalSeconds;
-            if (delayAudio && listening == Listening.ToAudioSource)
-                made.DelaySamples = (int)Math.Ceiling((LatencySeconds + FrameSeconds) * rateHz);
-            AudioDelaySeconds = made.DelaySamples / (double)rateHz;
-            made.Delay = new DelayLine(made.DelaySamples * channels);
-            queue.Clear();
-            Frames = 0;
+            var made = new Take
+            {
+                Track = new FrameStream.Track(model, config, BlockSamples(rateHz)), RateHz = rateHz, Channels = channels
+            };
+            LatencySeconds = made.Track.DelaySeconds;
+            var held = delayAudio && listening == Listening.ToAudioSource ? (int)Math.Round(LatencySeconds * rateHz) : 0;
+            AudioDelaySeconds = held / (double)rateHz;
+            made.Delay = new DelayLine(held * channels);
             take = made;
         }
 
@@ -127,10 +128,8 @@ namespace Tinyface
         {
             var old = take;
             take = null;
-            if (old != null) old.Voice.Dispose(); // a push that is under way ends first: the handle is counted
+            if (old != null) old.Track.Dispose(); // a push that is under way ends first: the handle is counted
         }
-
-        private double FrameSeconds { get { return model.Info.FpsDenominator / (double)model.Info.FpsNumerator; } }
 
         // How many samples are pushed at a time.
         private int BlockSamples(int rateHz)
@@ -157,11 +156,10 @@ namespace Tinyface
 
         private static void Hear(Take now, float[] data, int count)
         {
-            if (now.Failure != null || now.Overrun) return;
+            if (now.Failure != null) return;
             try
             {
-                if (now.Voice.Push(data, 0, count) < count) now.Overrun = true;
-                Interlocked.Add(ref now.Heard, count);
+                now.Track.Push(data, count, Clock()); // what has no room is lost: nobody draws
             }
             catch (FrameStream.FrameStreamException failure)
             {
@@ -181,17 +179,12 @@ namespace Tinyface
             try
             {
                 if (now.Failure != null) throw now.Failure;
-                if (now.WrongChannels != 0 || now.Overrun)
+                if (now.WrongChannels != 0)
                 {
-                    StartTake(now.RateHz, now.WrongChannels != 0 ? now.WrongChannels : now.Channels);
+                    StartTake(now.RateHz, now.WrongChannels);
                     return;
                 }
-                FrameStream.Frame frame;
-                while (now.Voice.Pull(out frame))
-                {
-                    queue.Add(frame.Sample, now.Voice.Values);
-                    Frames = frame.Index + 1;
-                }
+                now.Track.Pull(Clock());
             }
             catch (FrameStream.FrameStreamException error)
             {
@@ -199,13 +192,10 @@ namespace Tinyface
                 EndTake();
                 return;
             }
-            if (queue.IsEmpty) return;
-            var audible = (Interlocked.Read(ref now.Heard) - now.DelaySamples) / (double)now.RateHz;
-            queue.At(now.DelaySamples > 0 ? audible : queue.NewestSeconds, face);
-            Draw();
+            Draw(now.Track.Values);
         }
 
-        private void Draw()
+        private void Draw(float[] face)
         {
             for (var channel = 0; channel < shapes.Length; ++channel)
                 for (var i = 0; i < shapes[channel].Count; ++i)

@@ -37,6 +37,9 @@ namespace UnityEngine
     {
         public static int outputSampleRate { get; set; }
         public static int BlockSamples;
+        public delegate void AudioConfigurationChangeHandler(bool deviceWasChanged);
+        public static event AudioConfigurationChangeHandler OnAudioConfigurationChanged;
+        public static void ChangeDevice() { if (OnAudioConfigurationChanged != null) OnAudioConfigurationChanged(true); }
         public static void GetDSPBufferSize(out int bufferLength, out int numBuffers)
         {
             bufferLength = BlockSamples;

@@ -8,6 +8,7 @@
 #include <vector>
 
 using int32 = std::int32_t;
+using uint8 = std::uint8_t;
 using TCHAR = char16_t;
 #define TEXT(words) u##words
 #define UCLASS(...)
@@ -66,6 +67,12 @@ TPimplPtr<Type> MakePimpl() { return std::make_shared<Type>(); }
 struct FMemory {
   static void Memcpy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 };
+struct FPlatformTime {
+  static double Seconds() { return 0; }
+};
+struct FFileHelper {
+  static bool LoadFileToArray(TArray<uint8>&, const TCHAR*) { return true; }
+};
 struct FPaths {
   static bool IsRelative(const FString&) { return true; }
   static FString ProjectContentDir() { return u""; }
@@ -90,6 +97,7 @@ struct FDefaultModuleImpl {};
 class USkeletalMeshComponent {
  public:
   void SetMorphTarget(FName, float) {}
+  void AddTickPrerequisiteComponent(class UActorComponent*) {}
 };
 class AActor {
  public:

@@ -2,7 +2,11 @@
 
 #include "Components/SkeletalMeshComponent.h"
 #include "GameFramework/Actor.h"
+#include "HAL/CriticalSection.h"
+#include "HAL/PlatformTime.h"
+#include "Misc/FileHelper.h"
 #include "Misc/Paths.h"
+#include "Misc/ScopeLock.h"
 
 #include "SpeechVoice.h"
 
@@ -15,6 +19,7 @@ struct FSpeechFaceVoice
 	tinyface::Voice Voice;
 	std::atomic<bool> bOpen{false};
 	FCriticalSection Opening;
+	FCriticalSection Reading; // of Values, which animation's worker threads ask for
 };
 
 USpeechFaceComponent::USpeechFaceComponent()
@@ -30,8 +35,14 @@ void USpeechFaceComponent::BeginPlay()
 {
 	Super::BeginPlay();
 	const FString Path = FPaths::IsRelative(Artefact) ? FPaths::ProjectContentDir() / Artefact : Artefact;
+	TArray<uint8> Bytes; // through Unreal's own files: packaged games have it in a .pak
+	if (!FFileHelper::LoadFileToArray(Bytes, *Path))
+	{
+		UE_LOG(LogTinyface, Error, TEXT("%s: cannot read; stage it as a non-asset file"), *Path);
+		return;
+	}
 	std::string Error;
-	if (!Voice->Model.open(TCHAR_TO_UTF8(*FPaths::ConvertRelativePathToFull(Path)), Error))
+	if (!Voice->Model.open(Bytes.GetData(), static_cast<std::size_t>(Bytes.Num()), Error))
 	{
 		UE_LOG(LogTinyface, Error, TEXT("%s"), UTF8_TO_TCHAR(Error.c_str()));
 		return;
@@ -46,6 +57,13 @@ void USpeechFaceComponent::BeginPlay()
 		TArray<USkeletalMeshComponent*> Found;
 		GetOwner()->GetComponents(Found);
 		Faces.Append(Found);
+	}
+	for (USkeletalMeshComponent* Mesh : Faces)
+	{
+		if (Mesh)
+		{
+			Mesh->AddTickPrerequisiteComponent(this); // it is posed after its curves are there
+		}
 	}
 	Restart();
 }
@@ -74,6 +92,7 @@ void USpeechFaceComponent::EndPlay(const EEndPlayReason::Type Reason)
 		Voice->Voice.close();
 		Voice->Model.close();
 	}
+	const FScopeLock Lock(&Voice->Reading);
 	Channels.Reset();
 	Values.Reset();
 	Super::EndPlay(Reason);
@@ -84,7 +103,7 @@ void USpeechFaceComponent::PushAudio(const float* Samples, int32 Count)
 	// Held only against Restart and EndPlay; where one of these runs, this block is dropped instead of waited for.
 	if (Count > 0 && Voice->bOpen && Voice->Opening.TryLock())
 	{
-		Voice->Voice.push(Samples, static_cast<std::size_t>(Count));
+		Voice->Voice.push(Samples, static_cast<std::size_t>(Count), FPlatformTime::Seconds());
 		Voice->Opening.Unlock();
 	}
 }
@@ -97,18 +116,15 @@ void USpeechFaceComponent::TickComponent(float Seconds, ELevelTick Type, FActorC
 		return;
 	}
 	std::string Error;
-	if (!Voice->Voice.update(Error))
+	const float* Face = Voice->Voice.face(FPlatformTime::Seconds(), Error);
+	if (!Error.empty())
 	{
 		UE_LOG(LogTinyface, Warning, TEXT("%s"), UTF8_TO_TCHAR(Error.c_str()));
-		Restart();
-		return;
 	}
-	const float* Face = Voice->Voice.face(AudioDelaySeconds);
-	if (!Face)
 	{
-		return;
+		const FScopeLock Lock(&Voice->Reading);
+		FMemory::Memcpy(Values.GetData(), Face, Values.Num() * sizeof(float));
 	}
-	FMemory::Memcpy(Values.GetData(), Face, Values.Num() * sizeof(float));
 	for (USkeletalMeshComponent* Mesh : Faces)
 	{
 		if (Mesh)
@@ -123,11 +139,12 @@ void USpeechFaceComponent::TickComponent(float Seconds, ELevelTick Type, FActorC
 
 float USpeechFaceComponent::GetCurve(FName Channel) const
 {
+	const FScopeLock Lock(&Voice->Reading);
 	const int32 At = Channels.IndexOfByKey(Channel);
 	return At == INDEX_NONE ? 0.f : Values[At];
 }
 
 float USpeechFaceComponent::LatencySeconds() const
 {
-	return Voice->bOpen ? static_cast<float>(Voice->Voice.latency_seconds()) : 0.f;
+	return Voice->bOpen ? static_cast<float>(Voice->Voice.delay_seconds()) : 0.f;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,22 +20,22 @@ class Model {
   Model& operator=(const Model&) = delete;
   ~Model() { close(); }
 
-  // Open the artefact at `path` (UTF-8). False with words in `error` if that fails; then nothing is open.
-  bool open(const std::string& path, std::string& error);
+  // Open the artefact in `bytes`, which are copied. False with words in `error` if that fails; then nothing is open.
+  bool open(const void* bytes, std::size_t count, std::string& error);
   void close();
 
   bool is_open() const { return model_ != nullptr; }
   const std::vector<std::string>& channels() const { return channels_; }
-  double frame_seconds() const { return frame_seconds_; }
   const fp_model* handle() const { return model_; }
 
  private:
   fp_model* model_ = nullptr;
   std::vector<std::string> channels_;
-  double frame_seconds_ = 0;
 };
 
-// One speaker. `push` belongs to the audio thread; everything else to one other thread.
+// One speaker: fp_track of frame_stream.h, which draws lines between frames on the time at which sound came, says the last
+// frames when it stays away, and eases to rest. `push` belongs to the audio thread; everything else to one other thread.
+// `now_seconds`: one steady clock for both.
 class Voice {
  public:
   Voice() = default;
@@ -42,42 +43,27 @@ class Voice {
   Voice& operator=(const Voice&) = delete;
   ~Voice() { close(); }
 
-  // A take begins with the next sample. False with words in `error` if that fails; then nothing is open.
-  // block_samples: what is pushed at a time.
+  // A face at rest. False with words in `error` if that fails; then nothing is open. block_samples: what is pushed at a time.
   bool open(const Model& model, std::uint32_t rate_hz, std::uint32_t audio_channels, std::uint32_t block_samples,
             std::string& error);
   // No push may run, now or later.
   void close();
 
-  // Audio thread: `count` interleaved samples of each audio channel, within -1..1. False once the take is lost: audio
-  // that was no audio, or nobody pulled for two seconds; `trouble` says which. No lock, no heap.
-  bool push(const float* samples, std::size_t count) noexcept;
+  // Audio thread: `count` interleaved samples of each audio channel, within -1..1, which came just now. False if they are
+  // lost: they were no audio, or nobody drew for two seconds; `face` says so. No lock, no heap.
+  bool push(const float* samples, std::size_t count, double now_seconds) noexcept;
 
-  // Take the frames that are due. False with words in `error` once the take is lost: open again.
-  bool update(std::string& error);
+  // The face that belongs to the sound heard `delay_seconds` before: as many values as channels, until the next call. Words
+  // in `error` if something was lost since the last call. Null if nothing is open.
+  const float* face(double now_seconds, std::string& error);
 
-  // The face that belongs to the sound heard `delay_seconds` ago: between the two frames around that instant, or the
-  // newest. Null before the first frame; else as many values as channels, until the next call.
-  const float* face(double delay_seconds);
-
-  // From a sound to its face; hold sound back by this and a frame more, and there is a frame on either side of it.
-  double latency_seconds() const { return latency_seconds_; }
-  std::int64_t frames() const { return count_; }
+  // Hold sound back by this, and lips meet it.
+  double delay_seconds() const { return fp_track_delay_s(track_); }
 
  private:
-  static constexpr std::int64_t kQueueFrames = 64;
-  enum class Trouble : int { kNone, kBadAudio, kOverrun };
-
-  const float* values(std::int64_t frame) const { return queue_.data() + frame % kQueueFrames * channels_; }
-
-  fp_stream* stream_ = nullptr;
-  std::uint32_t rate_hz_ = 0, channels_ = 0;
-  double latency_seconds_ = 0;
-  std::atomic<std::int64_t> heard_{0};  // samples of each audio channel
-  std::atomic<Trouble> trouble_{Trouble::kNone};
-  std::int64_t count_ = 0;              // of frames, ever
-  std::vector<float> queue_, pulled_, face_;
-  std::int64_t samples_[kQueueFrames] = {};  // at 16 kHz
+  fp_track* track_ = nullptr;
+  std::atomic<fp_status> trouble_{FP_OK};
+  std::vector<float> face_;
 };
 
 }  // namespace tinyface

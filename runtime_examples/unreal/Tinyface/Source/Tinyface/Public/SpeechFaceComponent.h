@@ -11,7 +11,7 @@ struct FSpeechFaceVoice;
 
 /**
  * Speech in, ARKit curves out. Push the speaker's audio from any one thread (a submix listener, a synth component, an audio
- * capture); every tick the faces' morph targets of the channels' names are set, and the curves can be read by FName, from an
+ * capture) as it comes; a face whose sound stops eases to rest. Every tick the faces' morph targets of the channels' names are set, and the curves can be read by FName, from an
  * animation blueprint say.
  */
 UCLASS(ClassGroup = (Audio), meta = (BlueprintSpawnableComponent))
@@ -43,14 +43,10 @@ public:
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Speech Face", meta = (ClampMin = "1"))
 	int32 BlockSamples = 1024;
 
-	/** By how much the caller holds the sound back before it is audible; 0 draws the newest face. See LatencySeconds. */
-	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Speech Face", meta = (ClampMin = "0"))
-	float AudioDelaySeconds = 0.f;
-
 	/** Audio thread: `Count` interleaved samples of each channel, float within -1..1. No heap, never waits. */
 	void PushAudio(const float* Samples, int32 Count);
 
-	/** The value of a channel now; 0 for a name that is none, or before the first frame. */
+	/** The value of a channel now; 0 for a name that is none, or before the first tick. Any thread. */
 	UFUNCTION(BlueprintPure, Category = "Speech Face")
 	float GetCurve(FName Channel) const;
 
@@ -58,7 +54,7 @@ public:
 	UFUNCTION(BlueprintPure, Category = "Speech Face")
 	const TArray<FName>& GetChannels() const { return Channels; }
 
-	/** From a sound to its face. Hold the sound back by this and a frame more (AudioDelaySeconds), and lips meet it. */
+	/** From a sound to its face. Hold the sound back by this, and lips meet it. */
 	UFUNCTION(BlueprintPure, Category = "Speech Face")
 	float LatencySeconds() const;
 
