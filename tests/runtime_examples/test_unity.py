@@ -63,8 +63,8 @@ def face(frame: sdk.Frame) -> np.ndarray:
 
 
 def at(frames: list[sdk.Frame], seconds: float) -> np.ndarray:
-    """The face between two frames, as numpy draws lines."""
-    times, faces = [frame.sample / 16000 for frame in frames], np.array([face(frame) for frame in frames])
+    """The face between two of thirty frames a second, as numpy draws lines."""
+    times, faces = [frame.index / 30 for frame in frames], np.array([face(frame) for frame in frames])
     return np.array([np.interp(seconds, times, channel) for channel in faces.T])
 
 
