@@ -39,10 +39,10 @@ class Target:
 
 # zig has no headers of Android's. Those of musl declare the same for all that we call (the kernel's structs and
 # numbers, a mutex of 40 zero bytes) but the name behind `errno`; libc and libm are stand-ins that hold names alone.
-ANDROID = "-mno-outline-atomics -D__errno_location=__errno"
+ANDROID = "-mno-outline-atomics -fno-builtin-bcmp -D__errno_location=__errno"
 BIONIC = "-nostdlib {stubs}/libc.so {stubs}/libm.so -Wl,-z,max-page-size=16384"
 BIONIC_NAMES = {
-    "libc.so": "malloc free memchr memcmp memcpy memmove memset bcmp strcmp strlen strerror vsnprintf abort "
+    "libc.so": "malloc free memchr memcmp memcpy memmove memset strcmp strlen strerror vsnprintf abort "
     "open close fstat mmap munmap __errno pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy "
     "__cxa_finalize __cxa_atexit",
     "libm.so": "sin fmin sqrt sqrtf floor",
@@ -57,7 +57,7 @@ TARGETS = {
     "linux-riscv64": Target(f"riscv64-linux-gnu.{GLIBC}", "Linux", "riscv64", "", "a recipe, not built here"),
     "windows-x86_64": Target("x86_64-windows-gnu", "Windows", "AMD64", "", "run here under Wine"),
     "windows-aarch64": Target("aarch64-windows-gnu", "Windows", "ARM64", "", "a recipe, not built here"),
-    "macos-x86_64": Target("x86_64-macos.11.0", "Darwin", "x86_64"),
+    "macos-x86_64": Target("x86_64-macos.11.0", "Darwin", "x86_64", "", "a recipe, not built here"),
     "macos-aarch64": Target("aarch64-macos.11.0", "Darwin", "arm64"),
     "android-aarch64": Target(
         "aarch64-linux-musl", "Linux", "aarch64", ANDROID, "linked against stand-ins, not run", BIONIC

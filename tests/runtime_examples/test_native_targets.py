@@ -30,7 +30,7 @@ RUNNERS = {  # a program of the target here: the words before it. qemu: a core w
     "linux-armv7": ["qemu-arm", "-cpu", "cortex-a15", "-L", "/usr/arm-linux-gnueabihf"],
     "windows-x86_64": ["wine"],
 }
-NOT_RUN = ["macos-x86_64", "macos-aarch64", "android-aarch64"]
+NOT_RUN = ["macos-aarch64", "android-aarch64"]
 CASES = ["waves", "brook", "delta", "pane", "waves-int8", "creek-int8", "bay-int8"]
 
 
