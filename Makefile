@@ -7,7 +7,7 @@ MINUTES ?= 60
 HOURS ?= 1
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report setup demo test slow check isa fuzz soak sbom bench families kernels table2 web clean
+.PHONY: validators live-report mic-report setup demo test slow check isa fuzz kills soak sbom bench families kernels table2 web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -44,6 +44,10 @@ isa: setup
 # damaged and lying files against every reader, MINUTES of each; what escapes is kept in tests/kept
 fuzz: setup
 	$(PY) -m tests.fuzzing --minutes $(MINUTES)
+
+# kill -9 a hundred times over commands that write: nothing half-written is read, nothing is left
+kills: setup
+	$(PY) -m tests.kills $(ARTEFACT)
 
 # HOURS of audio through every engine that plays ARTEFACT: no frame out of its place, no memory gained
 soak: setup

@@ -20,6 +20,7 @@ import tempfile
 import time
 import warnings
 import wave
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,10 +305,44 @@ item []:
             xmax = 1.5
             text = "AA1"
 """
+_CODE = b"""class Made(Module):
+  __parameters__ = []
+  __buffers__ = []
+  def forward(self: __torch__.made.Made,
+    x: Tensor) -> Tensor:
+    y = torch.mul(x, CONSTANTS.c0)
+    return torch.tanh(torch.reshape(y, [1, -1]))
+"""
+
+
+def _torchscript() -> list[bytes]:
+    """A program as TorchScript writes it, and one that is sealed."""
+    from sdk.artifact import seal
+    from sdk.manifest import Manifest
+
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in {
+            "data.pkl": b"\x80\x02c__torch__.made\nMade\nq\x00)\x81}q\x01bq\x02.", "version": b"3\n",
+            "constants.pkl": b"\x80\x02)q\x00.", "code/__torch__/made.py": _CODE, "byteorder": b"little",
+        }.items():  # fmt: skip
+            archive.writestr(f"archive/{name}", data)
+    facts = Manifest(**{**_facts(), "runtime": "torchscript"})
+    return [stream.getvalue(), seal(stream.getvalue(), facts)]
+
+
+def _read_torchscript(path: Path) -> object:
+    """As far as PyTorch has not seen it: afterwards all that is left is what is allowed."""
+    from sdk.engines._allowed import checked_program
+
+    return checked_program(path)
+
+
 _YAML = b"channels: 64\nnames: [a, b]\nnested: {a: 1.0, b: [2, x]}\nwhen: 2026-11-28\n"
 TARGETS = {
     "manifest": Target(".json", lambda: [json.dumps(_facts()).encode()], _manifest, is_json=True),
     "artefact": Target(".pte", _artifact, _open_artifact),
+    "torchscript": Target(".pt", _torchscript, _read_torchscript),
     "yaml": Target(".yaml", lambda: [_YAML], _yaml),
     "rig": Target(".txt", lambda: [b"jawOpen -1 1 0\nmouthClose\n# a comment\nblink 0 1\n"], _read_rig),
     "face": Target(".npz", _face, _read_face),
