@@ -1,6 +1,7 @@
 """The corpus as training reads it: in memory while it is small, else left on the disk and read utterance by utterance.
 
     shards/train-*.npz --checked once, block by block--> Shard with its small arrays; audio, rig and phones stay there
+       checked.json <--which, of what size and date--|    (the next start need not read 146 GB to hash them again)
                                                               |--a slice--> those bytes, read from the file
 
 Both give the same utterances for the same draws, so where a corpus lies changes no weight, and a run that is killed
@@ -15,11 +16,13 @@ By hand is where an array begins in the archive, a dozen lines: numpy maps no `.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +30,12 @@ from typing import Any
 import numpy as np
 
 from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, check_shard, read_shard
+from distill.files.disk import atomic_write_text
 from sdk.errors import DataError
 
 MEMORY_BYTES = 4_000_000_000
 _BLOCK_BYTES = 1 << 22
+_CHECKED = "checked.json"
 
 
 @dataclass(frozen=True)
@@ -103,19 +108,23 @@ class TextsOnDisk:
         return str(self.rows[i : i + 1][0])
 
 
-def _texts(path: Path, archive: zipfile.ZipFile, name: str) -> TextsOnDisk:
-    with archive.open(f"{name}.npy") as stream:  # the digest is of sound and curves; words have the archive's CRC
-        while stream.read(_BLOCK_BYTES):
-            pass
+def _texts(path: Path, archive: zipfile.ZipFile, name: str, checked: bool) -> TextsOnDisk:
+    if not checked:  # the digest is of sound and curves; words have the archive's CRC
+        with archive.open(f"{name}.npy") as stream:
+            while stream.read(_BLOCK_BYTES):
+                pass
     return TextsOnDisk(OnDisk.find(path, archive, name))
 
 
-def open_shard(path: Path) -> Shard:
-    """As `corpus.read_shard`, checked whole, but what is long stays on disk. Raises `DataError` if it is damaged."""
+def open_shard(path: Path, checked: bool = False) -> Shard:
+    """As `corpus.read_shard`, checked whole, but what is long stays on disk. Raises `DataError` if it is damaged.
+
+    checked: it was found whole before, and is not read to be hashed again.
+    """
     try:
         with np.load(path, allow_pickle=False) as data, zipfile.ZipFile(path) as archive:
             audio, rig = (OnDisk.find(path, archive, key) for key in ("audio", "rig"))
-            phones, speakers, names = (_texts(path, archive, key) for key in ("phones", "speakers", "names"))
+            phones, speakers, names = (_texts(path, archive, key, checked) for key in ("phones", "speakers", "names"))
             teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
             weights = str(data["weights"]) if "weights" in data else ""
             digest = str(data["digest"])
@@ -124,12 +133,12 @@ def open_shard(path: Path) -> Shard:
                 speakers, names, teacher, weights, digest=digest,
             )  # fmt: skip
         found, is_finite = hashlib.sha256(), True
-        for block in (block for array in (audio, rig) for block in array.blocks()):
+        for block in () if checked else (block for array in (audio, rig) for block in array.blocks()):
             found.update(np.ascontiguousarray(block).data)
             is_finite &= block.dtype.kind != "f" or bool(np.isfinite(block).all())
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
-    if found.hexdigest() != digest:
+    if not checked and found.hexdigest() != digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     check_shard(shard, is_finite)
     return shard
@@ -137,15 +146,21 @@ def open_shard(path: Path) -> Shard:
 
 def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> list[Shard]:
     """All shards of a split below `corpus/shards`, whole in memory if they take no more than `memory_bytes`, else on
-    disk. Each is checked once; damaged ones are named and left out. `DataError` if none is left."""
+    disk. Each is checked; damaged ones are named and left out. `DataError` if none is left.
+
+    Of those on disk `corpus/checked.json` keeps which were found whole, by size and date: they are not hashed again
+    while neither changes. Delete it where the disk is doubted.
+    """
     from tqdm import tqdm
 
     paths = sorted((corpus / "shards").glob(f"{split}-*.npz"))
-    fits = sum(path.stat().st_size for path in paths) <= memory_bytes
+    marks = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+    fits = sum(size for size, _ in marks.values()) <= memory_bytes
+    remembered = {} if fits else _remembered(corpus)
 
     def take(path: Path) -> Shard | DataError:
         try:
-            return read_shard(path) if fits else open_shard(path)
+            return read_shard(path) if fits else open_shard(path, remembered.get(path.name) == marks[path.name])
         except DataError as error:
             return error
 
@@ -159,4 +174,17 @@ def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> l
     shards = [shard for shard in taken if isinstance(shard, Shard)]
     if not shards:
         raise DataError(f"{corpus}: no usable {split} shards; build them with `python -m distill.recipes.corpus`")
+    whole = {shard.path.name: marks[shard.path.name] for shard in shards}
+    if not fits and not whole.items() <= remembered.items():
+        with suppress(OSError):  # a corpus that may only be read is checked at every start
+            atomic_write_text(corpus / _CHECKED, json.dumps(remembered | whole, indent=0))
     return shards
+
+
+def _remembered(corpus: Path) -> dict[str, list[int]]:
+    """What `checked.json` keeps; nothing where it is not there or says something else."""
+    try:
+        found = json.loads((corpus / _CHECKED).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def try_point(
     student = spec.build().train()
     initialise(student, plan.seed)
     run = Run.begin(spec, dataclasses.asdict(plan), student, work / f"{point.name}.sweep")
-    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate)
+    run.go(feed.total, partial(feed.loss, student), plan.rate, draw=feed.draw)
     student.load_state_dict(run.average)
     student.eval()
     tracker = stream_tracker(student, spec)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill.corpus.rows.streams import StreamRows
-from distill.corpus.rows.windows import Stretches
+from distill.corpus.rows.streams import Rows, StreamRows
+from distill.corpus.rows.windows import Batch, Stretches
 from distill.corpus.shards import Shard
 from distill.files.checkpoint import Checkpoint
 from distill.speech.augment import Augment
@@ -27,13 +27,18 @@ _SLACK_HOPS = 2  # 40 ms: what labels may be early or late
 
 
 class Feed(Protocol):
-    """Steps of one family: how many there are, how much speech stands behind them, and the loss of one."""
+    """Steps of one family: how many there are, how much speech stands behind them, what one looks at, and its loss.
+
+    `draw` needs neither weights nor a device, so that other processes can do it (`readers.py`).
+    """
 
     total: int
     corpus_hours: float
     objective: Objective
 
-    def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor: ...
+    def draw(self, random: np.random.Generator, step: int) -> Any: ...
+
+    def loss(self, student: Student, drawn: Any, step: int) -> Tensor: ...
 
 
 class WindowFeed:
@@ -75,14 +80,17 @@ class WindowFeed:
         self.total = plan.steps + plan.exact_steps
         self.corpus_hours = self.data.seconds / 3600
 
-    def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor:
-        """Of step `step`, which draws its batch from `random`."""
-        plan, shared = self.plan, step < self.plan.steps
+    def draw(self, random: np.random.Generator, step: int) -> Batch:
+        """The stretches of step `step`."""
+        plan = self.plan
+        if step < plan.steps:
+            return self.data.batch(random, plan.batch, plan.frames, COLUMN_SAMPLES)
+        return self.data.batch(random, plan.exact_batch, plan.exact_frames, FRAME_SAMPLES)
+
+    def loss(self, student: Student, drawn: Batch, step: int) -> Tensor:
+        """Of what step `step` drew."""
+        plan, shared, batch = self.plan, step < self.plan.steps, drawn
         assert not isinstance(student, StreamStudent)
-        if shared:
-            batch = self.data.batch(random, plan.batch, plan.frames, COLUMN_SAMPLES)
-        else:
-            batch = self.data.batch(random, plan.exact_batch, plan.exact_frames, FRAME_SAMPLES)
         steps_per_frame = FRAME_SAMPLES / COLUMN_SAMPLES if shared else 1.0
         device = device_of(student)
         features = window_features(student, cut(batch.audio, self.margins[0]).to(device), batch.starts, shared)
@@ -124,9 +132,13 @@ class StreamFeed:
         self.total = plan.steps
         self.corpus_hours = self.data.picker.seconds / 3600
 
-    def loss(self, student: Student, random: np.random.Generator, step: int) -> Tensor:
-        """Of step `step`, which draws its rows from `random`."""
-        rows = self.data.batch(random, self.plan.rows, self.plan.row_hops)
+    def draw(self, random: np.random.Generator, step: int) -> Rows:
+        """The rows of any step."""
+        return self.data.batch(random, self.plan.rows, self.plan.row_hops)
+
+    def loss(self, student: Student, drawn: Rows, step: int) -> Tensor:
+        """Of what step `step` drew."""
+        rows = drawn
         assert isinstance(student, StreamStudent)
         device = device_of(student)
         audio, label = torch.from_numpy(rows.audio).to(device), torch.from_numpy(rows.rig).to(device)

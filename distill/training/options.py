@@ -58,6 +58,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None 
     parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.recipes.corpus or pseudo_label")
     parser.add_argument("--memory-gb", type=float, default=MEMORY_BYTES / 1e9, help="a larger corpus stays on disk")
     parser.add_argument("--curves", type=Path, help="folder for TensorBoard curves; without it there are none")
+    parser.add_argument("--readers", type=int, default=0, help="processes that draw batches ahead; 0: between steps")
     add_sound_options(parser)
     add_run_options(parser, Plan, asdict(defaults) if defaults else {})
 
@@ -75,8 +76,10 @@ def plan_of(options: argparse.Namespace, defaults: P) -> P:
 
 
 def where(options: argparse.Namespace) -> dict[str, Any]:
-    """Where a corpus may lie and curves shall go, as arguments of `student.train`: neither changes a weight."""
-    return {"curves": options.curves, "memory_bytes": int(options.memory_gb * 1e9)}
+    """Where a corpus may lie, who reads it, where curves shall go, for `student.train`: none of it changes a weight."""
+    return {
+        "curves": options.curves, "memory_bytes": int(options.memory_gb * 1e9), "readers": max(options.readers, 0)
+    }  # fmt: skip
 
 
 def note(module: str, arguments: list[str] | None, options: argparse.Namespace) -> dict[str, object]:

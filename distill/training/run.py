@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
 from distill.students.stream import Spectrum
+from distill.training.readers import Draw, drawn
 from sdk.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ def asked_to_stop() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def _nothing(random: np.random.Generator, _: int) -> np.random.Generator:
+    return random
+
+
 @dataclass
 class Run:
     """A training run's whole state: what its resume `file` holds, with the spec and plan (its fields) it belongs to."""
@@ -106,6 +111,7 @@ class Run:
     file: Path
     step: int = 0
     seconds: float = 0.0
+    waited: float = 0.0  # of `seconds`, for what steps look at
     smooth_loss: float | None = None
     inputs: dict[str, str] = field(default_factory=dict)  # what it learns from, each by name and digest
 
@@ -142,6 +148,7 @@ class Run:
         """What a card says of any run."""
         return {
             "train_minutes": round(self.seconds / 60, 1),
+            "waited_percent": round(100 * self.waited / max(self.seconds, 1e-9), 1),
             "final_loss": round(float(self.smooth_loss or 0.0), 5),
         }
 
@@ -159,6 +166,7 @@ class Run:
                     "optimiser": self.optimiser.state_dict(),
                     "step": self.step,
                     "seconds": self.seconds,
+                    "waited": self.waited,
                     "smooth_loss": self.smooth_loss,
                     "processes": self.accelerator.num_processes,
                     "inputs": self.inputs,
@@ -185,7 +193,7 @@ class Run:
             self.student.load_state_dict(saved["student"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
-            self.smooth_loss = saved.get("smooth_loss")
+            self.smooth_loss, self.waited = saved.get("smooth_loss"), saved.get("waited", 0.0)
         except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
             why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             raise CheckpointError(f"{path}: cannot resume from it ({why}); delete it to start again") from error
@@ -193,12 +201,15 @@ class Run:
     def go(
         self,
         total: int,
-        loss_of: Callable[[np.random.Generator, int], Tensor],
+        loss_of: Callable[[Any, int], Tensor],
         rate: Callable[[int], float],
         watch: Callable[[int, float, float], None] | None = None,
+        draw: Draw = _nothing,
+        readers: int = 0,
     ) -> None:
-        """Make the steps that are left of `total`, saving every minute; `loss_of(random, step)` at `rate(step)`.
-        watch: told each step's number, loss and rate, in the first process (`watch.py`).
+        """Make the steps that are left of `total`, saving every minute; `loss_of(draw(random, step), step)` at
+        `rate(step)`. watch: told each step's number, loss and rate, in the first process (`watch.py`).
+        draw: without it a loss draws for itself. readers: processes that draw ahead (`readers.py`).
 
         Ctrl-C and SIGTERM let the step end, save and raise `KeyboardInterrupt`; at the second the last save stands.
         """
@@ -210,13 +221,16 @@ class Run:
             disable=not first,
         )  # fmt: skip
         saved = time.monotonic()
-        with asked_to_stop() as asked:
+        with asked_to_stop() as asked, closing(drawn(draw, self.random, self.step, total, readers)) as batches:
             for step in bar:
                 began = time.monotonic()
-                loss = self._step(step, loss_of, rate(step))
+                batch = next(batches)
+                self.waited += time.monotonic() - began
+                loss = self._step(step, batch, loss_of, rate(step))
                 self.seconds += time.monotonic() - began
                 self.smooth_loss = loss if self.smooth_loss is None else 0.98 * self.smooth_loss + 0.02 * loss
-                bar.set_postfix(loss=f"{self.smooth_loss:.4f}", refresh=False)
+                waiting = f"{self.waited / max(self.seconds, 1e-9):.0%}"
+                bar.set_postfix(loss=f"{self.smooth_loss:.4f}", waiting=waiting, refresh=False)
                 if watch and first:
                     watch(step, loss, rate(step))
                 if asked or time.monotonic() - saved > SAVE_EVERY_S:
@@ -225,11 +239,11 @@ class Run:
                 if asked:  # half a step would not resume to the same weights: norms learn while a row is heard
                     raise KeyboardInterrupt
 
-    def _step(self, step: int, loss_of: Callable[[np.random.Generator, int], Tensor], rate: float) -> float:
+    def _step(self, step: int, batch: Any, loss_of: Callable[[Any, int], Tensor], rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
         with self.autocast():
-            loss = loss_of(self.random(step), step)
+            loss = loss_of(batch, step)
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
         loss = self._agree(loss.detach())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,14 @@ def train(
     recipe: str = "heterogeneous",
     curves: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    readers: int = 0,
 ) -> Checkpoint:
     """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
 
     made: what the checkpoint shall keep of how it was made, beside the plan. second: a trained student of the same
     family that supervises features (`hybrid.py`). recipe: the name that the checkpoint keeps.
     curves: folder for TensorBoard's (`watch.py`). memory_bytes: a larger corpus stays on disk (`shelf.py`), and gives
-    the same weights.
+    the same weights. readers: processes that draw batches ahead (`readers.py`), the same ones for any number.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` or the resume file is of
     another student, and before the first step `DataError` if `out` cannot be written, `EngineUnavailable` if there
@@ -75,7 +77,7 @@ def train(
         return feed_of(spec, plan, load_shards(corpus, "valid", memory_bytes), None) if there else None
 
     with watching(curves, run, feed.objective, feed.total, spec.layout, valid) as watch:
-        run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate, watch)
+        run.go(feed.total, partial(feed.loss, student), plan.rate, watch, feed.draw, readers)
     training = {
         **provenance(recipe, plan, shards, feed, run, second), **made,
         **({"processes": run.accelerator.num_processes} if run.accelerator.num_processes > 1 else {}),
@@ -102,7 +104,8 @@ def settled(run: Run, feed: Feed) -> None:
         for norm in norms:
             norm.momentum = 1 / (number + 1)
         with torch.no_grad(), run.autocast():
-            feed.loss(run.student, np.random.default_rng([run.plan["seed"], SETTLING_SEED, number]), 0)  # type: ignore[arg-type]
+            random = np.random.default_rng([run.plan["seed"], SETTLING_SEED, number])
+            feed.loss(run.student, feed.draw(random, 0), 0)  # type: ignore[arg-type]
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     run.average = {name: value.clone() for name, value in run.student.state_dict().items()}

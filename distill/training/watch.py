@@ -136,7 +136,8 @@ def judge(run: Run, feed: Feed, layout: RigLayout) -> dict[str, float]:
     total = 0.0
     with torch.no_grad(), run.autocast():
         for number in range(_BATCHES):
-            total += float(feed.loss(student, np.random.default_rng([_SEED, number]), run.plan["steps"]))
+            step = run.plan["steps"]
+            total += float(feed.loss(student, feed.draw(np.random.default_rng([_SEED, number]), step), step))
             if feed.objective.seen:
                 seen.append(feed.objective.seen)
     label, predicted = (torch.cat([getattr(s, name).cpu() for s in seen]).numpy() for name in ("label", "predicted"))

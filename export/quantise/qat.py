@@ -19,6 +19,7 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -121,7 +122,7 @@ def _tune(
     check_writable(out)
     settings = asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}
     run = Run.begin(parent.spec, settings, student, out, inputs)
-    run.go(feed.total, lambda random, step: feed.loss(student, random, step), plan.rate)
+    run.go(feed.total, partial(feed.loss, student), plan.rate, draw=feed.draw)
     student.load_state_dict(run.average)
     return run
 

@@ -73,7 +73,7 @@ def test_it_learns(corpus: Path, tmp_path: Path, family: str) -> None:
 
     def loss(student: Student) -> float:
         with torch.no_grad():
-            return float(feed.loss(student, np.random.default_rng(99), 0))
+            return float(feed.loss(student, feed.draw(np.random.default_rng(99), 0), 0))
 
     fresh = SPECS[family].build().train()
     initialise(fresh, 1)

@@ -75,7 +75,7 @@ def test_it_learns(corpus: Path, variant: str) -> None:
     optimiser = torch.optim.Adam(student.parameters(), lr=3e-3)
     losses = []
     for step in range(plan.steps):
-        loss = feed.loss(student, np.random.default_rng(step % 5), 0)
+        loss = feed.loss(student, feed.draw(np.random.default_rng(step % 5), 0), 0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
