@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -196,16 +196,16 @@ def one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, part: str = "") -> Iterator[None]:
     """No second command labels into `folder` during the block: raises `DataError` if one does now. A command that was
-    killed, by whatever, counts no more."""
+    killed, by whatever, counts no more. part: of several that label the same plan beside one another, each its own."""
     try:
         import fcntl
     except ImportError:  # not on this system
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".labelling.lock").open("w") as lock:
+    with (folder / f".labelling{part}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -215,8 +215,11 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def clear_parts(folder: Path, source: str) -> None:
-    """Remove shards of `source` that writers left half done in `folder`, killed outright; to be called `alone`."""
-    for part in folder.glob(f".*-{source}-*.npz.*.part"):
+def clear_parts(folder: Path, names: Iterable[str]) -> None:
+    """Remove what writers of the shards `names` left half done in `folder`, killed outright; to be called `alone`."""
+    ours = {f".{name}.npz" for name in names}
+    for part in folder.glob(".*.npz.*.part"):
+        if part.name[: part.name.index(".npz") + 4] not in ours:
+            continue
         print(f"removed: {part}: half written by a process that was killed", file=sys.stderr)
         part.unlink(missing_ok=True)

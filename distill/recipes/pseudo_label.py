@@ -2,6 +2,8 @@
 
     python -m distill.recipes.pseudo_label --speech DIR [DIR ...] --out build/corpus [--teacher neural] [--workers 8]
     python -m distill.recipes.pseudo_label --speech /data/LibriSpeech --subsets 48 --out build/corpus --workers 64
+    RAY_ADDRESS=head:6379 python -m distill.recipes.pseudo_label --engine ray --speech ... --out /shared/corpus
+    python -m distill.recipes.pseudo_label --engine slurm --parts 48 --speech ... --out /shared/corpus   # label.sbatch
 
 No transcript and no phones are asked for, so any language and any amount will do, in any tree of wav, flac, mp3 or
 ogg. Shards are those of `distill/corpus/shards.py`, split by speaker; the same tree always gives the same ones. What
@@ -19,6 +21,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.corpus.engines import ray as on_ray
+from distill.corpus.engines import slurm
 from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
 from distill.corpus.recordings import ShardPieces, deal, find_pieces
 from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
@@ -29,6 +33,7 @@ from sdk.errors import ConfigError, DataError
 from sdk.tools.command import ending, say
 
 SOURCE = "human"
+ENGINES = ("local", "ray")
 _BYTES_PER_S = 2 * SAMPLE_RATE_HZ + 2 * 52 * LABEL_HZ  # of a shard: int16 sound, and 52 curves in float16
 
 
@@ -70,8 +75,11 @@ def label(
     workers: int = 1,
     device: str = "auto",
     shard_s: float = SHARD_SECONDS,
+    engine: str = "local",
+    part: tuple[int, int] = (0, 1),
 ) -> Labelled:
     """Label every recording below `speech` into `out/shards`. subsets: as `recordings.deal`; device: as `pick_device`.
+    engine: `local`, in so many `workers`, or `ray` (`corpus/engines`). part: (i, n), every n-th shard from the i-th on.
 
     Raises `ConfigError` for a teacher, device or number that will not do, and `DataError` before the first label where
     there is nothing to read, no room, or shards of another plan in the way.
@@ -80,22 +88,30 @@ def label(
         raise DataError(f"the {BY_PHONES} teacher goes by phones: label with `python -m distill.recipes.corpus`")
     if workers < 1:
         raise ConfigError(f"workers {workers} is below 1")
+    if engine not in ENGINES:
+        raise ConfigError(f"engine {engine!r} is unknown; there are: {', '.join(ENGINES)}")
     device = pick_device(device)
     pieces, failures = find_pieces(speech)
     batches = deal(pieces, SOURCE, subsets, shard_s=shard_s)
     folder = out / "shards"
     _check_room(folder, batches)
+    batches = batches[part[0] :: part[1]]
     done = Labelled()
     for failure in failures:
         _leave_out(done, failure)
     began = time.monotonic()
-    with alone(out), _bar(sum(batch.samples for batch in batches)) as bar:
-        clear_parts(folder, SOURCE)
+    mark = f"-{part[0]}-{part[1]}" if part[1] > 1 else ""
+    with alone(out, mark), _bar(sum(batch.samples for batch in batches)) as bar:
+        clear_parts(folder, [batch.name for batch in batches])
 
         def tick(samples: int) -> None:  # what headers say and what comes out may differ by a few samples
             bar.update(min(samples, bar.total - bar.n))
 
-        for made in label_batches(batches, folder, teacher, tick, device, workers):
+        if engine == "ray":
+            labelled = on_ray.label_batches(batches, folder, teacher, tick, device)
+        else:
+            labelled = label_batches(batches, folder, teacher, tick, device, workers)
+        for made in labelled:
             for failure in made.failures:
                 bar.write(f"left out: {failure}", file=sys.stderr)
             done.add(made)
@@ -139,6 +155,19 @@ def _check_room(folder: Path, batches: Sequence[ShardPieces]) -> None:
         )
 
 
+def _write_array(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    if options.parts < 1:
+        raise ConfigError(f"parts {options.parts} is below 1")
+    kept = list(arguments)
+    for word in ("--engine", "--parts"):
+        kept = [w for i, w in enumerate(kept) if not w.startswith(word) and (i == 0 or kept[i - 1] != word)]
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "label.sbatch"
+    slurm.write_script(path, options.parts, kept)
+    say(f"{path}: look at it, add your partition and time limit, and submit it with sbatch")
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.pseudo_label", description=__doc__.split("\n")[0])
     parser.add_argument("--speech", type=Path, nargs="+", required=True, help="folders of recordings in any language")
@@ -148,11 +177,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes, each a teacher on one thread")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU where there is one")
     parser.add_argument("--shard-seconds", type=float, default=SHARD_SECONDS, help="length of a shard")
+    parser.add_argument("--engine", default="local", help="local, ray (RAY_ADDRESS), or slurm: writes OUT/label.sbatch")
+    parser.add_argument("--parts", type=int, default=48, help="jobs of the array that --engine slurm writes")
+    parser.add_argument("--part", default="0/1", help="label only part i of n, as 3/48")
     options = parser.parse_args(arguments)
     with ending("stopped; the same command goes on from what is done") as end:
+        if options.engine == "slurm":
+            return _write_array(options, sys.argv[1:] if arguments is None else arguments)
         done = label(
             options.speech, options.out, options.teacher, options.subsets, options.workers, options.device,
-            options.shard_seconds,
+            options.shard_seconds, options.engine, slurm.part_of(options.part),
         )  # fmt: skip
         say(done.summary)
     return end.status

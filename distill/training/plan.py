@@ -47,12 +47,12 @@ class Plan:
     alpha_own: float = 1.0
     alpha_mouth: float = 1.0
     own_velocity: float = 0.3
-    alpha_phone: float = 0.3
-    alpha_lip: float = 4.0
+    alpha_phone: float = 3.0
+    alpha_lip: float = 1.0
     alpha_acc: float = 0.5
     alpha_feat: float = 0.1
-    shut_weight: float = 25.0
-    shut_final: float = 25.0
+    shut_weight: float = 12.0
+    shut_final: float = 12.0
     open_weight: float = 5.0
     rest_weight: float = 0.02
     mix_human: float = 0.8

@@ -302,7 +302,7 @@ def test_half_written_files_are_removed_and_two_commands_do_not_meet(tmp_path: P
     for part in (half, others):
         part.write_bytes(b"half")
     with alone(tmp_path):
-        clear_parts(tmp_path, "human")
+        clear_parts(tmp_path, ["train-human-000"])
         with pytest.raises(DataError, match="another command"), alone(tmp_path):
             pass
     assert (half.exists(), others.exists()) == (False, True)
