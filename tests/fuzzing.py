@@ -335,7 +335,8 @@ def _read_torchscript(path: Path) -> object:
     """As far as PyTorch has not seen it: afterwards all that is left is what is allowed."""
     from sdk.engines._allowed import checked_program
 
-    return checked_program(path)
+    with checked_program(path) as program:
+        return program.stat().st_size
 
 
 _YAML = b"channels: 64\nnames: [a, b]\nnested: {a: 1.0, b: [2, x]}\nwhen: 2026-11-28\n"

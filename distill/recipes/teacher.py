@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances
+from distill.corpus.rows.utterances import UNKNOWN_CLASS, UtteranceRows, Utterances
 from distill.corpus.shelf import MEMORY_BYTES, load_shards
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import check_writable
@@ -84,23 +84,31 @@ class TeacherFeed:
         self.plan, self.data, self.network = plan, data, network
         self.objective = Objective(spec, plan, data.picker.variance())
         seeds = [np.random.default_rng([plan.seed, _POOL_SEED, number]) for number in range(pool)]
-        self.pool = [self.prepare(seed).to(torch.float16) for seed in tqdm(seeds, desc="pool", disable=not pool)]
+        self.pool = [
+            self.prepare(data.batch(seed, plan.rows, plan.row_hops)).to(torch.float16)
+            for seed in tqdm(seeds, desc="pool", disable=not pool)
+        ]
 
-    def prepare(self, random: np.random.Generator) -> Prepared:
-        """A fresh batch, drawn from `random`."""
-        batch = self.data.batch(random, self.plan.rows, self.plan.row_hops)
+    def prepare(self, batch: UtteranceRows) -> Prepared:
+        """What the ears hear in a batch."""
         device = device_of(self.network)
         audio, rig, classes = (torch.from_numpy(x).to(device) for x in (batch.audio, batch.rig, batch.classes))
         return Prepared(self.network.rows(audio), self.network.features(audio), rig, classes)
 
-    def loss(self, random: np.random.Generator, step: int) -> Tensor:
-        """Of step `step`, which draws all that is random in it from `random`."""
-        torch.manual_seed(int(random.integers(2**62)))  # dropout, too, is the same after a resumption
-        if self.pool:
+    def draw(self, random: np.random.Generator, step: int) -> tuple[int, UtteranceRows | None, np.random.Generator]:
+        """What step `step` looks at: a seed, a batch where there is no pool, and what is left to be drawn."""
+        seed = int(random.integers(2**62))
+        return seed, None if self.pool else self.data.batch(random, self.plan.rows, self.plan.row_hops), random
+
+    def loss(self, drawn: tuple[int, UtteranceRows | None, np.random.Generator], step: int) -> Tensor:
+        """Of what step `step` drew."""
+        seed, rows, random = drawn
+        torch.manual_seed(seed)  # dropout, too, is the same after a resumption
+        if rows is None:
             order = np.random.default_rng([self.plan.seed, step // len(self.pool)]).permutation(len(self.pool))
             batch = self.pool[order[step % len(self.pool)]].to(torch.float32)
         else:
-            batch = self.prepare(random)
+            batch = self.prepare(rows)
         batch = batch.on(device_of(self.network))
         heard = self.network.hear(masked(batch.rows, random), batch.features)
         done, steps_per_frame = step / self.plan.steps, FRAME_SAMPLES / COLUMN_SAMPLES
@@ -143,9 +151,10 @@ def train(
     pool: int = 0,
     curves: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    readers: int = 0,
 ) -> Trained[Bidirectional]:
     """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
-    pool: as `TeacherFeed`. curves, memory_bytes: as `student.train`.
+    pool: as `TeacherFeed`. curves, memory_bytes, readers: as `student.train`.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
     teacher or plan, and `DataError` before the first step if `out` cannot be written.
@@ -164,7 +173,7 @@ def train(
     facts = {**asdict(plan), "pool": pool}
     run = Run.begin(spec, facts, network, out)
     with watching(curves, run, feed.objective, plan.steps, layout) as watch:
-        run.go(plan.steps, feed.loss, plan.rate, watch)
+        run.go(plan.steps, feed.loss, plan.rate, watch, feed.draw, readers)
     provenance = {
         "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2), **run.facts, **made,
         **({"ears": f"{ears.spec.name}, weights {ears.weights_sha256}"} if ears else {}),

@@ -11,12 +11,14 @@ What this does not bind is memory and time: an allowed operator can ask for a te
 from __future__ import annotations
 
 import ast
-import io
 import pickletools
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sdk.errors import ArtifactError
@@ -52,25 +54,31 @@ _SYNTAX = (
 _LARGEST_SOURCE_BYTES = 1 << 20
 
 
-def checked_program(path: Path) -> io.BytesIO:
-    """The archive at `path` written anew, of nothing but what was read and allowed. Raises `ArtifactError`."""
-    try:
-        records = _records(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise ArtifactError(f"{path}: TorchScript cannot load it ({error}); export it again") from error
-    strange: set[str] = set()
-    for name, data in records.items():
-        if name.endswith(".py"):
-            strange |= _strange_in_source(path, data)
-        elif name.endswith(".pkl"):
-            strange |= _strange_in_pickle(path, data)
-    _refuse(path, strange)
-    anew = io.BytesIO()
-    with zipfile.ZipFile(anew, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in records.items():
-            archive.writestr(f"archive/{name}", data)
-    anew.seek(0)
-    return anew
+@contextmanager
+def checked_program(path: Path) -> Iterator[Path]:
+    """The archive at `path` written anew, of nothing but what was read and allowed; our file is gone with the block.
+
+    A file and not memory, of which PyTorch would make three copies more. Raises `ArtifactError`.
+    """
+    with TemporaryDirectory(prefix="tinyface-") as folder:  # nobody else's: mode 0700
+        anew = Path(folder) / "program.pt"
+        try:
+            with zipfile.ZipFile(path) as source, zipfile.ZipFile(anew, "w", zipfile.ZIP_STORED) as target:
+                entries = _records(path, source)
+                strange: set[str] = set()
+                for name, entry in entries.items():
+                    data = source.read(entry)
+                    if name.endswith(".py"):
+                        strange |= _strange_in_source(path, data)
+                    elif name.endswith(".pkl"):
+                        strange |= _strange_in_pickle(path, data)
+                    target.writestr(f"archive/{name}", data)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            if isinstance(error, ArtifactError):
+                raise
+            raise ArtifactError(f"{path}: TorchScript cannot load it ({error}); export it again") from error
+        _refuse(path, strange)
+        yield anew
 
 
 def check_graph(path: Path, module: Any) -> None:
@@ -80,25 +88,22 @@ def check_graph(path: Path, module: Any) -> None:
     _refuse(path, strange)
 
 
-def _records(path: Path) -> dict[str, bytes]:
+def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """The records by their names below the archive's folder. Refuses names that are not known, or stand twice."""
-    found: dict[str, bytes] = {}
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if sum(entry.file_size for entry in entries) > LARGEST_FILE_BYTES:
-            raise ArtifactError(f"{path}: unfolds to more than 1 GiB; this is not one of our artefacts")
-        folders = {entry.filename.partition("/")[0] for entry in entries}
-        for entry in entries:
-            name = entry.filename.partition("/")[2]
-            if _IGNORED.fullmatch(name):
-                continue
-            if not _RECORD.fullmatch(name) or name in found or len(folders) > 1:
-                _refuse(path, {f"a record {entry.filename[:80]!r}"})
-            if name.endswith((".py", ".pkl")) and entry.file_size > _LARGEST_SOURCE_BYTES:
-                raise ArtifactError(
-                    f"{path}: {name} unfolds to {entry.file_size:,} bytes; no student of ours is so long"
-                )
-            found[name] = archive.read(entry)
+    found: dict[str, zipfile.ZipInfo] = {}
+    entries = archive.infolist()
+    if sum(entry.file_size for entry in entries) > LARGEST_FILE_BYTES:
+        raise ArtifactError(f"{path}: unfolds to more than 1 GiB; this is not one of our artefacts")
+    folders = {entry.filename.partition("/")[0] for entry in entries}
+    for entry in entries:
+        name = entry.filename.partition("/")[2]
+        if _IGNORED.fullmatch(name):
+            continue
+        if not _RECORD.fullmatch(name) or name in found or len(folders) > 1:
+            _refuse(path, {f"a record {entry.filename[:80]!r}"})
+        if name.endswith((".py", ".pkl")) and entry.file_size > _LARGEST_SOURCE_BYTES:
+            raise ArtifactError(f"{path}: {name} unfolds to {entry.file_size:,} bytes; no student of ours is so long")
+        found[name] = entry
     return found
 
 

@@ -90,12 +90,11 @@ def load_module(path: Path, device: str = "cpu") -> Any:
     """The module in a `.pt`, ready to run. Raises `ArtifactError` if it cannot be loaded, or calls what it may not."""
     import torch
 
-    program = checked_program(path)
     load: Any = torch.jit.load
     try:
-        with warnings.catch_warnings():
+        with checked_program(path) as program, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript as a whole is deprecated
-            module = load(program, map_location=device).eval()
+            module = load(str(program), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"{path}: TorchScript cannot load it ({error}); export it again") from error
     check_graph(path, module)

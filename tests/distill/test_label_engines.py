@@ -59,7 +59,7 @@ def test_a_node_of_ray_is_killed_and_every_shard_is_the_same(
     again = label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, engine="ray")
     assert again.kept == len(again.paths)
     with pytest.raises(CheckpointError):
-        label([librispeech], tmp_path, str(tmp_path / "none.teacher"), engine="ray")
+        label([librispeech], tmp_path, str(tmp_path / "none.teacher"), subsets=4, shard_s=SHARD_S, engine="ray")
 
 
 def test_the_jobs_of_an_array_make_the_same_shards(

@@ -106,7 +106,8 @@ def test_it_learns(corpus: Path, tmp_path: Path) -> None:
 
     def loss(network: Bidirectional) -> float:
         with torch.no_grad():
-            return float(recipe.TeacherFeed(SPEC, plan, data, network).loss(np.random.default_rng(99), 0))
+            feed = recipe.TeacherFeed(SPEC, plan, data, network)
+            return float(feed.loss(feed.draw(np.random.default_rng(99), 0), 0))
 
     assert loss(run(corpus, tmp_path / "t.teacher", plan).network()) < 0.7 * loss(fresh.eval())
 

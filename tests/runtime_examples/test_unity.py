@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csharp_tools import BINDING, CSHARP, Compile, start
+from game_loop import rest_s
 
 import sdk
 from runtime_examples.unity.pack import PackFailed, main, pack
@@ -93,7 +94,7 @@ def test_it_draws_pythons_frames_when_their_sound_is_heard(
     speaking = large[:, 0] < 0  # seconds since the sound was cut off
     assert bend(large[speaking, 1:]) == pytest.approx(bend(small[speaking, 1:]), rel=0.1), "blocks do not show"
     assert np.abs(large[speaking, 1:]).max() > 5, "the face moves"
-    assert np.abs(large[large[:, 0] >= 0.3, 1:]).max() < 1, "at rest"
+    assert np.abs(large[large[:, 0] >= rest_s(any_kind, rate), 1:]).max() < 1, "at rest"
 
 
 def bend(pictures: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csharp_tools import Compile, start
+from game_loop import rest_s
 
 import sdk
 
@@ -123,7 +124,7 @@ def test_faces_are_pythons_frames_and_a_game_draws_them_smoothly(
     speaking = large[:, 0] < 0  # seconds since the sound was cut off
     assert bend(large[speaking, 1:]) == pytest.approx(bend(small[speaking, 1:]), rel=0.1), "blocks do not show"
     assert np.abs(large[speaking, 1:]).max() > 0.05, "the face moves"
-    assert np.abs(large[large[:, 0] >= 0.3, 1:]).max() < 0.01, "at rest"
+    assert np.abs(large[large[:, 0] >= rest_s(any_kind, rate), 1:]).max() < 0.01, "at rest"
 
 
 def bend(pictures: np.ndarray) -> float:

@@ -118,6 +118,7 @@ def test_no_other_way_in(way: str, sealed: dict[str, Path], tmp_path: Path) -> N
 
 
 def test_what_is_loaded_is_what_was_read(sealed: dict[str, Path]) -> None:
-    anew = zipfile.ZipFile(checked_program(sealed["torchscript"])).namelist()
+    with checked_program(sealed["torchscript"]) as program:
+        anew = zipfile.ZipFile(program).namelist()
     assert any(name.endswith(".py") for name in anew)
     assert not any(name.endswith("debug_pkl") for name in anew)

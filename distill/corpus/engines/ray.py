@@ -45,7 +45,8 @@ def label_batches(
         engine.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
     gpu = 1 if device.startswith("cuda") else 0
     work = engine.remote(num_cpus=1, num_gpus=gpu, max_retries=RETRIES)(_work)
-    waiting, left = {}, list(reversed(batches))
+    waiting: dict[Any, ShardPieces] = {}
+    left = list(reversed(batches))
     try:
         while left or waiting:
             most = _AHEAD * max(int(engine.cluster_resources().get("CPU", 1)), 1)
