@@ -92,9 +92,8 @@ def label_batches(
     through since it last did. Raises what the teacher raises when it cannot be had, and `DataError` if a worker was
     killed. Closing the iterator stops the workers within a recording; shards in work then leave nothing.
     """
-    by = labeller(
-        teacher, device if workers == 1 else "cpu"
-    )  # made even where workers make their own: a wrong name fails here, at once
+    # made even where workers make their own: a wrong name fails here, at once
+    by = labeller(teacher, device if workers == 1 else "cpu")
     if workers == 1:
         with one_thread():
             for batch in batches:
@@ -198,16 +197,19 @@ def one_thread() -> Iterator[None]:
 @contextmanager
 def alone(folder: Path, part: str = "") -> Iterator[None]:
     """No second command labels into `folder` during the block: raises `DataError` if one does now. A command that was
-    killed, by whatever, counts no more. part: of several that label the same plan beside one another, each its own."""
+    killed, by whatever, counts no more. part: of several that label the same plan beside one another, each its own;
+    a command without a part labels beside none of them."""
     try:
         import fcntl
     except ImportError:  # not on this system
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".labelling{part}.lock").open("w") as lock:
+    with (folder / ".labelling.lock").open("w") as whole, (folder / f".labelling{part}.lock").open("w") as own:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if part:
+                fcntl.flock(whole, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DataError(
                 f"{folder}: another command labels into it now; wait for it, or give another --out"

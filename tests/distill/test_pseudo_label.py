@@ -310,6 +310,15 @@ def test_half_written_files_are_removed_and_two_commands_do_not_meet(tmp_path: P
         pass
 
 
+def test_parts_label_beside_one_another_and_beside_no_whole(tmp_path: Path) -> None:
+    with alone(tmp_path, "-0-2"), alone(tmp_path, "-1-2"):
+        for other in ("", "-0-2"):
+            with pytest.raises(DataError, match="another command"), alone(tmp_path, other):
+                pass
+    with alone(tmp_path), pytest.raises(DataError, match="another command"), alone(tmp_path, "-0-2"):
+        pass
+
+
 def test_devices_are_found_and_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_device("cpu") == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
