@@ -154,7 +154,7 @@ def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> l
     from tqdm import tqdm
 
     paths = sorted((corpus / "shards").glob(f"{split}-*.npz"))
-    marks = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+    marks = {path.name: [found.st_size, found.st_mtime_ns] for path in paths for found in [path.stat()]}
     fits = sum(size for size, _ in marks.values()) <= memory_bytes
     remembered = {} if fits else _remembered(corpus)
 

@@ -89,18 +89,18 @@ class WindowFeed:
 
     def loss(self, student: Student, drawn: Batch, step: int) -> Tensor:
         """Of what step `step` drew."""
-        plan, shared, batch = self.plan, step < self.plan.steps, drawn
+        plan, shared = self.plan, step < self.plan.steps
         assert not isinstance(student, StreamStudent)
         steps_per_frame = FRAME_SAMPLES / COLUMN_SAMPLES if shared else 1.0
         device = device_of(student)
-        features = window_features(student, cut(batch.audio, self.margins[0]).to(device), batch.starts, shared)
-        label = torch.from_numpy(batch.rig).to(device)
+        features = window_features(student, cut(drawn.audio, self.margins[0]).to(device), drawn.starts, shared)
+        label = torch.from_numpy(drawn.rig).to(device)
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, step / self.total)
         if self.second:
             with torch.no_grad():
-                heard = batch.clean if plan.second_hears == "clean" else batch.audio
+                heard = drawn.clean if plan.second_hears == "clean" else drawn.audio
                 audio = cut(heard, self.margins[1]).to(device)
-                theirs = window_features(self.second.to(device), audio, batch.starts, shared)
+                theirs = window_features(self.second.to(device), audio, drawn.starts, shared)
             loss = loss + plan.alpha_feat * losses.features([f.float() for f in theirs], [f.float() for f in features])
         return loss
 
@@ -138,19 +138,18 @@ class StreamFeed:
 
     def loss(self, student: Student, drawn: Rows, step: int) -> Tensor:
         """Of what step `step` drew."""
-        rows = drawn
         assert isinstance(student, StreamStudent)
         device = device_of(student)
-        audio, label = torch.from_numpy(rows.audio).to(device), torch.from_numpy(rows.rig).to(device)
+        audio, label = torch.from_numpy(drawn.audio).to(device), torch.from_numpy(drawn.rig).to(device)
         features = student.features(audio)
         steps_per_frame, done = FRAME_SAMPLES / HOP_SAMPLES, step / self.total
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, done, _SLACK_HOPS)
         if isinstance(head := getattr(student, HEAD, None), PhoneHead):
-            classes = torch.from_numpy(rows.classes).to(device)
+            classes = torch.from_numpy(drawn.classes).to(device)
             loss = loss + self.plan.alpha_phone * head.loss(features[1], classes)
         if isinstance(self.second, StreamStudent):
             with torch.no_grad():
-                heard = rows.clean if self.plan.second_hears == "clean" else rows.audio
+                heard = drawn.clean if self.plan.second_hears == "clean" else drawn.audio
                 theirs = self.second.to(device).features(torch.from_numpy(heard).to(device))
             pairs = [(a, b) for a, b in zip(theirs, features, strict=True) if a.shape == b.shape]
             loss = loss + self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])

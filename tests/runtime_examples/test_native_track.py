@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from game_loop import bend
 from native_tools import refused
 from test_native_kernels import Case, Speech, make_case  # noqa: F401 - fixtures
 
@@ -54,11 +55,6 @@ def cut_up(
     pieces = [np.ascontiguousarray(audio[at : at + block]) for at in range(0, len(audio), block)]
     ends = begin_s + np.cumsum([len(piece) for piece in pieces]) / RATE_HZ
     return [(float(end + random.uniform(0, late_s)), piece) for end, piece in zip(ends, pieces, strict=True)]
-
-
-def bend(pictures: np.ndarray) -> float:
-    """How much the drawn motion bends: the mean second difference."""
-    return float(np.abs(np.diff(pictures, 2, axis=0)).mean())
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csharp_tools import BINDING, CSHARP, Compile, start
-from game_loop import rest_s
+from game_loop import check_game, drawn_by, rest_s
 
 import sdk
 from runtime_examples.unity.pack import PackFailed, main, pack
@@ -82,21 +82,9 @@ def test_it_draws_pythons_frames_when_their_sound_is_heard(
     assert last == "done"
     heard, rate = read_sound(wav)
     frames = sdk.predict(any_kind, heard[: len(heard) // 256 * 256], rate)
-    drawn: dict[str, list[list[float]]] = {"audible": [], "1024": [], "128": []}
-    for line in lines:
-        kind, *numbers = line.removeprefix("game ").split()
-        drawn[kind].append([float(number) for number in numbers])
+    drawn = drawn_by(lines)
     seen = [row for row in drawn["audible"] if row[0] >= 0]
     assert len(seen) > 30
     for when, *weights in seen:
         np.testing.assert_allclose(weights, 100 * at(frames, when), atol=0.02)
-    large, small = np.array(drawn["1024"]), np.array(drawn["128"])
-    speaking = large[:, 0] < 0  # seconds since the sound was cut off
-    assert bend(large[speaking, 1:]) == pytest.approx(bend(small[speaking, 1:]), rel=0.1), "blocks do not show"
-    assert np.abs(large[speaking, 1:]).max() > 5, "the face moves"
-    assert np.abs(large[large[:, 0] >= rest_s(any_kind, rate), 1:]).max() < 1, "at rest"
-
-
-def bend(pictures: np.ndarray) -> float:
-    """How much the drawn motion bends: the mean second difference."""
-    return float(np.abs(np.diff(pictures, 2, axis=0)).mean())
+    check_game(drawn, rest_s(any_kind, rate), moves=5, rests=1)

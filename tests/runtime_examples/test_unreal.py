@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csharp_tools import Compile, start
-from game_loop import rest_s
+from game_loop import check_game, drawn_by, rest_s
 
 import sdk
 
@@ -111,22 +111,10 @@ def test_faces_are_pythons_frames_and_a_game_draws_them_smoothly(
     assert last == "done"
     # a track knows where a frame is to the fraction of a sample; these artefacts have thirty a second
     times, faces = [frame.index / 30 for frame in frames], np.array([frame.values for frame in frames])
-    drawn: dict[str, list[list[float]]] = {"audible": [], "1024": [], "128": []}
-    for line in lines:
-        kind, *numbers = line.removeprefix("game ").split()
-        drawn[kind].append([float(number) for number in numbers])
+    drawn = drawn_by(lines)
     seen = np.array([row for row in drawn["audible"] if row[0] >= 0])
     assert len(seen) > 100
     for when, *values in seen:
         wanted = np.array([np.interp(when, times, channel) for channel in faces.T])
         np.testing.assert_allclose(values, wanted, atol=2e-4)
-    large, small = np.array(drawn["1024"]), np.array(drawn["128"])
-    speaking = large[:, 0] < 0  # seconds since the sound was cut off
-    assert bend(large[speaking, 1:]) == pytest.approx(bend(small[speaking, 1:]), rel=0.1), "blocks do not show"
-    assert np.abs(large[speaking, 1:]).max() > 0.05, "the face moves"
-    assert np.abs(large[large[:, 0] >= rest_s(any_kind, rate), 1:]).max() < 0.01, "at rest"
-
-
-def bend(pictures: np.ndarray) -> float:
-    """How much the drawn motion bends: the mean second difference."""
-    return float(np.abs(np.diff(pictures, 2, axis=0)).mean())
+    check_game(drawn, rest_s(any_kind, rate), moves=0.05, rests=0.01)
