@@ -72,7 +72,7 @@ def unique_names(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def synthetic_utterances(folder: Path) -> Iterator[Utterance]:
-    """Utterances of all espeak shards below `folder` (`distill/speech/speech_synth.py`)."""
+    """Utterances of all shards of synthetic speech below `folder` (`distill/speech/spoken.py`)."""
     shards = sorted(folder.glob("*.npz"))
     if not shards:
         raise DataError(f"{folder}: no synthetic shards; make them with `python -m distill.recipes.speech_synth`")
@@ -119,7 +119,7 @@ class Shard:
 
     @property
     def source(self) -> str:
-        """Where its speech is from, by its file's name: human, espeak, captured."""
+        """Where its speech is from, by its file's name: human, espeak, kokoro, captured."""
         return self.path.stem.split("-")[1]
 
     @property

@@ -1,6 +1,6 @@
 """The training corpus: speech with its phones and rig labels, in shards on disk, split by speaker.
 
-python -m distill.recipes.corpus --speech DIR [DIR ...] --synthetic DIR --out DIR [--teacher neural]
+python -m distill.recipes.corpus --speech DIR [DIR ...] --synthetic DIR [--kokoro DIR] --out DIR [--teacher neural]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.corpus", description=__doc__.split("\n")[0])
     parser.add_argument("--speech", type=Path, nargs="*", default=[], help="folders of human recordings (English)")
     parser.add_argument("--synthetic", type=Path, help="folder of espeak shards")
+    parser.add_argument("--kokoro", type=Path, help="folder of Kokoro's shards")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--teacher", default="neural", help="who labels recordings; `articulatory` goes by their phones"
@@ -30,16 +31,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
     options = parser.parse_args(arguments)
     with ending("stopped; the same command goes on from what is done") as end:
-        if not options.speech and not options.synthetic:
-            raise DataError("nothing to do: give --speech, --synthetic or both")
+        if not (options.speech or options.synthetic or options.kokoro):
+            raise DataError("nothing to do: give --speech, --synthetic, --kokoro or several of them")
         by = labeller(options.teacher)  # a wrong name is said before the hours of recognition
         if options.speech:
             people = human_utterances(
                 options.speech, options.out / "labels", options.workers, options.limit, options.recogniser
             )
             write_shards(people, options.out / "shards", "human", by)
-        if options.synthetic:
-            write_shards(synthetic_utterances(options.synthetic), options.out / "shards", "espeak")
+        for source, folder in (("espeak", options.synthetic), ("kokoro", options.kokoro)):
+            if folder:
+                write_shards(synthetic_utterances(folder), options.out / "shards", source)
     return end.status
 
 

@@ -3,6 +3,7 @@
     python -m distill.speech.espeak_worker --shard 0 --utterances 300 --seed 1 --out DIR
     python -m distill.speech.espeak_worker --say "Hello." --language en-us --seed 1 --out DIR
     python -m distill.speech.espeak_worker --script LINES.json --seed 1 --out DIR
+    python -m distill.speech.espeak_worker --ipa TEXTS.json --out DIR
 
 espeak-ng is GPL-3.0-or-later. It is therefore an optional extra (`pip install tinyface[corpus]`) that only this file
 loads, in a process that `speech_synth.py` starts; what ships uses neither. A fresh process for each shard is also
@@ -27,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.files.disk import atomic_write_text
 from distill.speech.espeak_timing import Event, phones_from_events
 from distill.speech.spoken import RATE_HZ, Spoken, spoken_name, spoken_recipe, write_spoken
 from distill.speech.text import held_out
@@ -40,6 +42,7 @@ _PHONEME_EVENT = 7
 _SYNCHRONOUS = 2
 _INITIALIZE = 0x1 | 0x2 | 0x8000  # phoneme events, as IPA, do not exit on failure
 _SYNTH = 0x1 | 0x1000  # text is UTF-8, pause at the end
+_IPA_WITH_TIES = 0x2 | 0x80 | ord("^") << 8
 
 
 class _Id(ctypes.Union):
@@ -117,6 +120,8 @@ class Engine:
         self._lib.espeak_Synth.argtypes = [
             c_char_p, c_size_t, c_uint, c_int, c_uint, c_uint, POINTER(c_uint), c_void_p,
         ]  # fmt: skip
+        self._lib.espeak_TextToPhonemes.argtypes = [POINTER(c_char_p), c_int, c_int]
+        self._lib.espeak_TextToPhonemes.restype = c_char_p
         self._pcm: list[np.ndarray] = []
         self._events: list[Event] = []
 
@@ -144,6 +149,16 @@ class Engine:
         encoded = text.encode("utf-8")
         self._lib.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _SYNTH, None, None)
         return np.concatenate([np.zeros(0, np.int16), *self._pcm]), self._events
+
+    def ipa(self, text: str, language: str) -> list[str]:
+        """The clauses of `text` in IPA with stress marks and ties (`^`). Raises `DataError` for an unknown language."""
+        if self._lib.espeak_SetVoiceByName(language.encode()) != 0:
+            raise DataError(f"espeak-ng has no voice {language!r}; `espeak-ng --voices` lists them")
+        rest, clauses = c_char_p(text.encode("utf-8")), []
+        while rest.value:
+            if clause := self._lib.espeak_TextToPhonemes(ctypes.byref(rest), 1, _IPA_WITH_TIES):
+                clauses.append(clause.decode("utf-8"))
+        return clauses
 
 
 def _mirror_data(source: Path, target: Path) -> Path:
@@ -237,13 +252,17 @@ def main() -> int:
     parser.add_argument("--utterances", type=int, default=300)
     parser.add_argument("--say", metavar="TEXT", help="speak this instead of a shard")
     parser.add_argument("--language", default="", help="the engine's language tag; of a shard: only this")
+    parser.add_argument("--ipa", type=Path, help="write IPA.json: the clauses of each (text, language) of this file")
     parser.add_argument("--script", type=Path, help="speak the lines of this JSON file instead of a shard")
     options = parser.parse_args()
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="espeak-") as data:
             engine = Engine(Path(data))
-            if options.script is not None:
+            if options.ipa is not None:
+                pairs = json.loads(options.ipa.read_text("utf-8"))
+                atomic_write_text(options.out / "IPA.json", json.dumps([engine.ipa(*pair) for pair in pairs]))
+            elif options.script is not None:
                 said = perform(engine, options.script, options.seed)
                 write_spoken(options.out / "script.npz", said, f"script-{options.seed}")
             elif options.say is not None:

@@ -78,6 +78,18 @@ def perform(script: Sequence[Mapping[str, object]], seed: int = 1) -> list[Spoke
         return read_spoken(Path(folder) / "script.npz")
 
 
+def ipa_of(texts: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Each (text, language tag) in espeak's IPA, a list of its clauses.
+
+    Raises `EngineUnavailable` without espeak-ng, `DataError` for a language that it lacks.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "texts.json"
+        path.write_text(json.dumps([list(pair) for pair in texts]), encoding="utf-8")
+        _run_worker(Path(folder), ["--ipa", str(path)], f"{len(texts)} texts")
+        return [list(clauses) for clauses in json.loads((Path(folder) / "IPA.json").read_text("utf-8"))]
+
+
 def _shard_sizes(hours: float) -> list[int]:
     """Utterances for each shard."""
     if not (math.isfinite(hours) and hours > 0):

@@ -25,7 +25,8 @@ class Plan:
     `acc` the lip gap. The paper's own objective is `alpha_rec` 0.1 or more with the others 0. Inside
     the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
-    against those of a closure; `mix_human` weighs human against espeak speech; `ema`: decay of the average of weights.
+    against those of a closure; `mix_human` weighs human against espeak speech, `mix_kokoro` Kokoro's against both where
+    a corpus has it (0.25: a fifth of what is drawn); `ema`: decay of the average of weights.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, or `bf16` for the student's
@@ -56,6 +57,7 @@ class Plan:
     open_weight: float = 5.0
     rest_weight: float = 0.02
     mix_human: float = 0.8
+    mix_kokoro: float = 0.25
     ema: float = 0.998
     seed: int = 1
     mixed_precision: str = "no"
@@ -71,7 +73,7 @@ class Plan:
 
     @property
     def mix(self) -> dict[str, float]:
-        return {"human": self.mix_human, "espeak": 1 - self.mix_human}
+        return {"human": self.mix_human, "espeak": 1 - self.mix_human, "kokoro": self.mix_kokoro}
 
     def shut(self, done: float) -> float:
         """Weight of closures when `done` of the run, 0 to 1, lies behind."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from export.lower.program import Lowered
 from export.plan.cost import Cost
 from export.quantise.precision import Point
 from sdk.errors import DataError
+from sdk.tools.cache import cache_folder
 from sdk.tools.whole import whole_file
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +35,7 @@ _SOURCES = ("export", "distill/students", "distill/files")  # what the figures a
 
 def folder() -> Path:
     """Where plans are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("TINYFACE_CACHE") or Path(home) / "tinyface") / "plans"
+    return cache_folder() / "plans"
 
 
 def known(

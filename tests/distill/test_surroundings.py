@@ -15,7 +15,7 @@ from distill.scoring.controls import loudness_mouth
 from distill.scoring.mouth.measured_lips import LipsInVideo
 from distill.scoring.mouth.space import MouthSpace
 from distill.scoring.surroundings import Change, coded, expand, noises, noises_alone, surroundings
-from distill.speech.augment import Augment, held_out_noise
+from distill.speech.augment import Augment, held_out_noise, made_up_room
 from sdk.errors import ConfigError, DataError
 from sdk.rig import RigLayout
 
@@ -151,3 +151,11 @@ def test_evaluate_asks_video_and_noise_alone(
     assert found["grid"]["gap_r_over_loudness"] == pytest.approx(0.0)
     assert set(found["rest"]) == {"silence", "noise_60db", "noise_45db", "noise_30db", "kitchen"}
     assert "r with lips in video (loudness): gap" in capsys.readouterr().out
+
+
+def test_made_up_rooms_keep_the_direct_sound_and_die_away() -> None:
+    for seed in range(20):
+        response = made_up_room(np.random.default_rng(seed))
+        assert response[0] == 1.0
+        assert 10**-1.2 * 0.999 <= np.sum(response[1:] ** 2) <= 10**0.6 * 1.001
+        assert np.sum(response[: len(response) // 2] ** 2) > 10 * np.sum(response[len(response) // 2 :] ** 2)
