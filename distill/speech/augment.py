@@ -114,8 +114,8 @@ def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarra
 
 
 def made_up_room(random: np.random.Generator) -> np.ndarray:
-    """A room's response, its direct sound 1: noise that dies away (Polack's model) in an RT60 of 0.15 to 1 s, duller than
-    the voice, from the first reflection on (0.5 to 8 ms), its energy 12 dB below to 6 dB above the direct sound's."""
+    """A room's response, its direct sound 1: noise that dies away (Polack's model) in an RT60 of 0.15 to 1 s, duller
+    than the voice, from the first reflection on (0.5 to 8 ms); its energy 12 dB below the direct sound's to 6 above."""
     rt60 = random.uniform(0.15, 1.0)
     time = np.arange(int(min(rt60, 0.6) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     tail = random.normal(0, 1, len(time)) * np.exp(-3 * np.log(10) * time / rt60)
