@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.files.pcm import to_float
 from distill.speech.phones import Phone
 from distill.teachers.articulatory.teacher import animate
 from distill.teachers.track import RigTrack
@@ -66,7 +67,7 @@ def labeller(name: str, device: str = "cpu") -> Labeller:
         teacher.to(device)
 
     def hear(utterance: Utterance) -> RigTrack:
-        track: RigTrack = teacher.label(utterance.audio.astype(np.float32) / 32768)
+        track: RigTrack = teacher.label(to_float(utterance.audio))
         count = max(int(np.ceil(len(utterance.audio) * LABEL_HZ / SAMPLE_RATE_HZ - 1e-9)), 1)
         return RigTrack(track.at(np.arange(count) / LABEL_HZ), Fraction(LABEL_HZ), track.layout)
 

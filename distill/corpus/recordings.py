@@ -22,6 +22,7 @@ import numpy as np
 from distill.corpus.shards import SHARD_SECONDS, Utterance
 from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import find_audio, load_mono, to_rate
+from distill.files.pcm import to_int16
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError, ConfigError
 from sdk.sounds.sound import open_sound
@@ -136,7 +137,7 @@ def read_piece(piece: Piece) -> Utterance:
         if not np.isfinite(mono).all():
             raise AudioError(f"{piece.path}: holds NaN or infinite samples")
         mono = to_rate(mono, piece.rate_hz, SAMPLE_RATE_HZ)
-    return Utterance(piece.name, piece.speaker, (np.clip(mono, -1, 1) * 32767).astype(np.int16), [])
+    return Utterance(piece.name, piece.speaker, to_int16(mono), [])
 
 
 def _read(sound: Any, piece: Piece, start: int, frames: int | None) -> np.ndarray:

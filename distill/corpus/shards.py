@@ -28,6 +28,7 @@ import numpy as np
 from distill.corpus.labeller import BY_PHONES, LABEL_HZ, Labeller, Utterance, labeller
 from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import atomic_open, find_audio, load_mono
+from distill.files.pcm import to_int16
 from distill.speech.phones import read_textgrid, to_json
 from distill.speech.recognisers import label_files, read_labels
 from distill.speech.spoken import read_spoken
@@ -60,7 +61,7 @@ def human_utterances(
         grid, file = path.with_suffix(".TextGrid"), labels / f"{names[path]}.phones.json"
         phones = read_textgrid(grid) if grid.exists() else read_labels(file) if file.exists() else []
         if any(phone.symbol != "sil" for phone in phones):
-            audio = (np.clip(load_mono(path), -1, 1) * 32767).astype(np.int16)
+            audio = to_int16(load_mono(path))
             yield Utterance(names[path], speaker_of(path), audio, phones)
 
 

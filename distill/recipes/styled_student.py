@@ -27,6 +27,7 @@ from distill.corpus.styled.expression import express
 from distill.corpus.styled.styles import EMOTIONS, Style, person
 from distill.files.checkpoint import Checkpoint, FileKind, plain_facts, weights_sha256
 from distill.files.disk import check_writable
+from distill.files.pcm import to_float
 from distill.scoring.metrics import LipJudge
 from distill.speech.phones import from_json
 from distill.students.stream import HOP_SAMPLES, StreamStudent
@@ -70,7 +71,7 @@ def spoken(
             audio, _ = shard.utterance(i)
             hops = -(-(len(audio) + future_samples) // HOP_SAMPLES)
             sound = np.zeros(hops * HOP_SAMPLES, np.float32)
-            sound[: len(audio)] = audio.astype(np.float32) / 32768
+            sound[: len(audio)] = to_float(audio)
             times = np.maximum((np.arange(1, hops + 1) * HOP_SAMPLES - future_samples) / 16000, 0)
             who, phones, seconds = person(int(style.person[1:])), from_json(shard.phones[i]), len(audio) / 16000
             tracks = [

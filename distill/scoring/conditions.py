@@ -29,6 +29,7 @@ from distill.corpus.capture.mouth import CapturedMouth
 from distill.corpus.capture.reader import read_captures
 from distill.corpus.shards import Shard, read_shard, synthetic_utterances
 from distill.files.disk import find_audio, load_mono
+from distill.files.pcm import to_float
 from distill.scoring.mouth.measured_lips import read_lips
 from distill.speech.augment import add_noise
 from distill.speech.phones import Phone, from_json, read_textgrid
@@ -74,7 +75,7 @@ class Item:
 def synthetic_set(folder: Path) -> list[Item]:
     """Held-out espeak utterances (exact phones) below `folder`."""
     found = synthetic_utterances(folder)
-    return [Item(u.name, u.audio.astype(np.float32) / 32768, u.phones, speaker=u.speaker) for u in found]
+    return [Item(u.name, to_float(u.audio), u.phones, speaker=u.speaker) for u in found]
 
 
 def aligned_set(folder: Path) -> list[Item]:
@@ -118,7 +119,7 @@ def _items(shard: Shard) -> Iterator[Item]:
     """What a shard holds of recordings with phones."""
     for i, name in enumerate(shard.names):
         if phones := from_json(shard.phones[i]):
-            yield Item(name, shard.utterance(i)[0].astype(np.float32) / 32768, phones, speaker=shard.speakers[i])
+            yield Item(name, to_float(shard.utterance(i)[0]), phones, speaker=shard.speakers[i])
 
 
 def read_speakers(path: Path) -> dict[str, str]:

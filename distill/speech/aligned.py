@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.files.pcm import to_int16
 from distill.speech.phones import SILENCE, Phone, from_arpabet
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, EngineUnavailable
@@ -41,7 +42,7 @@ class Aligner:
         Returns `[]` where nothing was recognised. Raises `DataError` if `text` holds words the dictionary lacks, or
         cannot be aligned with the sound.
         """
-        pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        pcm = to_int16(samples).astype("<i2").tobytes()
         decoder = self._decoder
         decoder.activate_search("_default")
         if text is None:
@@ -77,7 +78,7 @@ class Aligner:
             if decoder.lookup_word(name) is None:
                 decoder.add_word(name, " ".join(word), False)
             names.append(name)
-        pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        pcm = to_int16(samples).astype("<i2").tobytes()
         try:
             decoder.set_align_text(" ".join(names))
             self._run(pcm)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.files.pcm import to_float
 from distill.speech.phones import Phone
 from distill.speech.spoken import Spoken, read_spoken, spoken_name, spoken_recipe
 from sdk.errors import DataError, EngineUnavailable
@@ -63,7 +64,7 @@ def say(text: str, language: str = "en-us", seed: int = 0) -> tuple[np.ndarray, 
     with tempfile.TemporaryDirectory() as folder:
         _run_worker(Path(folder), ["--say", text, "--language", language, "--seed", str(seed)], f"{text!r}")
         said = read_spoken(Path(folder) / "said.npz")[0]
-    return said.audio.astype(np.float32) / 32768.0, said.phones
+    return to_float(said.audio), said.phones
 
 
 def perform(script: Sequence[Mapping[str, object]], seed: int = 1) -> list[Spoken]:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from distill.corpus.shards import LABEL_HZ
 from distill.corpus.shelf import load_shards
+from distill.files.pcm import to_float
 from distill.files.teacher import Trained
 from distill.speech.phones import Phone, from_json
 from distill.teachers.closing import calibrate, can_close
@@ -42,7 +43,7 @@ def calibrated(
         for shard, i in tqdm(spoken, desc="calibrating", unit="clip"):
             audio, label = shard.utterance(i)
             phones = from_json(shard.phones[i]) or open_stretches(face.lip_gap_cm(label.values, label.layout))
-            yield face.lip_gap_cm(curves(audio.astype(np.float32) / 32768), trained.layout), fps, phones
+            yield face.lip_gap_cm(curves(to_float(audio)), trained.layout), fps, phones
 
     return replace(trained, shut_cm=calibrate(tracks()))
 

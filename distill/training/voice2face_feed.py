@@ -21,6 +21,7 @@ from tqdm import tqdm
 from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.disk import atomic_open
+from distill.files.pcm import to_float
 from distill.speech.augment import Augment
 from distill.teachers.track import RigTrack
 from distill.teachers.voice2face.mesh_space import Normals
@@ -144,7 +145,7 @@ class WholeRecordings:
         key = hashlib.sha256(f"{self.spec.encoder.source} {self.spec.encoder.layer}".encode() + audio.tobytes())
         file = self.folder / f"{key.hexdigest()[:32]}.npy"
         if not file.exists():
-            sound = torch.from_numpy(audio.astype(np.float32) / 32768)[None].to(_device(encoder))
+            sound = torch.from_numpy(to_float(audio))[None].to(_device(encoder))
             with torch.inference_mode():
                 features, instants = hear(encoder, sound, self.spec.encoder.longest_s)
             rows = np.concatenate([instants[:, None].numpy(), features[0].cpu().numpy()], 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from distill.corpus.shelf import load_shards
+from distill.files.pcm import to_float
 from distill.scoring.conditions import FPS, Item
 from distill.scoring.trackers import student_tracker
 from distill.speech.phones import from_json
@@ -32,5 +33,5 @@ def valid_items(corpus: Path, seconds: float) -> list[Item]:
             if left.setdefault(source, seconds) <= 0:
                 break
             left[source] -= len(audio) / SAMPLE_RATE_HZ
-            items.append(Item(shard.names[number], audio.astype(np.float32) / 32768, from_json(shard.phones[number])))
+            items.append(Item(shard.names[number], to_float(audio), from_json(shard.phones[number])))
     return items

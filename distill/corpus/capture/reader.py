@@ -23,6 +23,7 @@ import numpy as np
 from distill.corpus.capture.facegood import to_arkit
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.disk import find_audio, load_mono
+from distill.files.pcm import to_int16
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, RigError
@@ -184,7 +185,7 @@ def to_shard(captures: Sequence[Capture], layout: RigLayout, longest_s: float = 
             times = np.arange(-(-(stop - start) * LABEL_HZ // SAMPLE_RATE_HZ)) / LABEL_HZ + start / SAMPLE_RATE_HZ
             rig = np.tile(np.array(layout.neutral, np.float32), (len(times), 1))
             rig[:, [layout.index(name) for name in shared]] = track.layout.select(track.at(times), shared)
-            audio.append((np.clip(capture.audio[start:stop], -1, 1) * 32767).astype(np.int16))
+            audio.append(to_int16(capture.audio[start:stop]))
             rigs.append(layout.clamp(rig).astype(np.float16))
             names.append(f"{capture.name}-{number:03d}")
             speakers.append(capture.name)

@@ -17,6 +17,7 @@ from scipy.signal import resample_poly
 from distill.corpus.rows.utterances import phone_classes
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
+from distill.files.pcm import to_float
 from distill.speech.augment import Augment
 from distill.speech.phones import from_json
 from sdk.clock import SAMPLE_RATE_HZ
@@ -94,7 +95,7 @@ class StreamRows:
         shard, i = self.picker.pick(random)
         audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
-        speech = audio.astype(np.float32) / 32768
+        speech = to_float(audio)
         if up != down:
             speech = resample_poly(speech, up, down).astype(np.float32)
         return speech, track, from_json(shard.phones[i]), up, down

@@ -16,6 +16,7 @@ from scipy.signal import resample_poly
 
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
+from distill.files.pcm import to_float
 from distill.speech.augment import Augment
 from distill.speech.phones import Phone, from_json
 from distill.speech.phonetics import CLASSES, targets
@@ -108,7 +109,7 @@ class Utterances:
         shard, i = self.picker.pick(random)
         audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
-        speech = audio.astype(np.float32) / 32768
+        speech = to_float(audio)
         if up != down:
             speech = resample_poly(speech, up, down).astype(np.float32)
         return speech / max(float(np.abs(speech).max()), 1e-3), track, from_json(shard.phones[i]), down / up

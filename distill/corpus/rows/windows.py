@@ -13,6 +13,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from distill.corpus.shards import LABEL_HZ, Shard
+from distill.files.pcm import to_float
 from distill.speech.augment import Augment
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
@@ -125,7 +126,7 @@ class Stretches:
         piece = np.zeros(needed, dtype=np.float32)
         lo, hi = max(first, 0), min(first + needed, len(audio))
         if hi > lo:
-            piece[lo - first : hi - first] = audio[lo:hi].astype(np.float32) / 32768
+            piece[lo - first : hi - first] = to_float(audio[lo:hi])
         if up != down:
             piece = resample_poly(piece, up, down).astype(np.float32)
         piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]

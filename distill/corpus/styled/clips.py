@@ -18,6 +18,7 @@ from tqdm import tqdm
 from distill.corpus.shards import DAMAGE, Shard
 from distill.corpus.styled.styles import Style
 from distill.files.disk import atomic_open
+from distill.files.pcm import to_float
 from distill.speech.phones import Phone, from_json
 from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frames_of
 from distill.teachers.diffusiontalker.network import FPS
@@ -63,7 +64,7 @@ def clips_of(shards: Iterable[Shard], layout: RigLayout) -> list[Clip]:
         for i, name in enumerate(shard.names):
             style = Style.of(name)
             audio, track = shard.utterance(i)
-            sound = audio.astype(np.float32) / 32768
+            sound = to_float(audio)
             times = np.arange(frames_of(len(sound))) / FPS
             motion = track.layout.select(track.at(times), layout.names)
             found.append(Clip.made(name, style.person, style.emotion, sound, motion, from_json(shard.phones[i])))

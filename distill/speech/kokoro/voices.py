@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import resample_poly
 
+from distill.files.pcm import to_float, to_int16
 from distill.speech import text
 from distill.speech.aligned import Aligner
 from distill.speech.hama_phones import EARLY_S
@@ -93,9 +94,9 @@ class Kokoro:
         )[0]
         audio = resample_poly(np.ravel(sound), 2, 3).astype(np.float32)
         audio /= max(float(np.abs(audio).max()), 1e-3) / _PEAK
-        pcm = (audio * 32767).astype(np.int16)
+        pcm = to_int16(audio)
         known = [word for clause in spoken for word in clause or ()]
-        phones = self._aligner.align_phones(pcm.astype(np.float32) / 32768, known, -EARLY_S)
+        phones = self._aligner.align_phones(to_float(pcm), known, -EARLY_S)
         return Spoken(pcm, phones, f"kokoro-{request.voice}", request.language, request.text) if phones else None
 
 
