@@ -4,10 +4,10 @@
     espeak shards (exact phones) -------------articulatory teacher----+--> shards/<split>-<source>-NNN.npz
 
 A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offsets` (n+1,), `rig` float16
-`(rows, channels)` at 100 rows a second for the channels in `channels`, `rig_offsets` (n+1,), `phones`, `speakers`,
-`names`, `teacher` (whose labels they are; articulatory where it says nothing) and `weights` (their SHA-256, if it has
-any), `left_out` (recordings that could not be read). Writing is atomic, what exists is kept, and a damaged shard is
-named, never trained on.
+`(rows, channels)` at 100 rows a second for the channels in `channels` (`ranges`: least, rest and most of each),
+`rig_offsets` (n+1,), `phones`, `speakers`, `names`, `teacher` (whose labels they are; articulatory where it says
+nothing) and `weights` (their SHA-256, if it has any), `left_out` (recordings that could not be read). Writing is
+atomic, what exists is kept, and a damaged shard is named, never trained on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from distill.speech.recognisers import label_files, read_labels
 from distill.speech.spoken import read_spoken
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError
+from sdk.errors import DataError, RigError
 from sdk.rig import RigLayout
 
 SHARD_SECONDS = 900.0
@@ -106,7 +106,7 @@ class Shard:
     offsets: np.ndarray
     rig: Samples
     rig_offsets: np.ndarray
-    channels: Sequence[str]
+    layout: RigLayout
     phones: Texts
     speakers: Texts
     names: Texts
@@ -119,6 +119,11 @@ class Shard:
         return len(self.names)
 
     @property
+    def channels(self) -> Sequence[str]:
+        """Names of the columns of its curves."""
+        return self.layout.names
+
+    @property
     def source(self) -> str:
         """Where its speech is from, by its file's name: human, espeak, kokoro, captured."""
         return self.path.stem.split("-")[1]
@@ -129,9 +134,7 @@ class Shard:
 
     def utterance(self, i: int) -> tuple[np.ndarray, RigTrack]:
         values = self.rig[self.rig_offsets[i] : self.rig_offsets[i + 1]].astype(np.float32)
-        return self.audio[self.offsets[i] : self.offsets[i + 1]], RigTrack(
-            values, Fraction(LABEL_HZ), RigLayout(tuple(self.channels))
-        )
+        return self.audio[self.offsets[i] : self.offsets[i + 1]], RigTrack(values, Fraction(LABEL_HZ), self.layout)
 
 
 def shard_path(folder: Path, side: str, source: str, number: int) -> Path:
@@ -155,6 +158,7 @@ def write_shard(
         "rig": rig,
         "rig_offsets": np.cumsum([0] + [len(track.values) for track in tracks]),
         "channels": np.array(layout.names),
+        "ranges": np.array([layout.minimum, layout.neutral, layout.maximum]),
         "phones": np.array([to_json(u.phones) for u in utterances]),
         "speakers": np.array([u.speaker for u in utterances]),
         "names": np.array([u.name for u in utterances]),
@@ -180,10 +184,10 @@ def read_shard(path: Path) -> Shard:
     try:
         with np.load(path, allow_pickle=False) as data:
             audio, rig = data["audio"], data["rig"]
-            texts = {key: [str(x) for x in data[key]] for key in ("channels", "phones", "speakers", "names")}
+            texts = {key: [str(x) for x in data[key]] for key in ("phones", "speakers", "names")}
             teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
             shard = Shard(
-                path, audio, data["offsets"], rig, data["rig_offsets"], **texts, teacher=teacher,
+                path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), **texts, teacher=teacher,
                 weights=str(data["weights"]) if "weights" in data else "",
                 left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [], digest=str(data["digest"]),
             )  # fmt: skip
@@ -193,6 +197,20 @@ def read_shard(path: Path) -> Shard:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     check_shard(shard, bool(np.isfinite(rig).all()))
     return shard
+
+
+def layout_in(data: Any) -> RigLayout:
+    """The rig of a shard's curves: names, least, rest and most of its channels, which are 0, 0 and 1 in shards written
+    before they were kept. Raises `ValueError` where they do not fit."""
+    names = tuple(str(name) for name in data["channels"])
+    ranges = data["ranges"] if "ranges" in data else np.repeat([[0.0], [0.0], [1.0]], len(names), axis=1)
+    if ranges.shape != (3, len(names)):
+        raise ValueError(f"ranges of shape {ranges.shape} for {len(names)} channels")
+    low, rest, high = (tuple(float(value) for value in row) for row in ranges)
+    try:
+        return RigLayout(names, low, high, rest)
+    except RigError as error:
+        raise ValueError(str(error)) from error
 
 
 def check_shard(shard: Shard, is_finite: bool) -> None:

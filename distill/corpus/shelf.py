@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, check_shard, read_shard
+from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, check_shard, layout_in, read_shard
 from distill.files.disk import atomic_write_text
 from sdk.errors import DataError
 
@@ -129,7 +129,7 @@ def open_shard(path: Path, checked: bool = False) -> Shard:
             weights = str(data["weights"]) if "weights" in data else ""
             digest = str(data["digest"])
             shard = Shard(
-                path, audio, data["offsets"], rig, data["rig_offsets"], [str(x) for x in data["channels"]], phones,
+                path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), phones,
                 speakers, names, teacher, weights, digest=digest,
             )  # fmt: skip
         found, is_finite = hashlib.sha256(), True

@@ -5,22 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_corpus import utterance
 
+from distill.corpus.labeller import Labeller
 from distill.corpus.rows.streams import StreamRows
 from distill.corpus.rows.utterances import Utterances
 from distill.corpus.rows.windows import Stretches
-from distill.corpus.shards import read_shard, write_shard
+from distill.corpus.shards import LABEL_HZ, read_shard, write_shard
 from distill.corpus.shelf import OnDisk, load_shards, open_shard
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.teachers.track import RigTrack
 from distill.training.plan import Plan
 from distill.training.student import train
 from sdk.errors import DataError
+from sdk.rig import RigLayout
 from sdk.window import WindowSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +53,19 @@ def test_an_open_shard_holds_what_a_read_one_does(corpus: Path) -> None:
         (audio, track), (audio_read, track_read) = opened.utterance(i), read.utterance(i)
         np.testing.assert_array_equal(audio, audio_read)
         np.testing.assert_array_equal(track.values, track_read.values)
+
+
+def test_a_rig_keeps_its_ranges_and_its_rest_is_shown_where_nobody_speaks(tmp_path: Path) -> None:
+    """-1 to 1 and a jaw that rests at 0.25: what a shard did not keep came back as 0 to 1 at rest in 0."""
+    layout = RigLayout(("jaw", "wide"), (0.0, -1.0), (2.0, 1.0), (0.25, -0.5))
+    frames = np.full((120, 2), [1.5, 0.75], np.float32)
+    by = Labeller("mine", lambda _: RigTrack(frames, Fraction(LABEL_HZ), layout))
+    random = np.random.default_rng(0)
+    path = tmp_path / "shards" / "train-human-000.npz"
+    write_shard(path, [utterance(f"u{i}", random) for i in range(3)], by)
+    assert read_shard(path).layout == open_shard(path).layout == layout
+    rows = StreamRows([read_shard(path)], 320, 0, {}, None).batch(np.random.default_rng(1), 2, 600).rig
+    assert set(map(tuple, rows.reshape(-1, 2).tolist())) == {(1.5, 0.75), (0.25, -0.5)}
 
 
 def test_memory_and_disk_give_the_same_batches(corpus: Path) -> None:

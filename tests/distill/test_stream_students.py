@@ -167,7 +167,7 @@ def shard() -> Shard:
     return Shard(
         __import__("pathlib").Path("train-human-000.npz"), audio, np.array([0, 35200, 70400]),
         np.concatenate([track.values] * 2).astype(np.float16), np.array([0, rows, 2 * rows]),
-        list(track.layout.names), ["[]", "[]"], ["a", "b"], ["a", "b"],
+        track.layout, ["[]", "[]"], ["a", "b"], ["a", "b"],
     )  # fmt: skip
 
 

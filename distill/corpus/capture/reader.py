@@ -193,7 +193,7 @@ def to_shard(captures: Sequence[Capture], layout: RigLayout, longest_s: float = 
         raise DataError("no capture is left to learn from: all were left out, or their faces lost")
     return Shard(
         Path("train-captured-000.npz"), np.concatenate(audio), np.cumsum([0] + [len(a) for a in audio]),
-        np.concatenate(rigs), np.cumsum([0] + [len(r) for r in rigs]), list(layout.names), ["[]"] * len(names),
+        np.concatenate(rigs), np.cumsum([0] + [len(r) for r in rigs]), layout, ["[]"] * len(names),
         speakers, names, teacher="capture",
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ class StreamRows:
         length = hops * self.hop_samples
         instants = np.arange(1, hops + 1) * self.hop_samples - self.future_samples
         audio, clean = np.zeros(length, dtype=np.float32), np.zeros(length, dtype=np.float32)
-        rig = np.zeros((hops, len(self.picker.channels)), dtype=np.float32)
+        rig = np.tile(self.picker.neutral, (hops, 1))
         classes = np.zeros(hops, dtype=np.int64)
         at = 0
         while at < length:

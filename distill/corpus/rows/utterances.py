@@ -85,7 +85,7 @@ class Utterances:
         length = columns * self.column_samples
         instants = np.arange(columns) * self.column_samples
         audio = np.zeros(length, dtype=np.float32)
-        rig = np.zeros((columns, len(self.picker.channels)), dtype=np.float32)
+        rig = np.tile(self.picker.neutral, (columns, 1))
         classes = np.zeros(columns, dtype=np.int64)
         if self.augment and random.random() < _NOISE_ONLY:
             return self.augment.noise(length, random), rig, classes

@@ -55,6 +55,8 @@ class UtterancePicker:
                 )
         self.shards = shards
         self.channels = list(names or shards[0].channels)
+        rest = shards[0].layout.neutral
+        self.neutral = np.array([rest[shards[0].channels.index(name)] for name in self.channels], np.float32)
         source = [shard.source for shard in shards]
         seconds = {
             name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)
@@ -132,5 +134,5 @@ class Stretches:
         piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
         times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
         rig = track.layout.select(track.at(times), self.picker.channels)
-        rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = 0.0
+        rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = self.picker.neutral
         return (self.augment(piece, random) if self.augment else piece), piece, rig
