@@ -16,6 +16,8 @@ from sdk.tools.whole import whole_file
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 
+_LOUD = 0.2  # no sound of a voice goes from here to -1 and back within two samples
+
 
 def load_mono(path: Path | str, rate_hz: int = 16000) -> np.ndarray:
     """The whole recording as float32 `(n,)` in -1..1, mixed to mono and resampled to `rate_hz`.
@@ -28,7 +30,14 @@ def load_mono(path: Path | str, rate_hz: int = 16000) -> np.ndarray:
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(mono).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
-    return to_rate(mono, rate, rate_hz)
+    return to_rate(unwrapped(mono), rate, rate_hz)
+
+
+def unwrapped(mono: np.ndarray) -> np.ndarray:
+    """`mono` `(n,)` in which no sample has gone round: a peak of +1 does not fit 16 bits, and who scales to it without
+    clipping writes -1 between two loud positive samples (eight clips of LJSpeech in circulation click so)."""
+    gone = (mono[1:-1] <= -1.0) & (mono[:-2] > _LOUD) & (mono[2:] > _LOUD)
+    return np.concatenate([mono[:1], np.where(gone, np.float32(1.0), mono[1:-1]), mono[-1:]]) if gone.any() else mono
 
 
 def to_rate(mono: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:

@@ -166,6 +166,19 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_peak_that_went_round_is_put_back(tmp_path: Path) -> None:
+    """Scaled to +1 and cast to 16 bits, the loudest sample becomes -1; a real swing to -1 stays."""
+    tone = np.sin(2 * np.pi * 100 * np.arange(1600) / 16000)
+    pcm = (tone / tone.max() * 32768).astype(np.int64).astype(np.int16)  # as the writer of those clips did
+    assert pcm.min() == pcm[40] == -32768
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", pcm, 16000)
+    np.testing.assert_allclose(files.load_mono(tmp_path / "a.wav"), tone / tone.max(), atol=1e-4)
+    low = np.array([0.1, -0.7, -1.0, -0.7, 0.3], np.float32)
+    np.testing.assert_array_equal(files.unwrapped(low), low)
+
+
 @pytest.mark.parametrize("augment", [None, Augment()])
 def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment | None) -> None:
     """The frame's own sample is loud exactly when its label's jaw is open, whatever the speed and the start."""
