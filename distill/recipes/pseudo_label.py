@@ -158,9 +158,12 @@ def _check_room(folder: Path, batches: Sequence[ShardPieces]) -> None:
 def _write_array(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.parts < 1:
         raise ConfigError(f"parts {options.parts} is below 1")
-    kept = list(arguments)
-    for word in ("--engine", "--parts"):
-        kept = [w for i, w in enumerate(kept) if not w.startswith(word) and (i == 0 or kept[i - 1] != word)]
+    ours = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False
+    )  # what the jobs of the array are not told, however it was written
+    ours.add_argument("--engine")
+    ours.add_argument("--parts")
+    _, kept = ours.parse_known_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "label.sbatch"
     slurm.write_script(path, options.parts, kept)
@@ -169,7 +172,10 @@ def _write_array(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m distill.recipes.pseudo_label", description=__doc__.split("\n")[0])
+    about = __doc__.split("\n")[0]
+    parser = argparse.ArgumentParser(
+        prog="python -m distill.recipes.pseudo_label", description=about, allow_abbrev=False
+    )
     parser.add_argument("--speech", type=Path, nargs="+", required=True, help="folders of recordings in any language")
     parser.add_argument("--out", type=Path, required=True, help="corpus folder; labels go to its `shards`")
     parser.add_argument("--teacher", default="neural", help="a file of distill/teachers, or the path of a .teacher")

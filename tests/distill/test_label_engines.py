@@ -71,7 +71,7 @@ def test_the_jobs_of_an_array_make_the_same_shards(
     out = tmp_path / "a corpus"
     arguments = ["--speech", str(librispeech), "--out", str(out), "--teacher", teacher, "--subsets", "4"]
     arguments += ["--shard-seconds", str(SHARD_S)]
-    assert main([*arguments, "--engine", "slurm", "--parts=2"]) == 0
+    assert main([*arguments, "--engine=slurm", "--parts", "2"]) == 0
     script = out / "label.sbatch"
     assert "#SBATCH --array=0-1\n" in script.read_text("utf-8")
     for number in (1, 0):  # as Slurm runs it
