@@ -18,6 +18,7 @@ namespace FrameStream
         Ok = 0, Again = 1, End = 2,
         BadArgument = -1, BadStruct = -2, BadRate = -3, BadAudio = -4, Finished = -5, NoFile = -6, BadFile = -7,
         BadManifest = -8, Unsupported = -9, BadProgram = -10, RunFailed = -11, OutOfMemory = -12, Internal = -13,
+        NotSigned = -14,
         NoLibrary = -1000 // of this binding: the native library is missing, or of another ABI
     }
 
@@ -84,13 +85,18 @@ namespace FrameStream
 
         public ModelInfo Info { get; }
 
-        /// <summary>Open the artefact at `path`. Throws FrameStreamException.</summary>
-        public Model(string path)
+        /// <summary>Open the artefact at `path`; with a `key`, 32 bytes, only if the owner of that Ed25519 key signed it:
+        /// the file path + ".sig" says so. Throws FrameStreamException.</summary>
+        public Model(string path, byte[] key = null)
         {
             if (path == null) throw new FrameStreamException(Status.BadArgument, "path is null");
+            if (key != null && key.Length != 32)
+                throw new FrameStreamException(Status.BadArgument, "a public key is 32 bytes");
             Native.CheckLibrary();
             var error = new ErrorText();
-            fixed (byte* text = Native.Text(path)) error.Check(Native.fp_model_open(text, out Handle, error.At));
+            fixed (byte* text = Native.Text(path), owner = key)
+                error.Check(key == null ? Native.fp_model_open(text, out Handle, error.At)
+                                        : Native.fp_model_open_signed(text, owner, out Handle, error.At));
             Info = ReadInfo();
             ReadRig(out names, out ranges);
         }

@@ -159,6 +159,9 @@ namespace FrameStream
         internal static extern int fp_model_open(byte* path, out ModelHandle model, byte* error);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int fp_model_open_signed(byte* path, byte* key, out ModelHandle model, byte* error);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int fp_model_open_memory(
             byte* data, UIntPtr size, out ModelHandle model, byte* error);
 

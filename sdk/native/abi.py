@@ -20,6 +20,7 @@ LIBRARY = "FRAME_STREAM_LIBRARY"  # environment variable
 OK, AGAIN, END = 0, 1, 2
 BAD_ARGUMENT, BAD_STRUCT, BAD_RATE, BAD_AUDIO, FINISHED = -1, -2, -3, -4, -5
 NO_FILE, BAD_FILE, BAD_MANIFEST, UNSUPPORTED, BAD_PROGRAM, RUN_FAILED = -6, -7, -8, -9, -10, -11
+NOT_SIGNED = -14
 ENSEMBLE_AS_MODEL, ENSEMBLE_OFF, ENSEMBLE_ON = 0, 1, 2
 KIND_WINDOW, KIND_STREAM = 0, 1
 VISEMES = 15
@@ -103,6 +104,8 @@ _P, _SIZE, _TEXT = c.c_void_p, c.c_size_t, c.c_char_p
 _STATUS: dict[str, tuple[Any, ...]] = {
     "fp_model_open": (_TEXT, _P),
     "fp_model_open_memory": (_P, _SIZE, _P),
+    "fp_model_open_signed": (_TEXT, _TEXT, _P),
+    "fp_model_open_memory_signed": (_P, _SIZE, _TEXT, _TEXT, _P),
     "fp_model_get_info": (_P, _P),
     "fp_model_channel_range": (_P, _U32, _P, _P, _P),
     "fp_model_visemes": (_P, _P, _U32, _P, _U32),

@@ -9,9 +9,11 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
+from sdk.errors import ArtifactError
 from sdk.native import abi
 from sdk.native.owned import Owned, in_words
 from sdk.rig import RigLayout
+from sdk.tools.signature import SIGNATURE_BYTES, public_key
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,29 @@ class NativeModel:
     """An artefact opened by the native library: program and weights once, for any number of voices on any thread.
 
     source: the path of a `.pte`, or its bytes, which are copied. library: a loaded one, or where it is (see
-    `sdk.native.abi`). Raises `ArtifactError` or `ManifestError` for a file that is not whole, ours, and playable,
-    `EngineUnavailable` without the library.
+    `sdk.native.abi`). key: an Ed25519 public key, 32 bytes or 64 hexadecimal digits, whose signature is demanded: the
+    file beside the path, or `signature`, its 64 bytes, where the source is bytes. Raises `ArtifactError` or
+    `ManifestError` for a file that is not whole, ours, playable and signed, `EngineUnavailable` without the library.
     """
 
-    def __init__(self, source: Path | str | bytes, library: abi.Library | Path | str | None = None) -> None:
+    def __init__(
+        self,
+        source: Path | str | bytes,
+        library: abi.Library | Path | str | None = None,
+        *,
+        key: bytes | str | None = None,
+        signature: bytes = b"",
+    ) -> None:
         self.library = library if isinstance(library, abi.Library) else abi.Library(library)
+        where: tuple[object, ...] = (source, len(source)) if isinstance(source, bytes) else (os.fsencode(source),)
+        name = "fp_model_open_memory" if isinstance(source, bytes) else "fp_model_open"
+        if key is not None:
+            if isinstance(source, bytes) and len(signature) != SIGNATURE_BYTES:
+                raise ArtifactError("a signature is demanded, and `signature` is not the 64 bytes of a .sig file")
+            given = (signature,) if isinstance(source, bytes) else ()
+            name, where = f"{name}_signed", (*where, *given, public_key(key))
         with in_words():
-            if isinstance(source, bytes):
-                self._owned = Owned(self.library, "fp_model_open_memory", "fp_model_close", source, len(source))
-            else:
-                self._owned = Owned(self.library, "fp_model_open", "fp_model_close", os.fsencode(source))
+            self._owned = Owned(self.library, name, "fp_model_close", *where)
 
     @property
     def handle(self) -> c.c_void_p:

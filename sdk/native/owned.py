@@ -16,6 +16,7 @@ _ERRORS: dict[int, type[TinyfaceError]] = {
     abi.BAD_ARGUMENT: ConfigError, abi.BAD_RATE: ConfigError, abi.BAD_AUDIO: AudioError, abi.FINISHED: AudioError,
     abi.NO_FILE: ArtifactError, abi.BAD_FILE: ArtifactError, abi.BAD_MANIFEST: ManifestError,
     abi.UNSUPPORTED: ArtifactError, abi.BAD_PROGRAM: ArtifactError, abi.RUN_FAILED: ArtifactError,
+    abi.NOT_SIGNED: ArtifactError,
 }  # fmt: skip
 
 

@@ -19,8 +19,14 @@ from sdk.tools.limits import read_whole
 from sdk.tools.whole import whole_file
 
 SUFFIX = ".sig"
+SIGNATURE_BYTES = 64
 _DOMAIN = b"TINYFACE-SIGNATURE-1"
-_KEY_BYTES, _SIGNATURE_BYTES = 32, 64
+_KEY_BYTES = 32
+_PRIME = 2**255 - 19
+# y of the points of small order: signatures by such a key need no secret. Zeros, as a key that was never filled in has
+# them, are the first; libsodium refuses the same, cryptography none
+_EIGHTH = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_NOBODYS = {0, 1, _PRIME - 1, _EIGHTH, _PRIME - _EIGHTH}
 
 
 def public_key(key: bytes | str) -> bytes:
@@ -31,6 +37,8 @@ def public_key(key: bytes | str) -> bytes:
         raw = b""
     if len(raw) != _KEY_BYTES:
         raise ConfigError("key: a public key is 32 bytes, or 64 hexadecimal digits; `tinyface key` makes and shows one")
+    if int.from_bytes(raw, "little") % 2**255 % _PRIME in _NOBODYS:
+        raise ConfigError("key: this one is nobody's, as zeros are; `tinyface key` makes and shows one")
     return raw
 
 
@@ -41,7 +49,7 @@ def check_signature(artifact: Artifact, key: bytes | str) -> None:
     path = beside(artifact.path)
     if not path.exists():
         raise ArtifactError(f"{artifact.path}: a signature is demanded and {path.name} is not beside it; sign it")
-    signature = read_whole(path, ArtifactError, _SIGNATURE_BYTES)
+    signature = read_whole(path, ArtifactError, SIGNATURE_BYTES)
     try:
         keys.Ed25519PublicKey.from_public_bytes(raw).verify(signature, _message(artifact))
     except Exception as error:  # InvalidSignature, and ValueError for a key that is no point

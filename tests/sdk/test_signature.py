@@ -13,6 +13,15 @@ from sdk.artifact import open_artifact, seal
 from sdk.errors import ArtifactError, ConfigError
 from sdk.tools.signature import beside, check_signature, make_key, sign
 
+NOBODYS = [
+    bytes.fromhex(key)
+    for key in (
+        "00" * 32, "01" + "00" * 31, "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f", "ee" + "ff" * 30 + "7f",
+    )
+]  # fmt: skip
+
 pytest.importorskip("cryptography", reason="cryptography has the signatures")
 
 
@@ -64,6 +73,16 @@ def test_what_is_refused(signed: tuple[Path, str], tmp_path: Path) -> None:
     for wrong in ("", "12", "zz" * 32, b"short", "ab" * 33):
         with pytest.raises(ConfigError, match="a public key is 32 bytes"):
             sdk.open(path, key=wrong)
+
+
+def test_keys_that_are_nobodys_are_refused(signed: tuple[Path, str]) -> None:
+    """Of small order: signing by them needs no secret. Zeros, as a key that was never filled in has them, are one."""
+    path, _ = signed
+    beside(path).write_bytes(bytes(64))
+    for key in NOBODYS:
+        for top in (0, 0x80):
+            with pytest.raises(ConfigError, match="nobody's, as zeros are"):
+                sdk.open(path, key=key[:31] + bytes([key[31] | top]))
 
 
 def test_from_the_command_line(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

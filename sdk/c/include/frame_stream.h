@@ -70,7 +70,8 @@ enum {
   FP_BAD_PROGRAM = -10,   /* the program cannot be loaded, or does not fit its manifest */
   FP_RUN_FAILED = -11,    /* the program failed while running, or gave NaN */
   FP_OUT_OF_MEMORY = -12,
-  FP_INTERNAL = -13       /* a defect of this library */
+  FP_INTERNAL = -13,      /* a defect of this library */
+  FP_NOT_SIGNED = -14     /* a signature is demanded, and there is none of this file by this key (since 1.3) */
 };
 
 /* A short English name of a status, "unknown status" for others. The text is static.
@@ -134,7 +135,8 @@ typedef struct fp_model_info {
 /* Whom to trust. The seal is a hash: it tells a damaged file, not one that somebody made to do harm. A file for our own
  * kernels ("tinyface") is checked number by number before it runs, and may come from anywhere. XNNPACK does not check
  * what it is given: a hostile file for it can end the process or take all its memory. Open such files only if you know
- * who made them, or in a process of their own; or build the library without XNNPACK, which then refuses them. */
+ * who made them: demand their signature with fp_model_open_signed; or in a process of their own; or build the library
+ * without XNNPACK, which then refuses them. */
 
 /* Open the artefact at `path` (UTF-8). Checks size, seal (SHA-256 over every byte), manifest and program, and runs
  * the program once. The file stays mapped until the last user of the model is gone: replace it by renaming, not
@@ -145,6 +147,16 @@ FP_API fp_status fp_model_open(const char* path, fp_model** model, fp_error* err
 /* The same from memory. The bytes are copied: the caller may free `data` on return.
  * Owner: the caller, of *model. Thread: any. Allocates: yes. */
 FP_API fp_status fp_model_open_memory(const void* data, size_t size_bytes, fp_model** model, fp_error* error);
+
+/* Open an artefact that the owner of a public key has signed, and no other (since 1.3). `key`: the 32 bytes of an Ed25519
+ * public key; `tinyface key` makes one, `tinyface sign` writes the 64 bytes of a signature beside the file, which lies at
+ * `path` with ".sig" at its end. Nothing of a file that is not signed is read but its seal: FP_NOT_SIGNED.
+ * Owner, thread, heap: as fp_model_open. FP_UNSUPPORTED: the library was built with FRAME_STREAM_SIGNATURES off. */
+FP_API fp_status fp_model_open_signed(const char* path, const uint8_t* key, fp_model** model, fp_error* error);
+
+/* The same from memory: `signature` is the 64 bytes of model.pte.sig. */
+FP_API fp_status fp_model_open_memory_signed(const void* data, size_t size_bytes, const uint8_t* signature,
+                                             const uint8_t* key, fp_model** model, fp_error* error);
 
 /* Give the handle back; NULL is fine. Streams and crowds made from it keep what they need and go on working.
  * Thread: any, once. Frees. */

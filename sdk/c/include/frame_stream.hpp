@@ -12,6 +12,7 @@
 #ifndef FRAME_STREAM_HPP
 #define FRAME_STREAM_HPP
 
+#include <array>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -48,6 +49,10 @@ class Model {
  public:
   explicit Model(const std::string& path) {
     open([&](fp_model** out, fp_error* error) { return fp_model_open(path.c_str(), out, error); });
+  }
+  // Only if it is signed by the owner of the public key `key`: path + ".sig" says so.
+  Model(const std::string& path, const std::array<std::uint8_t, 32>& key) {
+    open([&](fp_model** out, fp_error* error) { return fp_model_open_signed(path.c_str(), key.data(), out, error); });
   }
   Model(const void* data, std::size_t size_bytes) {
     open([&](fp_model** out, fp_error* error) { return fp_model_open_memory(data, size_bytes, out, error); });

@@ -12,7 +12,7 @@
 #include <random>
 #include <string>
 
-#include "artefact/sha256.h"
+#include "hashes/sha256.h"
 #include "tool.h"
 
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/failure.h"
 #include "artefact/file.h"
-#include "artefact/sha256.h"
+#include "hashes/sha256.h"
 
 namespace fp {
 namespace {
@@ -40,7 +40,7 @@ Failure open_seal(const std::uint8_t* data, std::size_t size, const char* at, Se
   if (length > size - kTail || length > kLargestManifestBytes)
     return {FP_BAD_FILE, where + ": its seal is damaged; export it again"};
   const std::size_t start = size - kTail - length;
-  *sealed = {data, start, {reinterpret_cast<const char*>(data) + start, length}, hex(tail + 4, 32)};
+  *sealed = {data, start, {reinterpret_cast<const char*>(data) + start, length}, hex(tail + 4, 32), tail + 4};
   return {};
 }
 

@@ -17,6 +17,7 @@ struct Sealed {
   std::size_t program_bytes;
   std::string_view manifest;
   String sha256;  // hex
+  const std::uint8_t* digest;  // the same, its 32 bytes
 };
 
 // FP_BAD_FILE for bytes that are foreign, truncated or altered. `where` begins the message.

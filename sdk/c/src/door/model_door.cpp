@@ -57,6 +57,7 @@ const char* fp_status_string(fp_status status) {
     case FP_RUN_FAILED: return "the program failed to run";
     case FP_OUT_OF_MEMORY: return "out of memory";
     case FP_INTERNAL: return "internal error";
+    case FP_NOT_SIGNED: return "not signed by this key";
     default: return "unknown status";
   }
 }
@@ -73,6 +74,21 @@ fp_status fp_model_open_memory(const void* data, size_t size_bytes, fp_model** m
   *model = nullptr;
   if (!data) return null(error, "data");
   return open(model, error, [&](Model& opened) { return opened.open_memory(data, size_bytes); });
+}
+
+fp_status fp_model_open_signed(const char* path, const uint8_t* key, fp_model** model, fp_error* error) {
+  if (!model) return null(error, "model");
+  *model = nullptr;
+  if (!path || !key) return null(error, path ? "key" : "path");
+  return open(model, error, [&](Model& opened) { return opened.open_file(path, key); });
+}
+
+fp_status fp_model_open_memory_signed(const void* data, size_t size_bytes, const uint8_t* signature, const uint8_t* key,
+                                      fp_model** model, fp_error* error) {
+  if (!model) return null(error, "model");
+  *model = nullptr;
+  if (!data || !signature || !key) return null(error, !data ? "data" : signature ? "key" : "signature");
+  return open(model, error, [&](Model& opened) { return opened.open_memory(data, size_bytes, signature, key); });
 }
 
 void fp_model_close(fp_model* model) { Give<fp_model>()(model); }

@@ -2,22 +2,29 @@
 
 #include <cstring>
 
+#include "artefact/signature.h"
+
 namespace fp {
 
-Failure Model::open_file(const char* path) {
+Failure Model::open_file(const char* path, const std::uint8_t* key) {
   Sealed sealed;
   if (auto failure = file_.open(path)) return failure;
   if (auto failure = open_seal(file_.data(), file_.size(), path, &sealed)) return failure;
+  if (key)
+    if (auto failure = check_signature_beside(sealed, path, key)) return failure;
   artifact_bytes_ = file_.size();
   return open(sealed, path);
 }
 
-Failure Model::open_memory(const void* data, std::size_t size) {
+Failure Model::open_memory(const void* data, std::size_t size, const std::uint8_t* signature,
+                           const std::uint8_t* key) {
   const char* const where = "the artefact in memory";
   Sealed sealed;
   if (size == 0) return {FP_BAD_FILE, String(where) + " is empty"};
   // before anything of its size is allocated
   if (auto failure = open_seal(static_cast<const std::uint8_t*>(data), size, where, &sealed)) return failure;
+  if (key)
+    if (auto failure = check_signature(sealed, signature, kSignatureBytes, key, where)) return failure;
   copy_ = Arena(size);
   std::memcpy(copy_.data(), data, size);
   artifact_bytes_ = size;

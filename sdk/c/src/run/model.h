@@ -17,10 +17,12 @@ namespace fp {
 
 class Model {
  public:
-  // Checks seal, manifest and program, and runs the program once. One of them, once.
-  Failure open_file(const char* path);
-  // The same from memory, which is copied.
-  Failure open_memory(const void* data, std::size_t size);
+  // Checks seal, manifest and program, and runs the program once. One of them, once. `key`, 32 bytes or null: whose
+  // signature is demanded, of the file beside it.
+  Failure open_file(const char* path, const std::uint8_t* key = nullptr);
+  // The same from memory, which is copied; `signature`: 64 bytes, looked at where there is a key.
+  Failure open_memory(const void* data, std::size_t size, const std::uint8_t* signature = nullptr,
+                      const std::uint8_t* key = nullptr);
 
   const Manifest& manifest() const noexcept { return manifest_; }
   const String& sha256() const noexcept { return sha256_; }

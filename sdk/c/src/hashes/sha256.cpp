@@ -1,4 +1,4 @@
-#include "artefact/sha256.h"
+#include "hashes/sha256.h"
 
 #include <cstring>
 
