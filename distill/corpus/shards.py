@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import numpy as np
 
@@ -97,11 +97,21 @@ class Texts(Protocol):
     def __getitem__(self, i: int, /) -> str: ...
 
 
+class File(Protocol):
+    """What is read of a shard's file: a `Path`, or one in a store (`store.py`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def stem(self) -> str: ...
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]: ...
+
+
 @dataclass(frozen=True)
 class Shard:
     """One shard, in memory or on disk (`shelf.py`); `utterance(i)` gives audio `(n,)` int16 and its RigTrack."""
 
-    path: Path
+    path: File
     audio: Samples
     offsets: np.ndarray
     rig: Samples
@@ -179,10 +189,10 @@ def digest_of(arrays: Iterable[np.ndarray]) -> str:
     return found.hexdigest()
 
 
-def read_shard(path: Path) -> Shard:
+def read_shard(path: File) -> Shard:
     """A checked shard. Raises `DataError` naming it when it is damaged, so that it can be rebuilt or left out."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             audio, rig = data["audio"], data["rig"]
             texts = {key: [str(x) for x in data[key]] for key in ("phones", "speakers", "names")}
             teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES

@@ -25,11 +25,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from distill.corpus.shards import BY_PHONES, DAMAGE, Shard, check_shard, layout_in, read_shard
+from distill.corpus.shards import BY_PHONES, DAMAGE, File, Shard, check_shard, layout_in, read_shard
+from distill.corpus.store import Stored, StoredFile
 from distill.files.disk import atomic_write_text
 from sdk.errors import DataError
 
@@ -45,27 +46,26 @@ class OnDisk:
     Raises `DataError` where the file has become shorter than it was.
     """
 
-    path: Path
+    path: File
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     start_bytes: int
 
     @classmethod
-    def find(cls, path: Path, archive: zipfile.ZipFile, name: str) -> OnDisk:
-        """The array `name` of the npz `archive` at `path`. Raises `ValueError` if it was compressed."""
+    def find(cls, path: File, file: IO[bytes], archive: zipfile.ZipFile, name: str) -> OnDisk:
+        """The array `name` of the npz `archive`, open as `file`, at `path`. Raises `ValueError` if compressed."""
         entry = archive.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
             raise ValueError(f"{name} is compressed")
-        with path.open("rb") as file:  # the local header is as long as it says, and says it in bytes 26 to 30
-            file.seek(entry.header_offset + 26)
-            name_bytes, extra_bytes = np.frombuffer(file.read(4), "<u2").astype(int)
-            file.seek(entry.header_offset + 30 + name_bytes + extra_bytes)
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(file)
-            if fortran or dtype.hasobject or not shape:
-                raise ValueError(f"{name} is no plain array")
-            return cls(path, dtype, shape, file.tell())
+        file.seek(entry.header_offset + 26)  # the local header is as long as it says, in bytes 26 to 30
+        name_bytes, extra_bytes = np.frombuffer(file.read(4), "<u2").astype(int)
+        file.seek(entry.header_offset + 30 + name_bytes + extra_bytes)
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        if fortran or dtype.hasobject or not shape:
+            raise ValueError(f"{name} is no plain array")
+        return cls(path, dtype, shape, file.tell())
 
     @property
     def row_bytes(self) -> int:
@@ -77,10 +77,14 @@ class OnDisk:
     def __getitem__(self, rows: slice) -> np.ndarray:
         first, last, _ = rows.indices(len(self))
         count = max(last - first, 0)
-        with self.path.open("rb") as file:
-            file.seek(self.start_bytes + first * self.row_bytes)
-            data = file.read(count * self.row_bytes)
-        if len(data) < count * self.row_bytes:
+        start_bytes, row_bytes = self.start_bytes + first * self.row_bytes, self.row_bytes
+        if isinstance(self.path, StoredFile):
+            data = self.path.rows(start_bytes, count * row_bytes)
+        else:
+            with self.path.open("rb") as file:
+                file.seek(start_bytes)
+                data = file.read(count * row_bytes)
+        if len(data) < count * row_bytes:
             raise DataError(f"{self.path}: has become shorter since training began; build the corpus again")
         return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
 
@@ -108,23 +112,25 @@ class TextsOnDisk:
         return str(self.rows[i : i + 1][0])
 
 
-def _texts(path: Path, archive: zipfile.ZipFile, name: str, checked: bool) -> TextsOnDisk:
+def _texts(path: File, file: IO[bytes], archive: zipfile.ZipFile, name: str, checked: bool) -> TextsOnDisk:
     if not checked:  # the digest is of sound and curves; words have the archive's CRC
         with archive.open(f"{name}.npy") as stream:
             while stream.read(_BLOCK_BYTES):
                 pass
-    return TextsOnDisk(OnDisk.find(path, archive, name))
+    return TextsOnDisk(OnDisk.find(path, file, archive, name))
 
 
-def open_shard(path: Path, checked: bool = False) -> Shard:
+def open_shard(path: File, checked: bool = False) -> Shard:
     """As `corpus.read_shard`, checked whole, but what is long stays on disk. Raises `DataError` if it is damaged.
 
     checked: it was found whole before, and is not read to be hashed again.
     """
     try:
-        with np.load(path, allow_pickle=False) as data, zipfile.ZipFile(path) as archive:
-            audio, rig = (OnDisk.find(path, archive, key) for key in ("audio", "rig"))
-            phones, speakers, names = (_texts(path, archive, key, checked) for key in ("phones", "speakers", "names"))
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data, zipfile.ZipFile(file) as archive:
+            audio, rig = (OnDisk.find(path, file, archive, key) for key in ("audio", "rig"))
+            phones, speakers, names = (
+                _texts(path, file, archive, key, checked) for key in ("phones", "speakers", "names")
+            )
             teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
             weights = str(data["weights"]) if "weights" in data else ""
             digest = str(data["digest"])
@@ -144,23 +150,32 @@ def open_shard(path: Path, checked: bool = False) -> Shard:
     return shard
 
 
-def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> list[Shard]:
+def shard_files(corpus: Path | Stored, split: str) -> list[Path] | list[StoredFile]:
+    """The files of a split below `corpus/shards`, by name."""
+    return corpus.files(split) if isinstance(corpus, Stored) else sorted((corpus / "shards").glob(f"{split}-*.npz"))
+
+
+def load_shards(corpus: Path | Stored, split: str, memory_bytes: int = MEMORY_BYTES) -> list[Shard]:
     """All shards of a split below `corpus/shards`, whole in memory if they take no more than `memory_bytes`, else on
     disk. Each is checked; damaged ones are named and left out. `DataError` if none is left.
 
     Of those on disk `corpus/checked.json` keeps which were found whole, by size and date: they are not hashed again
-    while neither changes. Delete it where the disk is doubted.
+    while neither changes. Delete it where the disk is doubted. Those that stay in a store are checked when they are
+    fetched, at their first touch (`store.py`).
     """
     from tqdm import tqdm
 
-    paths = sorted((corpus / "shards").glob(f"{split}-*.npz"))
-    marks = {path.name: [found.st_size, found.st_mtime_ns] for path in paths for found in [path.stat()]}
+    paths = shard_files(corpus, split)
+    marks = {path.name: _mark(path) for path in paths}
     fits = sum(size for size, _ in marks.values()) <= memory_bytes
-    remembered = {} if fits else _remembered(corpus)
+    folder = None if fits or isinstance(corpus, Stored) else corpus
+    remembered = _remembered(folder) if folder else {}
 
-    def take(path: Path) -> Shard | DataError:
+    def take(path: Path | StoredFile) -> Shard | DataError:
         try:
-            return read_shard(path) if fits else open_shard(path, remembered.get(path.name) == marks[path.name])
+            if fits:
+                return read_shard(path)
+            return open_shard(path, isinstance(path, StoredFile) or remembered.get(path.name) == marks[path.name])
         except DataError as error:
             return error
 
@@ -175,10 +190,18 @@ def load_shards(corpus: Path, split: str, memory_bytes: int = MEMORY_BYTES) -> l
     if not shards:
         raise DataError(f"{corpus}: no usable {split} shards; build them with `python -m distill.recipes.corpus`")
     whole = {shard.path.name: marks[shard.path.name] for shard in shards}
-    if not fits and not whole.items() <= remembered.items():
+    if folder and not whole.items() <= remembered.items():
         with suppress(OSError):  # a corpus that may only be read is checked at every start
-            atomic_write_text(corpus / _CHECKED, json.dumps(remembered | whole, indent=0))
+            atomic_write_text(folder / _CHECKED, json.dumps(remembered | whole, indent=0))
     return shards
+
+
+def _mark(path: Path | StoredFile) -> list[int]:
+    """Its size, and when it was written; of a shard in a store the size alone."""
+    if isinstance(path, StoredFile):
+        return [path.bytes, 0]
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _remembered(corpus: Path) -> dict[str, list[int]]:

@@ -11,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from distill.corpus.shards import LABEL_HZ
-from distill.corpus.shelf import load_shards
+from distill.corpus.shelf import load_shards, shard_files
+from distill.corpus.store import Stored
 from distill.files.pcm import to_float
 from distill.files.teacher import Trained
 from distill.speech.phones import Phone, from_json
@@ -21,7 +22,7 @@ from sdk.faces.face import CLOSED_CM, Face
 
 def calibrated(
     trained: Trained[Any],
-    corpus: Path | None,
+    corpus: Path | Stored | None,
     fps: float,
     curves: Callable[[np.ndarray], np.ndarray],
     clips: int = 0,
@@ -31,7 +32,7 @@ def calibrated(
     curves: what its network says of a waveform float32 `(n,)`, `fps` rows a second. clips: how many are enough; 0 =
     all. As it is for a rig that cannot close by name, and without validation speakers.
     """
-    if corpus is None or not can_close(trained.layout) or not list((corpus / "shards").glob("valid-*.npz")):
+    if corpus is None or not can_close(trained.layout) or not shard_files(corpus, "valid"):
         return trained
     shards = load_shards(corpus, "valid")
     shards = [shard for shard in shards if shard.source == "human"] or shards
