@@ -24,7 +24,7 @@ from distill.files.checkpoint import Checkpoint
 from distill.students.spec import load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from export.load.checkpoints import Wanted
 from export.pipeline import build
 from sdk.audio import StreamingResampler

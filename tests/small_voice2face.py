@@ -17,7 +17,7 @@ from distill.teachers.articulatory.teacher import animate
 from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
 from distill.teachers.voice2face.speech_encoder import EncoderSpec, transformers
 from distill.teachers.voice2face.teacher import FILE
-from distill.training.voice2face_plan import Voice2FacePlan
+from distill.training.voice2face.plan import Voice2FacePlan
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from distill.files.checkpoint import Checkpoint
-from distill.training.options import add_training_options, given, note, where
+from distill.training.options import add_training_options, conduct_of, corpus_of, given, note
 from distill.training.plan import PLAN_FIELDS, Plan
 from distill.training.student import train
 from sdk.tools.command import ending
@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         made = note("distill.recipes.finetune", arguments, options)
         plan = plan_after(parent, given(options))
         train(
-            parent.spec, plan, options.corpus, options.out, None, made, parent, second, recipe="fine-tuning",
-            **where(options),
+            parent.spec, plan, corpus_of(options), options.out, None, made, parent, second, "fine-tuning",
+            conduct_of(options),
         )  # fmt: skip
     return end.status
 

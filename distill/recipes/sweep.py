@@ -31,9 +31,10 @@ from distill.scoring.trackers import stream_tracker
 from distill.speech.augment import Augment
 from distill.students.spec import StreamStudentSpec, Student, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
+from distill.training.begin import initialise
 from distill.training.feeds import StreamFeed
 from distill.training.plan import Plan
-from distill.training.run import Run, initialise
+from distill.training.run import Run
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.faces.face import Face

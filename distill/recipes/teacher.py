@@ -22,7 +22,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from distill.corpus.rows.utterances import UNKNOWN_CLASS, UtteranceRows, Utterances
-from distill.corpus.shelf import MEMORY_BYTES, load_shards
+from distill.corpus.shelf import load_shards
+from distill.corpus.store import Stored
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import check_writable
 from distill.files.teacher import Trained
@@ -35,10 +36,10 @@ from distill.teachers.neural.teacher import FILE, NeuralTeacher
 from distill.training.calibration import calibrated
 from distill.training.feeds import device_of
 from distill.training.objective import FRAME_SAMPLES, Objective
-from distill.training.options import add_training_options, note, plan_of, where
+from distill.training.options import USUAL, Conduct, add_training_options, conduct_of, corpus_of, note, plan_of
 from distill.training.plan import Plan
 from distill.training.run import Run
-from distill.training.watch import watching, writer_class
+from distill.training.watch import check_writers, watching
 from sdk.errors import ConfigError
 from sdk.tools.command import ending
 
@@ -143,37 +144,36 @@ def with_ears(spec: TeacherSpec, ears: Checkpoint) -> TeacherSpec:
 def train(
     spec: TeacherSpec,
     plan: Plan,
-    corpus: Path,
+    corpus: Path | Stored,
     out: Path,
     augment: Augment | None,
     made: Mapping[str, object],
     ears: Checkpoint | None = None,
     pool: int = 0,
-    curves: Path | None = None,
-    memory_bytes: int = MEMORY_BYTES,
-    readers: int = 0,
+    conduct: Conduct = USUAL,
 ) -> Trained[Bidirectional]:
     """Train `spec` by `plan` and write it to `out`. ears: a stream student that it hears with, as it is, from then on.
-    pool: as `TeacherFeed`. curves, memory_bytes, readers: as `student.train`.
+    pool: as `TeacherFeed`. conduct: as `student.train`.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if the resume file is of another
     teacher or plan, and `DataError` before the first step if `out` cannot be written.
     """
     check_writable(out)
-    if curves:
-        writer_class()
+    check_writers(conduct.curves, conduct.trackers)
     if ears:
         spec = with_ears(spec, ears)
     layout = spec.layout
-    data = Utterances(load_shards(corpus, "train", memory_bytes), COLUMN_SAMPLES, plan.mix, augment, layout.names)
+    data = Utterances(
+        load_shards(corpus, "train", conduct.memory_bytes), COLUMN_SAMPLES, plan.mix, augment, layout.names
+    )
     network = Bidirectional(spec, len(layout), len(CLASSES)).train()
     student = ears.student() if ears else None
     network.initialise(plan.seed, student if isinstance(student, StreamStudent) else None)
     feed = TeacherFeed(spec, plan, data, network, pool)
     facts = {**asdict(plan), "pool": pool}
-    run = Run.begin(spec, facts, network, out)
-    with watching(curves, run, feed.objective, plan.steps, layout) as watch:
-        run.go(plan.steps, feed.loss, plan.rate, watch, feed.draw, readers)
+    run = Run.begin(spec, facts, network, out, accumulate=conduct.accumulate)
+    with watching(conduct.curves, run, feed.objective, plan.steps, layout, trackers=conduct.trackers) as watch:
+        run.go(plan.steps, feed.loss, plan.rate, watch, feed.draw, conduct.readers, conduct.save_every_s)
     provenance = {
         "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2), **run.facts, **made,
         **({"ears": f"{ears.spec.name}, weights {ears.weights_sha256}"} if ears else {}),
@@ -198,8 +198,8 @@ def main(arguments: list[str] | None = None) -> int:
         augment = Augment.from_folders(options.noise, options.rooms, _STRENGTH)
         ears = Checkpoint.load(options.ears) if options.ears else None
         train(
-            FILE.shape(options.settings), plan, options.corpus, options.out, augment, made, ears, options.pool,
-            **where(options),
+            FILE.shape(options.settings), plan, corpus_of(options), options.out, augment, made, ears, options.pool,
+            conduct_of(options),
         )  # fmt: skip
     return end.status
 

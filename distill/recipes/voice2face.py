@@ -34,8 +34,8 @@ from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
 from distill.training.calibration import calibrated
 from distill.training.options import add_run_options, add_sound_options, note, plan_of
 from distill.training.run import Run
-from distill.training.voice2face_feed import Feed, Objective, Rows, WholeRecordings, by_source, poses
-from distill.training.voice2face_plan import Voice2FacePlan
+from distill.training.voice2face.feed import Feed, Objective, Rows, WholeRecordings, by_source, poses
+from distill.training.voice2face.plan import Voice2FacePlan
 from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.tools.command import ending, say

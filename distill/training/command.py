@@ -8,7 +8,7 @@ from pathlib import Path
 from distill.files.checkpoint import Checkpoint
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
-from distill.training.options import add_training_options, note, plan_of, where
+from distill.training.options import add_training_options, conduct_of, corpus_of, note, plan_of
 from distill.training.plan import Plan
 from distill.training.student import train
 from sdk.tools.command import ending
@@ -31,13 +31,13 @@ def train_command(recipe: str, about: str, arguments: list[str] | None, second: 
         train(
             load_variant(options.variant),
             plan_of(options, Plan()),
-            options.corpus,
+            corpus_of(options),
             options.out,
             Augment.from_folders(options.noise, options.rooms),
             note(module, arguments, options),
             Checkpoint.load(options.init) if options.init else None,
             Checkpoint.load(options.second_teacher) if second else None,
             recipe,
-            **where(options),
+            conduct_of(options),
         )
     return end.status

@@ -101,7 +101,8 @@ class WindowFeed:
                 heard = drawn.clean if plan.second_hears == "clean" else drawn.audio
                 audio = cut(heard, self.margins[1]).to(device)
                 theirs = window_features(self.second.to(device), audio, drawn.starts, shared)
-            loss = loss + plan.alpha_feat * losses.features([f.float() for f in theirs], [f.float() for f in features])
+            feat = plan.alpha_feat * losses.features([f.float() for f in theirs], [f.float() for f in features])
+            loss = self.objective.with_part("feat", loss, feat)
         return loss
 
 
@@ -146,13 +147,14 @@ class StreamFeed:
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, done, _SLACK_HOPS)
         if isinstance(head := getattr(student, HEAD, None), PhoneHead):
             classes = torch.from_numpy(drawn.classes).to(device)
-            loss = loss + self.plan.alpha_phone * head.loss(features[1], classes)
+            loss = self.objective.with_part("phone", loss, self.plan.alpha_phone * head.loss(features[1], classes))
         if isinstance(self.second, StreamStudent):
             with torch.no_grad():
                 heard = drawn.clean if self.plan.second_hears == "clean" else drawn.audio
                 theirs = self.second.to(device).features(torch.from_numpy(heard).to(device))
-            pairs = [(a, b) for a, b in zip(theirs, features, strict=True) if a.shape == b.shape]
-            loss = loss + self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
+            pairs = [(a.float(), b.float()) for a, b in zip(theirs, features, strict=True) if a.shape == b.shape]
+            feat = self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
+            loss = self.objective.with_part("feat", loss, feat)
         return loss
 
 

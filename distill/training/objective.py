@@ -90,6 +90,12 @@ class Objective:
         self.seen = Seen(label.detach(), predicted.detach(), steps_per_frame, detached)
         return torch.stack(list(parts.values())).sum()
 
+    def with_part(self, name: str, loss: Tensor, part: Tensor) -> Tensor:
+        """`loss` and another term of it, which `seen` names too."""
+        if self.seen:
+            self.seen.parts[name] = part.detach()
+        return loss + part
+
     def _shapes(self, label: Tensor, predicted: Tensor, steps_per_frame: float) -> dict[str, Tensor]:
         """Channels over their variance and vertices over theirs: of poses, and of moves from frame to frame."""
         plan, found = self.plan, {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sdk.errors import ConfigError
 
-MIXED_PRECISIONS = ("no", "bf16")
+MIXED_PRECISIONS = ("no", "bf16", "fp16")
 SECOND_HEARS = ("clean", "noise")
 
 
@@ -29,8 +29,9 @@ class Plan:
     a corpus has it (0.25: a fifth of what is drawn); `ema`: decay of the average of weights.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
-    students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, or `bf16` for the student's
-    pass (losses and weights stay float32). second_hears: `clean` speech, or the `noise` that its student hears (4.4.4).
+    students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, `bf16` or `fp16` for the
+    student's pass (losses and weights stay float32). second_hears: `clean` speech, or the `noise` that its student
+    hears (4.4.4).
     """
 
     steps: int = 6000

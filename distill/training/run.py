@@ -1,18 +1,18 @@
 """A training run: the student, the average of its weights, the optimiser, and how to go on from a killed one.
 
-Every step draws from a seed of its own, so a resumed run sees the batches that an unbroken one would have seen. Under
-`accelerate launch` or `torchrun` each process draws its own, and all take the same step by the mean of their gradients:
-n processes make the step that one would make of n times the rows. The first draws as one alone does, saves and reports.
+Every part of a step draws from a seed of its own, so a resumed run sees the batches that an unbroken one would have
+seen. Under `accelerate launch` or `torchrun` each process draws its own, and all take the same step by the mean of
+their gradients (`step.py`). The first draws as one alone does, saves and reports. What it saves goes on anywhere: on
+another machine, and in any number of processes that together make as many parts.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -21,9 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
-from distill.students.stream import Spectrum
+from distill.training.begin import groups
 from distill.training.readers import Draw, drawn
+from distill.training.step import Precision, Statistics, agree, statistics_of
 from sdk.errors import CheckpointError
+from sdk.tools.command import asked_to_stop
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -39,59 +41,11 @@ class Spec(Protocol):
 
 
 SAVE_EVERY_S = 60.0
-LAST_SHARE = 0.1
+GRACE_S = 3.0  # Ctrl-C comes twice to processes of `torchrun`: from the terminal, and from it
 
 
-def initialise(student: nn.Module, seed: int) -> None:
-    """He initialisation, small last layer: with torch's default a net this deep barely depends on its input."""
-    torch.manual_seed(seed)
-    spectra = []
-    for module in student.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, Spectrum):
-            spectra.append(module)
-    for spectrum in spectra:
-        spectrum.initialise()
-    nn.init.normal_(student.fc3.weight, std=0.002)  # type: ignore[union-attr,arg-type]
-
-
-def groups(student: nn.Module) -> list[dict[str, Any]]:
-    """Parameters for an optimiser, each group with its `share` of the rate.
-
-    Adam's steps are as large as the rate whatever a weight's size is. The last layer speaks in rig units, where a
-    channel moves by 0.05: steps that suit the layers before it would shake what it says.
-    """
-    last = [weight for name, weight in student.named_parameters() if name.startswith("fc3.")]
-    rest = [w for name, w in student.named_parameters() if not name.startswith("fc3.") and w.requires_grad]
-    return [{"params": rest, "share": 1.0}, *([{"params": last, "share": LAST_SHARE}] if last else [])]
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[list[int]]:
-    """A list that is empty until SIGINT or SIGTERM comes; a second one interrupts at once, as always.
-
-    Outside the main thread, which alone may listen, and where SIGINT is ignored, nothing changes.
-    """
-    asked: list[int] = []
-
-    def note(number: int, _: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, note)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _of_step(draw: Draw, each: int, random: np.random.Generator, k: int) -> Any:
+    return draw(random, k // each)
 
 
 def _nothing(random: np.random.Generator, _: int) -> np.random.Generator:
@@ -114,6 +68,14 @@ class Run:
     waited: float = 0.0  # of `seconds`, for what steps look at
     smooth_loss: float | None = None
     inputs: dict[str, str] = field(default_factory=dict)  # what it learns from, each by name and digest
+    accumulate: int = 1  # parts of a step that each process makes
+    norm: float = 0.0  # of the last step's gradient, before it was clipped
+    skipped: int = 0  # steps that float16 ran over in
+    precision: Precision = field(init=False)
+    _ending: bool = field(init=False, default=False)  # some process was asked to stop
+
+    def __post_init__(self) -> None:
+        self.precision = Precision(self.accelerator.device.type, self.plan.get("mixed_precision", "no"))
 
     @classmethod
     def begin(
@@ -123,13 +85,15 @@ class Run:
         student: nn.Module,
         out: Path,
         inputs: Mapping[str, str] | None = None,
+        accumulate: int = 1,
     ) -> Run:
         """A run that will make `out`, on the GPU where there is one: from the weights that `student` has, or where a
         killed one stopped, as `<out>.resume` says.
 
-        inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest. Raises
-        `CheckpointError` if the resume file is damaged, or of another spec, plan or inputs. AdamW (Loshchilov and
-        Hutter 2019), weight decay 1e-3, gradients clipped to a norm of 1.
+        inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest. accumulate:
+        parts of a step that each process makes. Raises `CheckpointError` if the resume file is damaged, or of another
+        spec, plan, inputs or number of parts. AdamW (Loshchilov and Hutter 2019), weight decay 1e-3, gradients clipped
+        to a norm of 1.
         """
         from accelerate import Accelerator
 
@@ -138,17 +102,24 @@ class Run:
         optimiser = torch.optim.AdamW(groups(student), lr=plan["learning_rate"], weight_decay=1e-3)
         average = {name: value.clone() for name, value in student.state_dict().items()}
         file = out.with_name(out.name + ".resume")
-        run = cls(spec, plan, student, average, optimiser, accelerator, file, inputs=dict(inputs or {}))
+        kept = {"inputs": dict(inputs or {}), "accumulate": accumulate}
+        run = cls(spec, plan, student, average, optimiser, accelerator, file, **kept)  # type: ignore[arg-type]
         if file.exists():
             run._resume()
         return run
+
+    @property
+    def parts(self) -> int:
+        """Of a step, in all processes."""
+        return self.accelerator.num_processes * self.accumulate
 
     @property
     def facts(self) -> dict[str, float]:
         """What a card says of any run."""
         return {
             "train_minutes": round(self.seconds / 60, 1),
-            "waited_percent": round(100 * self.waited / max(self.seconds, 1e-9), 1),
+            "steps_a_second": round(self.step / max(self.seconds, 1e-9), 2),
+            "waited_percent": round(100 * self.waiting, 1),
             "final_loss": round(float(self.smooth_loss or 0.0), 5),
         }
 
@@ -168,7 +139,8 @@ class Run:
                     "seconds": self.seconds,
                     "waited": self.waited,
                     "smooth_loss": self.smooth_loss,
-                    "processes": self.accelerator.num_processes,
+                    "parts": self.parts,
+                    "scaler": self.precision.scaler.state_dict(),
                     "inputs": self.inputs,
                 },
                 stream,
@@ -186,10 +158,12 @@ class Run:
                 raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
             if others := [name for name, digest in self.inputs.items() if saved["inputs"].get(name) != digest]:
                 raise CheckpointError(f"it belongs to a run that learned from another {' and another '.join(others)}")
-            if saved.get("processes", 1) != self.accelerator.num_processes:
+            if (parts := saved.get("parts", saved.get("processes", 1))) != self.parts:
                 raise CheckpointError(
-                    f"it belongs to a run of {saved.get('processes', 1)} processes, whose batches differ"
+                    f"it belongs to a run with {parts} parts a step (processes times --accumulate), and here are "
+                    f"{self.parts}, whose batches differ"
                 )
+            self.precision.scaler.load_state_dict(saved.get("scaler", {}))
             self.student.load_state_dict(saved["student"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
@@ -206,49 +180,60 @@ class Run:
         watch: Callable[[int, float, float], None] | None = None,
         draw: Draw = _nothing,
         readers: int = 0,
+        save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Make the steps that are left of `total`, saving every minute; `loss_of(draw(random, step), step)` at
-        `rate(step)`. watch: told each step's number, loss and rate, in the first process (`watch.py`).
-        draw: without it a loss draws for itself. readers: processes that draw ahead (`readers.py`).
+        """Make the steps that are left of `total`, saving every `save_every_s`; the loss of a part is
+        `loss_of(draw(random, step), step)`, the rate `rate(step)`. watch: told each step's number, loss and rate, in
+        the first process (`watch.py`). draw: without it a loss draws for itself. readers: processes that draw ahead
+        (`readers.py`).
 
-        Ctrl-C and SIGTERM let the step end, save and raise `KeyboardInterrupt`; at the second the last save stands.
+        Ctrl-C and SIGTERM, to whichever process, let the step end everywhere, save and raise `KeyboardInterrupt`; at
+        the second the last save stands.
         """
         from tqdm import tqdm
 
-        first = self.accelerator.is_main_process
+        first, each = self.accelerator.is_main_process, self.accumulate
         bar = tqdm(
             range(self.step, total), initial=self.step, total=total, desc=self.spec.name, unit="step", mininterval=10,
             disable=not first,
         )  # fmt: skip
         saved = time.monotonic()
-        with asked_to_stop() as asked, closing(drawn(draw, self.random, self.step, total, readers)) as batches:
+        batches = drawn(partial(_of_step, draw, each), self._seeded, self.step * each, total * each, readers)
+        alone = self.accelerator.num_processes == 1
+        with asked_to_stop(0.0 if alone else GRACE_S) as asked, closing(batches):
             for step in bar:
                 began = time.monotonic()
-                batch = next(batches)
-                self.waited += time.monotonic() - began
-                loss = self._step(step, batch, loss_of, rate(step))
+                loss = self._step(step, batches, loss_of, rate(step), asked)
                 self.seconds += time.monotonic() - began
-                self.smooth_loss = loss if self.smooth_loss is None else 0.98 * self.smooth_loss + 0.02 * loss
-                waiting = f"{self.waited / max(self.seconds, 1e-9):.0%}"
-                bar.set_postfix(loss=f"{self.smooth_loss:.4f}", waiting=waiting, refresh=False)
+                bar.set_postfix(loss=f"{self.smooth_loss or loss:.4f}", waiting=f"{self.waiting:.0%}", refresh=False)
+                ending = bool(asked) if alone else self._ending
                 if watch and first:
                     watch(step, loss, rate(step))
-                if asked or time.monotonic() - saved > SAVE_EVERY_S:
+                if ending or time.monotonic() - saved > save_every_s:
                     self.save()
                     saved = time.monotonic()
-                if asked:  # half a step would not resume to the same weights: norms learn while a row is heard
+                if ending:  # half a step would not resume to the same weights: norms learn while a row is heard
+                    self.accelerator.wait_for_everyone()  # who launched them ends all when one has ended
                     raise KeyboardInterrupt
 
-    def _step(self, step: int, batch: Any, loss_of: Callable[[Any, int], Tensor], rate: float) -> float:
+    @property
+    def waiting(self) -> float:
+        """The share of the time that went by before there was something to look at."""
+        return self.waited / max(self.seconds, 1e-9)
+
+    def _step(
+        self, step: int, batches: Iterator[Any], loss_of: Callable[[Any, int], Tensor], rate: float, asked: list[float]
+    ) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        with self.autocast():
-            loss = loss_of(batch, step)
         self.optimiser.zero_grad()
-        self.accelerator.backward(loss)
-        loss = self._agree(loss.detach())
-        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
-        self.optimiser.step()
+        statistics = Statistics(self.student) if self.accumulate > 1 or self.precision.scaler.is_enabled() else None
+        loss = self._parts(step, batches, loss_of, statistics)
+        loss = self._agree(loss, asked)
+        self.norm, made = self.precision.update(self.optimiser, list(self.student.parameters()))
+        if statistics and not made:
+            statistics.undo()
+        self._note(loss, made)
         with torch.no_grad():
             decay = min(self.plan["ema"], (step + 1) / (step + 10))
             # not by torch's AveragedModel: it copies the whole module, frozen ears too, and its file has a counter that
@@ -258,29 +243,53 @@ class Run:
         self.step = step + 1
         return float(loss)
 
-    def autocast(self) -> torch.autocast:
-        """The plan's precision for the student's pass. Not accelerate's own, which one process can only choose once."""
-        half = self.plan.get("mixed_precision", "no") == "bf16"
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=half)
+    def _parts(
+        self, step: int, batches: Iterator[Any], loss_of: Callable[[Any, int], Tensor], statistics: Statistics | None
+    ) -> Tensor:
+        """The mean loss of this process's parts; the mean of their gradients, scaled, is in the weights."""
+        losses = []
+        for _ in range(self.accumulate):
+            began = time.monotonic()
+            batch = next(batches)
+            self.waited += time.monotonic() - began
+            with self.autocast():
+                loss = loss_of(batch, step)
+            self.accelerator.backward(self.precision.scaler.scale(loss / self.accumulate))
+            losses.append(loss.detach())
+            if statistics:
+                statistics.end_part()
+        if statistics:
+            statistics.end()
+        return torch.stack(losses).mean()
 
-    def random(self, step: int) -> np.random.Generator:
-        """What this process draws step `step` from."""
-        rank = self.accelerator.process_index
-        return np.random.default_rng([self.plan["seed"], step, *([rank] if rank else [])])
-
-    def _agree(self, loss: Tensor) -> Tensor:
-        """The mean of all processes' losses; gradients and running statistics become theirs, too."""
-        if self.accelerator.num_processes == 1:
-            return loss
-        # not by DistributedDataParallel: the feeds call `sequence` and `features`, and it only knows `forward`
-        learned = dict(self.student.named_parameters())
-        statistics = [value for name, value in self.student.state_dict().items() if name not in learned]
-        gradients = [weight.grad for weight in learned.values() if weight.grad is not None]
-        tensors = [loss, *gradients, *(value for value in statistics if value.is_floating_point())]
-        mean: Any = self.accelerator.reduce(torch.cat([t.float().flatten() for t in tensors]), "mean")
-        for tensor, part in zip(tensors, mean.split([t.numel() for t in tensors]), strict=True):
-            tensor.copy_(part.view_as(tensor))
+    def _agree(self, loss: Tensor, asked: list[float]) -> Tensor:
+        """The mean of all processes' losses; gradients and running statistics become theirs too, and all of them end
+        where one was `asked` to."""
+        if self.accelerator.num_processes > 1:
+            # not by DistributedDataParallel: the feeds call `sequence` and `features`, and it only knows `forward`
+            gradients = [weight.grad for weight in self.student.parameters() if weight.grad is not None]
+            stop = torch.tensor(float(bool(asked)), device=loss.device)
+            agree(self.accelerator, [loss, stop, *gradients, *statistics_of(self.student)])
+            self._ending = bool(stop > 0)
         return loss
+
+    def _note(self, loss: Tensor, made: bool) -> None:
+        if made:
+            value = float(loss)
+            self.smooth_loss = value if self.smooth_loss is None else 0.98 * self.smooth_loss + 0.02 * value
+        self.skipped += not made
+
+    def autocast(self) -> torch.autocast:
+        """The plan's precision for the student's pass."""
+        return self.precision.autocast()
+
+    def random(self, step: int, part: int = 0) -> np.random.Generator:
+        """What this process draws part `part` of its own of step `step` from."""
+        place = self.accelerator.process_index * self.accumulate + part
+        return np.random.default_rng([self.plan["seed"], step, *([place] if place else [])])
+
+    def _seeded(self, k: int) -> np.random.Generator:
+        return self.random(k // self.accumulate, k % self.accumulate)
 
     def end(self, write: Callable[[], None]) -> None:
         """The first process calls `write` and removes the resume file; the others wait for it."""

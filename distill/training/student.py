@@ -14,17 +14,20 @@ import torch
 from torch import Tensor
 
 from distill.corpus.shards import Shard
-from distill.corpus.shelf import MEMORY_BYTES, load_shards
+from distill.corpus.shelf import load_shards, shard_files
+from distill.corpus.store import Stored
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import check_writable
 from distill.speech.augment import Augment
 from distill.students.spec import StudentSpec
 from distill.students.stream import BatchNorm
+from distill.training.begin import initialise
 from distill.training.feeds import Feed, StreamFeed, feed_of
 from distill.training.objective import HEAD, PhoneHead
+from distill.training.options import USUAL, Conduct
 from distill.training.plan import Plan
-from distill.training.run import Run, initialise
-from distill.training.watch import watching, writer_class
+from distill.training.run import Run
+from distill.training.watch import check_writers, watching
 from sdk.errors import CheckpointError
 
 SETTLING_BATCHES, SETTLING_SEED = 24, 1 << 20
@@ -34,32 +37,28 @@ GENTLE_RATE = 1e-5  # at which 400 steps move weights by less than float16 tells
 def train(
     spec: StudentSpec,
     plan: Plan,
-    corpus: Path,
+    corpus: Path | Stored,
     out: Path,
     augment: Augment | None,
     made: Mapping[str, object],
     init: Checkpoint | None = None,
     second: Checkpoint | None = None,
     recipe: str = "heterogeneous",
-    curves: Path | None = None,
-    memory_bytes: int = MEMORY_BYTES,
-    readers: int = 0,
+    conduct: Conduct = USUAL,
 ) -> Checkpoint:
     """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
 
     made: what the checkpoint shall keep of how it was made, beside the plan. second: a trained student of the same
-    family that supervises features (`hybrid.py`). recipe: the name that the checkpoint keeps.
-    curves: folder for TensorBoard's (`watch.py`). memory_bytes: a larger corpus stays on disk (`shelf.py`), and gives
-    the same weights. readers: processes that draw batches ahead (`readers.py`), the same ones for any number.
+    family that supervises features (`hybrid.py`). recipe: the name that the checkpoint keeps. conduct: where the corpus
+    may lie, who reads it, how many batches a step has; the same weights for any but the last.
 
     Ctrl-C saves the run and raises `KeyboardInterrupt`. Raises `CheckpointError` if `init` or the resume file is of
-    another student, and before the first step `DataError` if `out` cannot be written, `EngineUnavailable` if there
-    shall be curves and TensorBoard is missing.
+    another student, and before the first step `DataError` if `out` cannot be written, `EngineUnavailable` if who shall
+    draw the curves is missing.
     """
     check_writable(out)
-    if curves:
-        writer_class()
-    shards = load_shards(corpus, "train", memory_bytes)
+    check_writers(conduct.curves, conduct.trackers)
+    shards = load_shards(corpus, "train", conduct.memory_bytes)
     feed = feed_of(spec, plan, shards, augment, second)
     student = spec.build().train()
     if init is None:
@@ -70,17 +69,19 @@ def train(
         raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same shape")
     if plan.alpha_phone and isinstance(feed, StreamFeed):
         student.add_module(HEAD, PhoneHead(spec.fc_width))
-    run = Run.begin(spec, asdict(plan), student, out, inputs_of(shards, augment, init, second))
+    run = Run.begin(spec, asdict(plan), student, out, inputs_of(shards, augment, init, second), conduct.accumulate)
 
     def valid() -> Feed | None:
-        there = any((corpus / "shards").glob("valid-*.npz"))
-        return feed_of(spec, plan, load_shards(corpus, "valid", memory_bytes), None) if there else None
+        there = shard_files(corpus, "valid")
+        return feed_of(spec, plan, load_shards(corpus, "valid", conduct.memory_bytes), None) if there else None
 
-    with watching(curves, run, feed.objective, feed.total, spec.layout, valid) as watch:
-        run.go(feed.total, partial(feed.loss, student), plan.rate, watch, feed.draw, readers)
+    with watching(conduct.curves, run, feed.objective, feed.total, spec.layout, valid, conduct.trackers) as watch:
+        run.go(
+            feed.total, partial(feed.loss, student), plan.rate, watch, feed.draw, conduct.readers, conduct.save_every_s
+        )
     training = {
         **provenance(recipe, plan, shards, feed, run, second), **made,
-        **({"processes": run.accelerator.num_processes} if run.accelerator.num_processes > 1 else {}),
+        **({"batches_a_step": run.parts} if run.parts > 1 else {}),
         **({"init": init.training} if init else {}),
     }  # fmt: skip
     settled(run, feed)

@@ -1,9 +1,10 @@
 """TensorBoard curves of a run: the loss and its terms, the rate, how fast speech goes by, and lips never trained on.
 
     python -m distill.recipes.heterogeneous ... --curves build/curves/s2      tensorboard --logdir build/curves
+    python -m distill.recipes.heterogeneous ... --trackers wandb mlflow       what accelerate can tell
 
 A run that goes on from a resume file takes its curves up where the file was saved: what was drawn beyond is replaced.
-Among several processes the loss is the mean of all, its terms are those of the first.
+Among several processes the loss is the mean of all, its terms are those of the first; of several batches, the last.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +25,12 @@ from distill.scoring.metrics import TOLERANCE_FRAMES
 from distill.training.feeds import Feed
 from distill.training.objective import Objective, Seen
 from distill.training.run import Run
-from sdk.errors import EngineUnavailable
+from sdk.errors import ConfigError, EngineUnavailable
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 if TYPE_CHECKING:
+    from accelerate.tracking import GeneralTracker
     from torch.utils.tensorboard import SummaryWriter
 
 EVERY_STEPS = 10
@@ -40,7 +42,7 @@ _SEED = 20  # seed of the validation batches, which are the same every time
 
 
 def writer_class() -> type[SummaryWriter]:
-    """Raises `EngineUnavailable` without TensorBoard: call it before the hours of work."""
+    """Raises `EngineUnavailable` without TensorBoard."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -48,39 +50,74 @@ def writer_class() -> type[SummaryWriter]:
     return SummaryWriter
 
 
+def tracker_class(name: str) -> type[GeneralTracker]:
+    """Raises `ConfigError` for a name that accelerate does not know, `EngineUnavailable` where it is not installed."""
+    from accelerate import tracking
+
+    known = {str(key): kind for key, kind in tracking.LOGGER_TYPE_TO_CLASS.items()}
+    if name not in known:
+        raise ConfigError(f"tracker {name!r} is unknown; there are: {', '.join(sorted(known))}")
+    if name not in {str(found) for found in tracking.get_available_trackers()}:
+        raise EngineUnavailable(f"--trackers {name} needs {name}: pip install {name}")
+    return known[name]
+
+
+def check_writers(folder: Path | None, trackers: Sequence[str]) -> None:
+    """Raises what is missing for a `Watch`: to be called before the hours of work."""
+    if folder:
+        writer_class()
+    for name in trackers:
+        tracker_class(name)
+
+
 @dataclass
 class Watch:
-    """Writes the curves of `run`, of `total` steps judged by `objective`, to `folder`; call it with each step's number,
-    loss and rate.
+    """Writes the curves of `run`, of `total` steps judged by `objective`, to `folder` and to accelerate's `trackers`;
+    call it with each step's number, loss and rate.
 
     valid: makes a feed of speakers never trained on, asked for when first needed, or gives None. Every `valid_every_s`,
     and after the last step, the average of the weights is judged on the same few batches of it.
     """
 
-    folder: Path
+    folder: Path | None
     run: Run
     objective: Objective
     total: int
     layout: RigLayout
     valid: Callable[[], Feed | None]
+    trackers: Sequence[str] = ()
     valid_every_s: float = VALID_EVERY_S
     _writer: Any = field(init=False)
+    _trackers: list[GeneralTracker] = field(init=False)
     _valid_feed: Feed | None = field(init=False, default=None)
     _asked: bool = field(init=False, default=False)
     _looked: float = field(init=False)
     _since: tuple[float, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._writer = writer_class()(str(self.folder), purge_step=self.run.step)
+        run = self.run
+        self._writer = writer_class()(str(self.folder), purge_step=run.step) if self.folder else None
+        self._trackers = [self._begin(tracker_class(name)) for name in self.trackers]
         self._looked = time.monotonic()
-        self._since = (0.0, self.run.seconds)
+        self._since = (0.0, run.seconds)
+
+    def _begin(self, kind: type[GeneralTracker]) -> GeneralTracker:
+        out = self.run.file
+        where = {"logging_dir": str(out.parent)} if kind.requires_logging_directory else {}
+        tracker = kind(out.name.split(".")[0], **where)  # type: ignore[call-arg]
+        for method in ("start", "store_init_configuration"):  # `start` came with accelerate 1.11
+            getattr(tracker, method, lambda *_: None)(*([self.run.plan] if method != "start" else []))
+        return tracker
 
     def __call__(self, step: int, loss: float, rate: float) -> None:
         seen, (speech_s, began_s) = self.objective.seen, self._since
-        speech_s += (seen.speech_s if seen else 0.0) * self.run.accelerator.num_processes
+        speech_s += (seen.speech_s if seen else 0.0) * self.run.parts
         self._since = (speech_s, began_s)
         if (step + 1) % EVERY_STEPS == 0:
-            values = {"loss": loss, "learning_rate": rate}
+            values = {"loss": loss, "learning_rate": rate, "gradient_norm": self.run.norm}
+            values |= {"waiting": self.run.waiting}
+            if self.run.precision.scaler.is_enabled():
+                values |= {"loss_scale": self.run.precision.scaler.get_scale(), "skipped_steps": self.run.skipped}
             values |= {f"loss/{name}": float(part) for name, part in (seen.parts if seen else {}).items()}
             if self.run.seconds > began_s:
                 values["audio_hours_per_hour"] = speech_s / (self.run.seconds - began_s)
@@ -100,11 +137,16 @@ class Watch:
 
     def close(self) -> None:
         """Everything is on the disk."""
-        self._writer.close()
+        if self._writer:
+            self._writer.close()
+        for tracker in self._trackers:
+            tracker.finish()
 
     def _write(self, values: dict[str, float], step: int) -> None:
-        for name, value in values.items():
+        for name, value in values.items() if self._writer else ():
             self._writer.add_scalar(name, value, step)
+        for tracker in self._trackers:
+            tracker.log(values, step=step)
 
 
 @contextmanager
@@ -115,9 +157,11 @@ def watching(
     total: int,
     layout: RigLayout,
     valid: Callable[[], Feed | None] = lambda: None,
+    trackers: Sequence[str] = (),
 ) -> Iterator[Watch | None]:
-    """A `Watch` for the block, or none: without `folder`, and in all processes but the first."""
-    watch = Watch(folder, run, objective, total, layout, valid) if folder and run.accelerator.is_main_process else None
+    """A `Watch` for the block, or none: without `folder` and `trackers`, and in all processes but the first."""
+    asked = bool(folder or trackers) and run.accelerator.is_main_process
+    watch = Watch(folder, run, objective, total, layout, valid, trackers) if asked else None
     try:
         yield watch
     finally:

@@ -12,9 +12,11 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sdk.errors import EngineUnavailable, TinyfaceError
 
@@ -97,6 +99,32 @@ def _told_to_stop() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def asked_to_stop(grace_s: float = 0.0) -> Iterator[list[float]]:
+    """A list that is empty until SIGINT or SIGTERM comes; a second one interrupts at once, as always, or after
+    `grace_s`, for who is told by several.
+
+    Outside the main thread, which alone may listen, and where SIGINT is ignored, nothing changes.
+    """
+    asked: list[float] = []
+
+    def note(number: int, _: Any) -> None:
+        asked.append(time.monotonic())
+        if len(asked) > 1 and asked[-1] - asked[0] >= grace_s:
+            raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def plain(value: object) -> str:

@@ -18,7 +18,7 @@ from distill.students.mfcc import MfccStudent, SpectralFeatures, halvings, measu
 from distill.students.spec import Baseline, load_variant
 from distill.students.torchaudio_cpu import load_torchaudio
 from distill.students.window import COLUMN_SAMPLES
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from sdk.errors import CheckpointError, ConfigError
 
 SMALL = {"m_kd": {"channels": 16, "fc_width": 24}, "h_kd": {"channels": 24, "fc_width": 24}}

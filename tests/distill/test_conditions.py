@@ -186,7 +186,7 @@ def test_a_checkpoint_is_scored_as_its_artefact_plays(ensemble: list[float]) -> 
     import torch
 
     import sdk
-    from distill.training.run import initialise
+    from distill.training.begin import initialise
     from sdk.engines.eager import EagerEngine
     from sdk.manifest import Manifest
 

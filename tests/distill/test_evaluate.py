@@ -22,7 +22,7 @@ from distill.speech.phones import Phone
 from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import FILE
 from distill.teachers.registry import teacher_kind
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from export.build import main as build
 from export.plan.choose import quality
 from sdk.errors import CheckpointError, ConfigError, DataError

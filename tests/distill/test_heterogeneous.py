@@ -19,8 +19,9 @@ from distill.recipes import finetune, heterogeneous
 from distill.speech.augment import Augment
 from distill.students.spec import Student, load_variant, variant_names
 from distill.training import feeds
+from distill.training.begin import initialise
 from distill.training.plan import Plan
-from distill.training.run import Run, initialise
+from distill.training.run import Run
 from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError, DataError
 

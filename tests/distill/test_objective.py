@@ -10,9 +10,9 @@ import torch
 
 from distill.students.spec import load_variant
 from distill.training import losses
+from distill.training.begin import groups
 from distill.training.objective import Objective, PhoneHead
 from distill.training.plan import Plan
-from distill.training.run import groups
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout

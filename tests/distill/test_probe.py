@@ -16,7 +16,7 @@ from distill.scoring.conditions import Item
 from distill.speech.phones import ARPABET, Phone
 from distill.speech.visemes import MAPPINGS, PHONES, english
 from distill.students.spec import Student, load_variant
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from sdk.errors import ConfigError, DataError
 from sdk.window import WindowSpec
 

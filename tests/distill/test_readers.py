@@ -13,6 +13,7 @@ from distill.corpus.shelf import OnDisk, load_shards
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.training.feeds import feed_of
+from distill.training.options import Conduct
 from distill.training.plan import Plan
 from distill.training.readers import drawn
 from distill.training.student import train
@@ -50,7 +51,7 @@ def test_batches_are_the_same_for_any_number_of_readers(corpus: Path, memory_byt
 
 
 def test_weights_do_not_tell_how_many_readers_there_were(corpus: Path, tmp_path: Path) -> None:
-    made = [train(SPEC, PLAN, corpus, tmp_path / f"{n}.pt", Augment(), {}, readers=n) for n in (0, 2)]
+    made = [train(SPEC, PLAN, corpus, tmp_path / f"{n}.pt", Augment(), {}, conduct=Conduct(readers=n)) for n in (0, 2)]
     assert made[0].weights_sha256 == made[1].weights_sha256
     assert made[0].training["waited_percent"] > 0
 

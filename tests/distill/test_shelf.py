@@ -21,6 +21,7 @@ from distill.corpus.shelf import OnDisk, load_shards, open_shard
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.teachers.track import RigTrack
+from distill.training.options import Conduct
 from distill.training.plan import Plan
 from distill.training.student import train
 from sdk.errors import DataError
@@ -95,7 +96,9 @@ def test_where_a_corpus_lies_changes_no_weight(corpus: Path, tmp_path: Path) -> 
         "s6", {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
     )
     plan = Plan(steps=4, exact_steps=0, rows=2, row_hops=60)
-    trained = [train(spec, plan, corpus, tmp_path / "s.pt", Augment(), {}, memory_bytes=b) for b in (0, 10**9)]
+    trained = [
+        train(spec, plan, corpus, tmp_path / "s.pt", Augment(), {}, conduct=Conduct(memory_bytes=b)) for b in (0, 10**9)
+    ]
     assert trained[0].weights_sha256 == trained[1].weights_sha256
 
 

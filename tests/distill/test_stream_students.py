@@ -13,7 +13,7 @@ from distill.speech.phones import Phone
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import BatchNorm, Spectrum, StreamStudent, fold_norms
 from distill.teachers.articulatory.teacher import animate
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from sdk.errors import ConfigError
 
 SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}

@@ -20,7 +20,7 @@ from distill.scoring.trackers import stream_tracker
 from distill.speech.phones import Phone
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import HOP_SAMPLES, StreamStudent
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from export.deliver.manifest import manifest
 from export.lower.deploy_stream import DeployedStream
 from export.quantise.precision import float_point

@@ -20,8 +20,8 @@ from distill.teachers.articulatory.teacher import animate
 from distill.teachers.voice2face.network import Voice2Face
 from distill.teachers.voice2face.speech_encoder import Cepstra, hear, on_grid
 from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
-from distill.training.voice2face_feed import MeshBatch, Objective
-from distill.training.voice2face_plan import Voice2FacePlan
+from distill.training.voice2face.feed import MeshBatch, Objective
+from distill.training.voice2face.plan import Voice2FacePlan
 from sdk.errors import CheckpointError, ConfigError
 
 

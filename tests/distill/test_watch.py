@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from accelerate import tracking
 from small_corpus import killed_at, utterance
 
 from distill.corpus.shards import write_shard
@@ -14,17 +16,18 @@ from distill.files.checkpoint import Checkpoint
 from distill.recipes.heterogeneous import main
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
+from distill.training.options import Conduct
 from distill.training.plan import Plan
 from distill.training.student import train
 from distill.training.watch import lips
-from sdk.errors import EngineUnavailable
+from sdk.errors import ConfigError, EngineUnavailable
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPEC = load_variant("s6", SMALL)
 PLAN = Plan(steps=40, exact_steps=0, rows=1, row_hops=60, learning_rate=3e-3)
-TERMS = {"loss/rec", "loss/vel", "loss/lip", "loss/acc"}
+TERMS = {"loss/vel", "loss/own", "loss/mouth", "loss/phone", "loss/lip", "loss/acc"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def run(corpus: Path, out: Path, log: Path) -> Checkpoint:
-    return train(SPEC, PLAN, corpus, out, Augment(), {}, curves=log)
+    return train(SPEC, PLAN, corpus, out, Augment(), {}, conduct=Conduct(log))
 
 
 def test_curves_are_whole_also_after_a_kill(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,9 +57,8 @@ def test_curves_are_whole_also_after_a_kill(corpus: Path, tmp_path: Path, monkey
     plain = train(SPEC, PLAN, corpus, tmp_path / "plain.pt", Augment(), {})
     assert plain.weights_sha256 == straight.weights_sha256, "watching changes nothing"
     drawn = curves(tmp_path / "straight")
-    assert {"loss", "learning_rate", "audio_hours_per_hour", "valid/loss", "valid/mse", "valid/gap_error_cm"} <= set(
-        drawn
-    )
+    beside = {"learning_rate", "gradient_norm", "waiting", "audio_hours_per_hour"}
+    assert {"loss", "valid/loss", "valid/mse", "valid/gap_error_cm", *beside} <= set(drawn)
     assert set(drawn) >= TERMS
     assert [step for step, _ in drawn["loss"]] == [9, 19, 29, 39]
     assert [step for step, _ in drawn["valid/loss"]] == [39]
@@ -85,6 +87,41 @@ def test_without_tensorboard_curves_are_refused_before_the_training(
     assert main(command) == 2
     assert "needs TensorBoard" in capsys.readouterr().err
     assert not (tmp_path / "s.pt.resume").exists()
+
+
+def test_whatever_accelerate_knows_can_draw_the_curves(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[int, dict[str, float]] = {}
+    ended: list[str] = []
+
+    class Told(tracking.GeneralTracker):
+        name, requires_logging_directory, tracker, main_process_only = "told", False, None, True
+
+        def __init__(self, run_name: str) -> None:
+            super().__init__()
+            self.run_name = run_name
+
+        def store_init_configuration(self, values: dict[str, object]) -> None:
+            assert values["learning_rate"] == PLAN.learning_rate
+
+        def log(self, values: dict[str, float], step: int) -> None:
+            told.setdefault(step, {}).update(values)
+
+        def finish(self) -> None:
+            ended.append(self.run_name)
+
+    with pytest.raises(ConfigError, match="wandb"):
+        train(SPEC, PLAN, corpus, tmp_path / "s.pt", None, {}, conduct=Conduct(trackers=("nobody",)))
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "told", Told)
+    with pytest.raises(EngineUnavailable, match="pip install told"):
+        train(SPEC, PLAN, corpus, tmp_path / "s.pt", None, {}, conduct=Conduct(trackers=("told",)))
+    monkeypatch.setattr(tracking, "get_available_trackers", lambda: ["told"])
+    plan = replace(PLAN, steps=10)
+    train(SPEC, plan, corpus, tmp_path / "s.pt", None, {}, conduct=Conduct(trackers=("told",)))
+    assert list(told) == [9]
+    assert {"loss", "gradient_norm", "loss/phone", "valid/loss"} <= set(told[9])
+    assert ended == ["s"]
 
 
 def test_lips_are_judged_by_the_labels() -> None:

@@ -11,7 +11,7 @@ import torch
 import sdk
 from distill.files.checkpoint import Checkpoint
 from distill.students.spec import load_variant
-from distill.training.run import initialise
+from distill.training.begin import initialise
 from export.load.checkpoints import load_candidates
 from export.lower.deploy import deploy
 from export.lower.memory import paper_bytes

@@ -28,7 +28,7 @@ from distill.teachers.voice2face.mesh_space import Normals
 from distill.teachers.voice2face.network import FPS, Voice2Face, Voice2FaceSpec
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder, hear, on_grid
 from distill.training import losses
-from distill.training.voice2face_plan import Voice2FacePlan
+from distill.training.voice2face.plan import Voice2FacePlan
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
 from sdk.faces.face import Face

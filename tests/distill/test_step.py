@@ -1,0 +1,178 @@
+"""A step of several batches is that of one as large; float16 is scaled up, and down again before it is clipped."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_corpus import killed_at, utterance
+from torch import Tensor, nn
+
+import distill
+from distill.corpus.rows.windows import Batch
+from distill.corpus.shards import write_shard
+from distill.corpus.shelf import load_shards
+from distill.speech.augment import Augment
+from distill.students.spec import load_variant
+from distill.training.begin import initialise
+from distill.training.feeds import feed_of
+from distill.training.options import Conduct, add_training_options, plan_of, read_plan
+from distill.training.plan import Plan
+from distill.training.run import Run
+from distill.training.step import Precision, statistics_of
+from distill.training.student import train
+from sdk.errors import CheckpointError, ConfigError
+
+SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
+STREAM = load_variant("s6", SMALL)
+WINDOW = load_variant("s5")
+CONFIGS = Path(distill.__file__).parent / "configs"
+PLAN = Plan(steps=3, exact_steps=0, rows=1, row_hops=60, batch=1, frames=4, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    random = np.random.default_rng(0)
+    write_shard(folder / "shards" / "train-human-000.npz", [utterance(str(i), random) for i in range(4)])
+    return folder
+
+
+def begun(spec: Any, plan: Plan, out: Path, accumulate: int = 1) -> Run:
+    student = spec.build().train()
+    initialise(student, 1)
+    return Run.begin(spec, asdict(plan), student, out, accumulate=accumulate)
+
+
+def together(batches: list[Batch]) -> Batch:
+    parts = [np.concatenate([getattr(batch, name) for batch in batches]) for name in ("audio", "clean", "rig")]
+    return Batch(*parts, batches[0].starts)
+
+
+def test_four_batches_are_the_step_of_one_of_four_times_the_rows(corpus: Path, tmp_path: Path) -> None:
+    plan = replace(PLAN, steps=1, alpha_lip=0.0)  # the lips' hinges are means over the closures of a batch
+    feed = feed_of(WINDOW, plan, load_shards(corpus, "train"), Augment())
+    found: dict[str, tuple[float, float, Tensor]] = {}
+    seen: list[Batch] = []
+    for name, accumulate in (("four", 4), ("one", 1)):
+        run = begun(WINDOW, plan, tmp_path / name, accumulate)
+
+        def draw(random: np.random.Generator, step: int, kept: bool = name == "four") -> Batch:
+            if kept:
+                seen.append(feed.draw(random, step))
+                return seen[-1]
+            return together(seen)
+
+        losses: list[float] = []
+        run.go(1, partial(feed.loss, run.student), plan.rate, lambda *told, to=losses: to.append(told[1]), draw)  # type: ignore[misc,arg-type]
+        gradient = torch.cat([w.grad.flatten() for w in run.student.parameters() if w.grad is not None])
+        found[name] = (losses[0], run.norm, gradient)
+    assert len({batch.audio.tobytes() for batch in seen}) == 4, "each draws its own"
+    (loss, norm, gradient), (loss_of_one, norm_of_one, of_one) = found["four"], found["one"]
+    assert loss == pytest.approx(loss_of_one, rel=1e-5)
+    assert norm == pytest.approx(norm_of_one, rel=1e-4)
+    assert float((gradient - of_one).norm() / of_one.norm()) < 1e-4
+
+
+def test_statistics_of_a_step_are_the_mean_of_its_batches(corpus: Path, tmp_path: Path) -> None:
+    feed = feed_of(STREAM, PLAN, load_shards(corpus, "train"), Augment())
+
+    def statistics(accumulate: int, alone: int | None = None) -> Tensor:
+        run = begun(STREAM, PLAN, tmp_path / "none", accumulate)
+        if alone is not None:
+            run.random = lambda step, part=0: np.random.default_rng([1, step, *([alone] if alone else [])])  # type: ignore[method-assign]
+        run.go(1, partial(feed.loss, run.student), PLAN.rate, draw=feed.draw)  # type: ignore[arg-type]
+        return torch.cat([value.flatten() for value in statistics_of(run.student)])
+
+    mean = (statistics(1, alone=0) + statistics(1, alone=1)) / 2
+    assert torch.allclose(statistics(2), mean, rtol=1e-5, atol=1e-7)
+
+
+def test_float16_is_unscaled_before_it_is_clipped(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clipped: list[float] = []
+    clip = nn.utils.clip_grad_norm_
+
+    def seen(weights: Any, most: float) -> Tensor:
+        weights = list(weights)
+        clipped.append(float(torch.cat([w.grad.flatten() for w in weights if w.grad is not None]).norm()))
+        return clip(weights, most)
+
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", seen)
+    for precision in ("no", "fp16"):
+        plan = replace(PLAN, steps=1, mixed_precision=precision)
+        feed = feed_of(STREAM, plan, load_shards(corpus, "train"), Augment())
+        run = begun(STREAM, plan, tmp_path / precision)
+        if precision == "fp16":
+            run.precision.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        run.go(1, partial(feed.loss, run.student), plan.rate, draw=feed.draw)  # type: ignore[arg-type]
+        assert run.skipped == 0
+    assert clipped[0] > 1, "there is something to clip"
+    assert clipped[1] == pytest.approx(clipped[0], rel=0.05), "and not 1024 times that"
+
+
+def test_a_step_that_float16_ran_over_in_changes_nothing(tmp_path: Path) -> None:
+    run = begun(STREAM, replace(PLAN, mixed_precision="fp16"), tmp_path / "over")
+    before = {name: value.clone() for name, value in run.student.state_dict().items()}
+    scale = run.precision.scaler.get_scale()
+    audio = torch.randn(1, 1, 320 * 60)
+
+    def loss(_: Any, step: int) -> Tensor:
+        out = run.student(audio).float().square().mean()
+        return out * float("inf") if step == 0 else out
+
+    run.go(1, loss, PLAN.rate)
+    assert run.skipped == 1
+    assert run.smooth_loss is None
+    for name, value in run.student.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert run.precision.scaler.get_scale() < (scale or 65536.0 * 2)
+    run.go(2, loss, PLAN.rate)
+    assert any(not torch.equal(value, before[name]) for name, value in run.student.state_dict().items())
+
+
+def test_float16_and_accumulation_go_on_from_a_kill(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, twice = replace(PLAN, steps=4, mixed_precision="fp16"), Conduct(accumulate=2)
+    straight = train(STREAM, plan, corpus, tmp_path / "straight.pt", None, {}, conduct=twice)
+    assert straight.training["batches_a_step"] == 2
+    killed_at(2, tmp_path / "killed.pt.resume", monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(STREAM, plan, corpus, tmp_path / "killed.pt", None, {}, conduct=twice)
+    with pytest.raises(CheckpointError, match="2 parts a step"):
+        train(STREAM, plan, corpus, tmp_path / "killed.pt", None, {})
+    resumed = train(STREAM, plan, corpus, tmp_path / "killed.pt", None, {}, conduct=twice)
+    assert resumed.weights_sha256 == straight.weights_sha256
+
+
+def test_names_and_numbers_that_are_none_are_refused() -> None:
+    with pytest.raises(ConfigError, match="fp8"):
+        Plan(mixed_precision="fp8")
+    with pytest.raises(ConfigError, match="accumulate 0"):
+        Conduct(accumulate=0)
+    assert not Precision("cpu", "no").scaler.is_enabled()
+    assert not Precision("cpu", "bf16").scaler.is_enabled()
+
+
+def test_the_plan_for_960_hours_is_one(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_training_options(parser, Plan())
+    typed = ["--plan", str(CONFIGS / "hours960.yaml"), "--corpus", "s", "--out", "s.pt", "--learning-rate", "0.01"]
+    plan = plan_of(parser.parse_args(typed), Plan())
+    heard_h = plan.steps * plan.rows * plan.row_hops * 0.02 / 3600
+    assert 960 < heard_h < 1200, "each hour about once"
+    assert (plan.learning_rate, plan.mix_human) == (0.01, 0.95), "what is typed goes before what is written"
+    assert plan.rate(plan.steps - 1) < 0.03 * plan.learning_rate
+    wrong = tmp_path / "wrong.yaml"
+    for text, said in (("plan: {stepz: 3}", "stepz"), ("plan: {steps: many}", "steps"), ("steps: 3", "plan")):
+        wrong.write_text(text)
+        with pytest.raises(ConfigError, match=said):
+            read_plan(wrong)
