@@ -5,9 +5,10 @@ BUDGET ?= 8MB
 WAV ?=
 MINUTES ?= 60
 HOURS ?= 1
+SPEECH ?= ../shared/data/speech
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report setup demo test slow check isa fuzz kills soak sbom bench families kernels table2 web clean
+.PHONY: validators live-report mic-report setup demo test slow check isa fuzz kills soak load sbom bench families kernels table2 web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -52,6 +53,10 @@ kills: setup
 # HOURS of audio through every engine that plays ARTEFACT: no frame out of its place, no memory gained
 soak: setup
 	$(PY) -m tests.soak $(ARTEFACT) --hours $(HOURS)
+
+# a corpus of HOURS from the recordings of SPEECH: labelled by Ray with a node killed, trained on by 0, 1 and 2 readers
+load: setup
+	$(PY) -m tests.load --hours $(HOURS) --speech $(SPEECH) --out build/load
 
 # what the environment is made of: a CycloneDX bill of materials, and the table of licences
 sbom: setup

@@ -1,0 +1,228 @@
+"""A corpus of hours made here, labelled by Ray with a node killed, trained on by 0, 1 and 2 readers: what that costs.
+
+    python -m tests.load --speech DIR --out /scratch/load --hours 50 [--steps 200]      make load HOURS=50 SPEECH=DIR
+
+It tests how much is borne, not what is learned: recordings are repeated at other speeds under other names, and the
+teacher is made up (`--teacher` for a real one). What is done stays done, so the same command goes on after a stop; with
+`--shards DIR` the corpus is that of DIR repeated, and labelling is left out. The figures go to OUT/load.json. Status 1
+where shards or weights differ that must be equal. Needs 150 MB an hour, twice where labelling is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import soundfile
+import torch
+from scipy.signal import resample_poly
+
+from distill.corpus.shards import Shard, digest_of
+from distill.corpus.shelf import load_shards
+from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_open, atomic_write_text, find_audio, load_mono
+from distill.files.teacher import Trained
+from distill.recipes.pseudo_label import label
+from distill.speech.phonetics import CLASSES
+from distill.teachers.neural.network import Bidirectional, TeacherSpec
+from distill.teachers.neural.teacher import FILE
+from sdk.clock import SAMPLE_RATE_HZ
+from sdk.errors import AudioError, DataError
+from sdk.tools.command import ending, say
+
+SPEEDS = ((1, 1), (20, 19), (19, 20), (10, 9), (9, 10), (8, 7), (7, 8))  # of each time round, resampled : original
+READERS = (0, 1, 2)
+TINY = TeacherSpec("tiny", 16, 12, 3, [1], 8, [1], 12, 0.1, "arkit")
+
+
+def speak(folders: list[Path], out: Path, hours: float) -> float:
+    """Recordings of `folders` as `hours` of wav below `out`, each time round at another speed and by other speakers;
+    the hours that there are."""
+    if (out / "done").exists():
+        return float((out / "done").read_text())
+    paths = [path for folder in folders for path in find_audio(folder)]
+    made = 0.0
+    for number in itertools.count():
+        up, down = SPEEDS[number % len(SPEEDS)]
+        for place, path in enumerate(paths):
+            try:
+                sound = resample_poly(load_mono(path), up, down)
+            except AudioError:
+                continue
+            file = out / f"{number:03d}" / f"{1000 * number + place % 1000}-{number}-{place:05d}.wav"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(file, sound.clip(-1, 1), SAMPLE_RATE_HZ, subtype="PCM_16")
+            made += len(sound) / SAMPLE_RATE_HZ / 3600
+            if made >= hours:
+                (out / "done").write_text(f"{made:.3f}")
+                return made
+        if not made:
+            raise DataError("none of the recordings could be read; give other folders")
+    raise AssertionError("itertools.count ended")
+
+
+def repeat(shards: Path, out: Path, hours: float) -> float:
+    """The training shards of the corpus `shards` as `hours` below `out`, each time round under other names and louder
+    or softer; the hours that there are."""
+    (out / "shards").mkdir(parents=True, exist_ok=True)
+    kept = load_shards(shards, "train")
+    made = 0.0
+    for number, shard in enumerate(itertools.cycle(kept)):
+        path = out / "shards" / f"train-human-{number:03d}.npz"
+        made += shard.seconds / 3600
+        if not path.exists():
+            audio = (np.asarray(shard.audio[:]) * (0.7 + 0.3 * np.cos(number))).astype(np.int16)
+            _write(path, shard, audio, number)
+        if made >= hours:
+            return made
+    raise AssertionError("a cycle ended")
+
+
+def _write(path: Path, shard: Shard, audio: np.ndarray, number: int) -> None:
+    content = dict(np.load(shard.path, allow_pickle=False))  # type: ignore[arg-type]
+    content["audio"], content["digest"] = audio, np.array(digest_of((audio, content["rig"])))
+    for key in ("names", "speakers"):
+        content[key] = np.array([f"{text}-{number}" for text in content[key]])
+    with atomic_open(path) as stream:
+        np.savez(stream, **content)
+
+
+def made_up(path: Path) -> str:
+    """A teacher that labels fast and knows nothing."""
+    network = Bidirectional(TINY, len(TINY.layout), len(CLASSES))
+    network.initialise(1)
+    Trained(FILE, TINY, FILE.halved(network.state_dict()), TINY.layout).save(path)
+    return str(path)
+
+
+def labelled(speech: Path, out: Path, teacher: str, nodes: int, kill: bool) -> dict[str, Any]:
+    """Seconds that `nodes` nodes of Ray, a CPU each, took to label `speech` into `out`, and the digest of the shards.
+    kill: one of them, when the first shard is there."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    others = [cluster.add_node(num_cpus=1) for _ in range(nodes - 1)]
+    os.environ["RAY_ADDRESS"] = cluster.address
+    killed: list[float] = []
+
+    def killing() -> None:
+        while not list((out / "shards").glob("*.npz")):
+            time.sleep(0.1)
+        cluster.remove_node(others[0], allow_graceful=False)
+        killed.append(time.monotonic() - began)
+
+    began = time.monotonic()
+    if kill:
+        threading.Thread(target=killing, daemon=True).start()
+    try:
+        done = label([speech], out, teacher, engine="ray")
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+        del os.environ["RAY_ADDRESS"]
+    shards = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in done.paths)).hexdigest()
+    facts = {"nodes": nodes, "seconds": round(time.monotonic() - began, 1), "hours": round(done.hours, 2)}
+    return {**facts, "shards": len(done.paths), "kept": done.kept, "killed_at_s": killed, "sha256": shards}
+
+
+def trained(corpus: Path, out: Path, readers: int, steps: int, memory_gb: float) -> dict[str, Any]:
+    """Steps a second, share of waiting, peak of all processes' memory, and the weights of s8 after `steps`."""
+    out.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "distill.recipes.heterogeneous", "--variant", "s8", "--corpus", str(corpus)]
+    command += ["--out", str(out), "--steps", str(steps), "--threads", "1", "--readers", str(readers)]
+    began, peak = time.monotonic(), 0
+    with subprocess.Popen([*command, "--memory-gb", str(memory_gb)], stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, _held(psutil.Process(process.pid)))
+            time.sleep(0.5)
+    if process.returncode:
+        raise DataError(f"training ended with status {process.returncode}: {' '.join(command)}")
+    made = Checkpoint.load(out)
+    facts = {name: made.training[name] for name in ("steps_a_second", "waited_percent", "corpus_hours")}
+    wall = round(time.monotonic() - began, 1)
+    return {"readers": readers, **facts, "peak_mb": round(peak / 1e6), "wall_s": wall, "weights": made.weights_sha256}
+
+
+def _held(process: psutil.Process) -> int:
+    """Bytes of a process and its children; what they share counts once."""
+    held = 0
+    try:
+        for one in [process, *process.children(recursive=True)]:
+            held += one.memory_full_info().pss
+    except psutil.Error:
+        return 0
+    return held
+
+
+def started(corpus: Path) -> dict[str, float]:
+    """Seconds until a corpus on disk can be drawn from: the first time, when all is hashed, and from then on."""
+    (corpus / "checked.json").unlink(missing_ok=True)
+    found = {}
+    for name in ("first_start_s", "restart_s"):
+        began = time.monotonic()
+        load_shards(corpus, "train", 0)
+        found[name] = round(time.monotonic() - began, 2)
+    return found
+
+
+def figures(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Each stage's name and figures, as they are found. Raises `DataError` where what must be equal is not."""
+    out: Path = options.out
+    corpus = out / "one"
+    if options.shards:
+        yield "hours", round(repeat(options.shards, corpus, options.hours), 2)
+    else:
+        yield "hours", round(speak(options.speech, out / "speech", options.hours), 2)
+        teacher = options.teacher or made_up(out / "tiny.teacher")
+        runs = [labelled(out / "speech", corpus, teacher, 1, kill=False)]
+        yield "labelled by one node", runs[0]
+        runs.append(labelled(out / "speech", out / "two", teacher, 2, kill=True))
+        yield "labelled by two nodes, one killed", runs[1]
+        if runs[0]["sha256"] != runs[1]["sha256"]:
+            raise DataError("the shards of one node and of two, one of them killed, differ")
+    yield "start", started(corpus)
+    weights = set()
+    for readers in READERS:
+        found = trained(corpus, out / f"r{readers}.pt", readers, options.steps, options.memory_gb)
+        weights.add(found["weights"])
+        yield f"trained with {readers} readers", found
+    if len(weights) > 1:
+        raise DataError("the weights of runs with other numbers of readers differ")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__.split("\n")[0])
+    parser.add_argument("--speech", type=Path, nargs="+", default=[Path("../shared/data/speech")], help="recordings")
+    parser.add_argument("--shards", type=Path, help="corpus to repeat in place of labelling one")
+    parser.add_argument("--out", type=Path, default=Path("build/load"), help="folder for everything")
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--steps", type=int, default=200, help="of s8, for each number of readers")
+    parser.add_argument("--memory-gb", type=float, default=0.0, help="a larger corpus stays on disk")
+    parser.add_argument("--teacher", help="who labels; without it one that knows nothing")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    found: dict[str, Any] = {}
+    with ending("stopped; the same command goes on from what is done") as end:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for name, value in figures(options):
+            found[name] = value
+            say(f"{name}: {value}")
+            atomic_write_text(options.out / "load.json", json.dumps(found, indent=1))
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
