@@ -29,7 +29,7 @@ import soundfile
 import torch
 from scipy.signal import resample_poly
 
-from distill.corpus.shards import Shard, digest_of
+from distill.corpus.shards import SHARD_SECONDS, Shard, digest_of
 from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import atomic_open, atomic_write_text, find_audio, load_mono
@@ -107,9 +107,9 @@ def made_up(path: Path) -> str:
     return str(path)
 
 
-def labelled(speech: Path, out: Path, teacher: str, nodes: int, kill: bool) -> dict[str, Any]:
+def labelled(speech: Path, out: Path, teacher: str, nodes: int, shard_s: float) -> dict[str, Any]:
     """Seconds that `nodes` nodes of Ray, a CPU each, took to label `speech` into `out`, and the digest of the shards.
-    kill: one of them, when the first shard is there."""
+    Of several one is killed, when the first shard is there."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -125,10 +125,10 @@ def labelled(speech: Path, out: Path, teacher: str, nodes: int, kill: bool) -> d
         killed.append(time.monotonic() - began)
 
     began = time.monotonic()
-    if kill:
+    if others:
         threading.Thread(target=killing, daemon=True).start()
     try:
-        done = label([speech], out, teacher, engine="ray")
+        done = label([speech], out, teacher, shard_s=shard_s, engine="ray")
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -187,9 +187,10 @@ def figures(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     else:
         yield "hours", round(speak(options.speech, out / "speech", options.hours), 2)
         teacher = options.teacher or made_up(out / "tiny.teacher")
-        runs = [labelled(out / "speech", corpus, teacher, 1, kill=False)]
+        shard_s = min(SHARD_SECONDS, options.hours * 3600 / 8)
+        runs = [labelled(out / "speech", corpus, teacher, 1, shard_s)]
         yield "labelled by one node", runs[0]
-        runs.append(labelled(out / "speech", out / "two", teacher, 2, kill=True))
+        runs.append(labelled(out / "speech", out / "two", teacher, 2, shard_s))
         yield "labelled by two nodes, one killed", runs[1]
         if runs[0]["sha256"] != runs[1]["sha256"]:
             raise DataError("the shards of one node and of two, one of them killed, differ")

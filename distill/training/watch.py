@@ -105,8 +105,9 @@ class Watch:
         out = self.run.file
         where = {"logging_dir": str(out.parent)} if kind.requires_logging_directory else {}
         tracker = kind(out.name.split(".")[0], **where)  # type: ignore[call-arg]
-        for method in ("start", "store_init_configuration"):  # `start` came with accelerate 1.11
-            getattr(tracker, method, lambda *_: None)(*([self.run.plan] if method != "start" else []))
+        if hasattr(tracker, "start"):  # since accelerate 1.11; before, to be made was to start
+            tracker.start()
+        tracker.store_init_configuration(self.run.plan)
         return tracker
 
     def __call__(self, step: int, loss: float, rate: float) -> None:
