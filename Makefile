@@ -5,10 +5,11 @@ BUDGET ?= 8MB
 WAV ?=
 MINUTES ?= 60
 HOURS ?= 1
+COUNT ?= 100
 SPEECH ?= ../shared/data/speech
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report setup demo test slow check isa fuzz kills soak load sbom bench families kernels table2 web clean
+.PHONY: validators live-report mic-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -46,9 +47,9 @@ isa: setup
 fuzz: setup
 	$(PY) -m tests.fuzzing --minutes $(MINUTES)
 
-# kill -9 a hundred times over commands that write: nothing half-written is read, nothing is left
-kills: setup
-	$(PY) -m tests.kills $(ARTEFACT)
+# kill -9 COUNT times over each command that writes: nothing half-written is read, nothing is left
+faults: setup
+	$(PY) -m tests.kills $(ARTEFACT) --kills $(COUNT)
 
 # HOURS of audio through every engine that plays ARTEFACT: no frame out of its place, no memory gained
 soak: setup

@@ -13,13 +13,14 @@ from tests.licences import ALL, SEPARATE, is_copyleft, licence, required
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_each_promise_has_its_test() -> None:
-    text = (ROOT / "RELIABILITY.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["RELIABILITY.md", "docs/faults.md"])
+def test_each_promise_has_its_test(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
     assert len(named) > 15
     for file, name in named:
         path = ROOT / file
-        assert path.is_file(), f"RELIABILITY.md names {file}, which is not there"
+        assert path.is_file(), f"{page} names {file}, which is not there"
         assert not name or f"def {name}(" in path.read_text("utf-8"), f"{file} has no test {name}"
 
 

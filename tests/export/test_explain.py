@@ -214,6 +214,10 @@ def test_the_command_lines(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFi
     said = capsys.readouterr()
     assert "| s2 " in said.out, "the table is shown all the same"
     assert "BudgetExceeded: s2 needs" in said.err
+    assert main(["--backend", "vulkan", "--budget", "8QB", "--out", str(tmp_path / "x")]) == 2
+    assert "'QB' is unknown" in capsys.readouterr().err
+    assert main(["--all", "--budget", "2MB", *only]) == 2
+    assert "leave --budget and --device out" in capsys.readouterr().err
     assert main(["--all", *only]) == 2
     assert "--out FOLDER" in capsys.readouterr().err
     assert main(["--budget", "2MB", *only]) == 2

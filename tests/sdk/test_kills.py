@@ -1,4 +1,4 @@
-"""The judge of `make kills` is able to fail."""
+"""The judge of `make faults` is able to fail."""
 
 from __future__ import annotations
 
