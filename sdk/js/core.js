@@ -77,12 +77,11 @@ export class Core {
   }
 
   open(model) {
-    const file = this.room(model.byteLength);
+    this.file = this.room(model.byteLength + 64);
+    const at = Math.ceil(this.file / 64) * 64; // where the library plays it, without a copy of its own
     const handle = this.room(4);
-    this.bytes.set(model, file);
-    const status = this.c.fp_model_open_memory(file, model.byteLength, handle, this.error);
-    this.c.free(file);
-    this.check(status);
+    this.bytes.set(model, at);
+    this.check(this.c.fp_model_open_in_place(at, model.byteLength, handle, this.error));
     this.model = this.words[handle >> 2];
     const info = this.room(96);
     this.words[info >> 2] = 96;
@@ -173,6 +172,7 @@ export class Core {
   close() {
     this.c.fp_stream_destroy(this.stream);
     this.c.fp_model_close(this.model);
+    this.c.free(this.file);
     this.stream = this.model = 0;
   }
 }

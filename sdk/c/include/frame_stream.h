@@ -158,6 +158,12 @@ FP_API fp_status fp_model_open_signed(const char* path, const uint8_t* key, fp_m
 FP_API fp_status fp_model_open_memory_signed(const void* data, size_t size_bytes, const uint8_t* signature,
                                              const uint8_t* key, fp_model** model, fp_error* error);
 
+/* The same where the bytes lie: nothing is copied, so an artefact in flash, or linked into the program, takes no memory
+ * of its own. `data` must be a multiple of 64, and its bytes must stay as they are until the last user of the model is
+ * gone. (since 1.3)
+ * Owner: the caller, of *model and of the bytes. Thread: any. Allocates: yes. */
+FP_API fp_status fp_model_open_in_place(const void* data, size_t size_bytes, fp_model** model, fp_error* error);
+
 /* Give the handle back; NULL is fine. Streams and crowds made from it keep what they need and go on working.
  * Thread: any, once. Frees. */
 FP_API void fp_model_close(fp_model* model);
@@ -347,6 +353,13 @@ FP_API fp_status fp_track_push_i16(fp_track* track, const int16_t* samples, size
 /* The face at `now_s`, which is what was heard fp_track_delay_s before; always a whole one.
  * Thread: the drawing one. Allocates: never. Locks: as fp_stream_pull. */
 FP_API fp_status fp_track_pull(fp_track* track, double now_s, float* values, uint32_t channels, fp_error* error);
+
+/* fp_crowd_run for tracks of the crowd's model: run it before the pulls of a picture, which then only draw (since 1.3). The hops of a
+ * track that waits for nobody run too; everything else as fp_crowd_run has it.
+ * Owner: the caller keeps `tracks`. Thread: the drawing one of every track given; no other call on this crowd may run.
+ * Allocates: never. Locks: as fp_crowd_run. */
+FP_API fp_status fp_crowd_run_tracks(fp_crowd* crowd, fp_track* const* tracks, size_t count, size_t* hops,
+                                     fp_error* error);
 
 /* Seconds by which the face follows the sound: play the sound so much later, and they meet. Thread: any. */
 FP_API double fp_track_delay_s(const fp_track* track);

@@ -24,7 +24,7 @@ double decimal(std::uint64_t digits, int exponent) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  Reader(std::string_view text, bool (*skipped)(std::string_view)) : text_(text), skipped_(skipped) {}
 
   Failure document(Json* root) {
     *root = any(0);
@@ -91,7 +91,11 @@ class Reader {
       skip_space();
       String key = string();
       need(':');
-      value.list.push_back(any(depth + 1));
+      const bool kept = keep_;
+      if (depth == 0) keep_ = !skipped_(key);
+      Json inside = any(depth + 1);
+      keep_ = kept;
+      if (keep_) value.list.push_back(std::move(inside));
       value.keys.push_back(std::move(key));
       skip_space();
     } while (take(","));
@@ -99,6 +103,7 @@ class Reader {
     Vector<std::string_view> sorted(value.keys.begin(), value.keys.end());
     std::sort(sorted.begin(), sorted.end());
     if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) stop("a key stands twice");
+    if (!keep_) value.keys.clear();
     return value;
   }
 
@@ -109,7 +114,8 @@ class Reader {
     skip_space();
     if (take("]")) return value;
     do {
-      value.list.push_back(any(depth + 1));
+      Json inside = any(depth + 1);
+      if (keep_) value.list.push_back(std::move(inside));
       skip_space();
     } while (take(","));
     need(']');
@@ -239,6 +245,8 @@ class Reader {
   }
 
   std::string_view text_;
+  bool (*skipped_)(std::string_view);
+  bool keep_ = true;  // what is read now
   std::size_t at_ = 0, where_ = 0;
   const char* why_ = nullptr;
 };
@@ -251,6 +259,8 @@ const Json* Json::find(std::string_view key) const noexcept {
   return nullptr;
 }
 
-Failure parse_json(std::string_view text, Json* root) { return Reader(text).document(root); }
+Failure parse_json(std::string_view text, Json* root, bool (*skipped)(std::string_view key)) {
+  return Reader(text, skipped).document(root);
+}
 
 }  // namespace fp

@@ -21,7 +21,8 @@ struct Json {
   const Json* find(std::string_view key) const noexcept;
 };
 
-// FP_BAD_MANIFEST, naming the byte at which it stops.
-Failure parse_json(std::string_view text, Json* root);
+// FP_BAD_MANIFEST, naming the byte at which it stops. `skipped`: whether what stands under a key of the root is only
+// checked, and its kind kept, so that what nobody reads takes no memory.
+Failure parse_json(std::string_view text, Json* root, bool (*skipped)(std::string_view key));
 
 }  // namespace fp

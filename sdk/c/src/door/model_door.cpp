@@ -91,6 +91,13 @@ fp_status fp_model_open_memory_signed(const void* data, size_t size_bytes, const
   return open(model, error, [&](Model& opened) { return opened.open_memory(data, size_bytes, signature, key); });
 }
 
+fp_status fp_model_open_in_place(const void* data, size_t size_bytes, fp_model** model, fp_error* error) {
+  if (!model) return null(error, "model");
+  *model = nullptr;
+  if (!data) return null(error, "data");
+  return open(model, error, [&](Model& opened) { return opened.open_in_place(data, size_bytes); });
+}
+
 void fp_model_close(fp_model* model) { Give<fp_model>()(model); }
 
 fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, fp_error* error) {

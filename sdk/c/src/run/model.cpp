@@ -5,6 +5,11 @@
 #include "artefact/signature.h"
 
 namespace fp {
+namespace {
+
+constexpr char kInMemory[] = "the artefact in memory";
+
+}  // namespace
 
 Failure Model::open_file(const char* path, const std::uint8_t* key) {
   Sealed sealed;
@@ -18,18 +23,28 @@ Failure Model::open_file(const char* path, const std::uint8_t* key) {
 
 Failure Model::open_memory(const void* data, std::size_t size, const std::uint8_t* signature,
                            const std::uint8_t* key) {
-  const char* const where = "the artefact in memory";
   Sealed sealed;
-  if (size == 0) return {FP_BAD_FILE, String(where) + " is empty"};
-  // before anything of its size is allocated
-  if (auto failure = open_seal(static_cast<const std::uint8_t*>(data), size, where, &sealed)) return failure;
+  if (auto failure = open_seal_at(data, size, &sealed)) return failure;  // before anything of its size is allocated
   if (key)
-    if (auto failure = check_signature(sealed, signature, kSignatureBytes, key, where)) return failure;
+    if (auto failure = check_signature(sealed, signature, kSignatureBytes, key, kInMemory)) return failure;
   copy_ = Arena(size);
   std::memcpy(copy_.data(), data, size);
-  artifact_bytes_ = size;
   sealed.program = copy_.data();
-  return open(sealed, where);
+  return open(sealed, kInMemory);
+}
+
+Failure Model::open_in_place(const void* data, std::size_t size) {
+  Sealed sealed;
+  if (reinterpret_cast<std::uintptr_t>(data) % kAlign)
+    return {FP_BAD_ARGUMENT, String(kInMemory) + " does not lie on a multiple of 64 bytes"};
+  if (auto failure = open_seal_at(data, size, &sealed)) return failure;
+  return open(sealed, kInMemory);
+}
+
+Failure Model::open_seal_at(const void* data, std::size_t size, Sealed* sealed) {
+  if (size == 0) return {FP_BAD_FILE, String(kInMemory) + " is empty"};
+  artifact_bytes_ = size;
+  return open_seal(static_cast<const std::uint8_t*>(data), size, kInMemory, sealed);
 }
 
 Failure Model::open(const Sealed& sealed, const char* where) {

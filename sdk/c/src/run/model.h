@@ -23,6 +23,8 @@ class Model {
   // The same from memory, which is copied; `signature`: 64 bytes, looked at where there is a key.
   Failure open_memory(const void* data, std::size_t size, const std::uint8_t* signature = nullptr,
                       const std::uint8_t* key = nullptr);
+  // The same from memory that stays as it is while the model lives.
+  Failure open_in_place(const void* data, std::size_t size);
 
   const Manifest& manifest() const noexcept { return manifest_; }
   const String& sha256() const noexcept { return sha256_; }
@@ -34,6 +36,7 @@ class Model {
   Shared<const FilterBank> bank(std::int64_t rate_hz);
 
  private:
+  Failure open_seal_at(const void* data, std::size_t size, Sealed* sealed);
   Failure open(const Sealed& sealed, const char* where);
   Failure open_parts(const Sealed& sealed);
 

@@ -37,11 +37,21 @@ Failure Crowd::open(const Model& model) {
 }
 
 fp_status Crowd::run(fp_stream* const* streams, std::size_t count, std::size_t* hops, const char** reason) noexcept {
+  return run_all([streams](std::size_t i) -> Stream& { return streams[i]->stream; }, count, hops, reason);
+}
+
+fp_status Crowd::run(fp_track* const* tracks, std::size_t count, std::size_t* hops, const char** reason) noexcept {
+  const auto at = [tracks](std::size_t i) -> Stream& { return tracks[i / 2]->track.stream(static_cast<int>(i % 2)); };
+  return run_all(at, 2 * count, hops, reason);
+}
+
+template <class StreamAt>
+fp_status Crowd::run_all(const StreamAt& at, std::size_t count, std::size_t* hops, const char** reason) noexcept {
   seated_ = 0;
   for (bool more = true; more;) {
     more = false;
     for (std::size_t i = 0; i < count; ++i) {
-      Stream& stream = streams[i]->stream;
+      Stream& stream = at(i);
       StreamVoice* const voice = stream.hops();
       if (std::find(places_.begin(), places_.begin() + seated_, voice) != places_.begin() + seated_) continue;
       if (voice->fill(stream.audio()) != FP_OK) continue;

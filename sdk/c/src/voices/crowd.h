@@ -20,8 +20,12 @@ class Crowd {
   // All must be streams of the model; who stands there twice counts once. FP_OK, or FP_RUN_FAILED with a reason: hops
   // that have run stay so, the others can be run again. No heap.
   fp_status run(fp_stream* const* streams, std::size_t count, std::size_t* hops, const char** reason) noexcept;
+  // The same for both streams of each track.
+  fp_status run(fp_track* const* tracks, std::size_t count, std::size_t* hops, const char** reason) noexcept;
 
  private:
+  template <class StreamAt>
+  fp_status run_all(const StreamAt& at, std::size_t count, std::size_t* hops, const char** reason) noexcept;
   fp_status run_seated(std::size_t* hops, const char** reason) noexcept;
   fp_status run_together(std::size_t count, const char** reason) noexcept;
 

@@ -29,6 +29,8 @@ class Track {
 
   // --- the drawing thread. FP_OK, or FP_RUN_FAILED with a reason and the face where it was.
   fp_status pull(double now_s, float* values, const char** reason) noexcept;
+  // One of the two, 0 or 1: whose hops a crowd may run before `pull`.
+  Stream& stream(int which) noexcept { return take(which).stream; }
 
  private:
   // A stretch of sound without a pause.
