@@ -275,47 +275,4 @@ namespace FrameStream
                     Status.BadArgument, "offset and count reach beyond the array: count is in samples of each channel");
         }
     }
-
-    /// <summary>Runs the hops of many voices of one stream student together: push each, Run once, pull each.</summary>
-    public sealed unsafe class Crowd : IDisposable
-    {
-        private readonly CrowdHandle handle;
-        private IntPtr[] handles = new IntPtr[0];
-
-        public Crowd(Model model)
-        {
-            if (model == null) throw new FrameStreamException(Status.BadArgument, "model is null");
-            var error = new ErrorText();
-            error.Check(Native.fp_crowd_create(model.Handle, out handle, error.At));
-        }
-
-        /// <summary>Run every hop that is due of the first `count` voices; returns how many.</summary>
-        public int Run(Voice[] voices, int count)
-        {
-            if (voices == null || count < 0 || count > voices.Length)
-                throw new FrameStreamException(Status.BadArgument, "voices is null or shorter than count");
-            if (handles.Length < count) handles = new IntPtr[count];
-            var held = 0;
-            try
-            {
-                for (; held < count; ++held)
-                {
-                    var isHeld = false;
-                    voices[held].Handle.DangerousAddRef(ref isHeld); // nobody may give it back while the crowd runs
-                    handles[held] = voices[held].Handle.DangerousGetHandle();
-                }
-                UIntPtr hops;
-                var error = new ErrorText();
-                fixed (IntPtr* first = handles)
-                    error.Check(Native.fp_crowd_run(handle, first, (UIntPtr)(uint)count, &hops, error.At));
-                return (int)hops;
-            }
-            finally
-            {
-                for (var i = 0; i < held; ++i) voices[i].Handle.DangerousRelease();
-            }
-        }
-
-        public void Dispose() { handle.Dispose(); }
-    }
 }

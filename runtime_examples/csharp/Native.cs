@@ -227,6 +227,10 @@ namespace FrameStream
             TrackHandle track, double nowSeconds, float* values, uint channels, byte* error);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int fp_crowd_run_tracks(
+            CrowdHandle crowd, IntPtr* tracks, UIntPtr count, UIntPtr* hops, byte* error);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern double fp_track_delay_s(TrackHandle track);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]

@@ -8,7 +8,7 @@ namespace FrameStream
     /// thread, Pull on one; nowSeconds is one steady clock for both.</summary>
     public sealed unsafe class Track : IDisposable
     {
-        private readonly TrackHandle handle;
+        internal readonly TrackHandle Handle;
         private readonly int audioChannels;
 
         /// <summary>The face that Pull drew last, in channel order; at rest before.</summary>
@@ -29,10 +29,10 @@ namespace FrameStream
                 EaseSeconds = easeSeconds
             };
             var error = new ErrorText();
-            error.Check(Native.fp_track_create(model.Handle, &raw, &shape, out handle, error.At));
+            error.Check(Native.fp_track_create(model.Handle, &raw, &shape, out Handle, error.At));
             audioChannels = Math.Max(1, config.AudioChannels);
             Values = new float[model.Channels];
-            DelaySeconds = Native.fp_track_delay_s(handle);
+            DelaySeconds = Native.fp_track_delay_s(Handle);
         }
 
         /// <summary>Take in `count` samples of each audio channel that came at `nowSeconds`. False: nobody pulled for as long
@@ -43,7 +43,7 @@ namespace FrameStream
                 throw new FrameStreamException(Status.BadArgument, "count is more than the samples hold");
             var error = new ErrorText();
             fixed (float* from = samples)
-                return error.Check(Native.fp_track_push_f32(handle, from, (UIntPtr)(uint)count, nowSeconds, error.At)) == 0;
+                return error.Check(Native.fp_track_push_f32(Handle, from, (UIntPtr)(uint)count, nowSeconds, error.At)) == 0;
         }
 
         /// <summary>Draw the face of `nowSeconds` into Values.</summary>
@@ -51,9 +51,9 @@ namespace FrameStream
         {
             var error = new ErrorText();
             fixed (float* to = Values)
-                error.Check(Native.fp_track_pull(handle, nowSeconds, to, (uint)Values.Length, error.At));
+                error.Check(Native.fp_track_pull(Handle, nowSeconds, to, (uint)Values.Length, error.At));
         }
 
-        public void Dispose() { handle.Dispose(); }
+        public void Dispose() { Handle.Dispose(); }
     }
 }

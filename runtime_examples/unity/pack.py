@@ -1,8 +1,9 @@
-"""Puts the Unity package together: the component, the one C# binding, and the libraries that were built.
+"""Puts the Unity package together: the components, the one C# binding, and the libraries that were built.
 
 python -m runtime_examples.unity.pack --libraries build/native/lib --out build/com.tinyface.speech-face
 
-The binding lives in `runtime_examples/csharp` alone; this copies it in. Give `--libraries` once for each platform.
+The binding lives in `runtime_examples/csharp` alone; this copies it in. Give `--libraries` once for each platform: the
+folder that a build left its library in, or FrameStream.xcframework for iOS. What is packed again has the GUIDs it had.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import shutil
 import sys
 from pathlib import Path
 
+from runtime_examples.platforms import Platform, libraries_in, platform_of
+from runtime_examples.unity.meta import write_metas
 from sdk.errors import TinyfaceError
 
 HERE = Path(__file__).resolve().parent
-BINDING = ("FrameStream.cs", "Native.cs", "Track.cs")
-_ELF_MACHINES = {62: "x86_64", 183: "arm64"}
+BINDING = ("FrameStream.cs", "Native.cs", "Track.cs", "Crowd.cs")
+PHONE = "ios-arm64"  # the slice of an xcframework that a phone runs
 
 
 class PackFailed(TinyfaceError):
@@ -25,7 +28,7 @@ class PackFailed(TinyfaceError):
 
 def pack(libraries: list[Path], out: Path) -> Path:
     """The package in `out`, made new; `libraries` are folders of built libraries. Raises `PackFailed`."""
-    places = [(folder, _place(folder)) for folder in libraries]
+    found = [_read(folder) for folder in libraries]
     if out.exists() and not (out / "package.json").is_file() and any(out.iterdir()):
         raise PackFailed(f"{out}: holds something that is no Unity package: give a folder that may be replaced")
     shutil.rmtree(out, ignore_errors=True)
@@ -36,33 +39,30 @@ def pack(libraries: list[Path], out: Path) -> Path:
     (runtime / "Binding").mkdir()
     for name in BINDING:
         shutil.copy2(HERE.parent / "csharp" / name, runtime / "Binding" / name)
-    for folder, place in places:
-        target = out / "Plugins" / place
+    platforms = {}
+    for files, platform in found:
+        target = out / "Plugins" / platform.system / platform.processor
         target.mkdir(parents=True, exist_ok=True)
-        for library in _libraries(folder):
+        for library in files:
             shutil.copy2(library, target / library.name)
+            platforms[(target / library.name).relative_to(out).as_posix()] = platform
+    write_metas(out, platforms)
     return out
 
 
-def _libraries(folder: Path) -> list[Path]:
-    found = [file for file in folder.glob("lib*") if file.suffix in (".so", ".dylib")]
-    return sorted(file for file in found if "frame_stream" in file.name or "executorch" in file.name)
-
-
-def _place(folder: Path) -> str:
-    """Where Unity looks for libraries of that machine."""
-    names = {file.name: file for file in _libraries(folder)}
-    if "libframe_stream.dylib" in names:
-        return "macOS"
-    if "libframe_stream.so" not in names:
+def _read(folder: Path) -> tuple[list[Path], Platform]:
+    """The libraries of a folder, and what they are for."""
+    files = libraries_in(folder) or sorted((folder / PHONE).glob("*.a"))
+    ours = [file for file in files if "frame_stream" in file.name and "runtime" not in file.name]
+    if not ours:
         raise PackFailed(
-            f"{folder}: holds no libframe_stream: build it with `python -m sdk.c.build`, and give its lib folder"
+            f"{folder}: holds no libframe_stream: build it with `python -m sdk.c.build` or `sdk.c.targets`, and give "
+            "the folder that the library is in"
         )
-    head = names["libframe_stream.so"].read_bytes()[:20]
-    machine = _ELF_MACHINES.get(int.from_bytes(head[18:20], "little")) if head[:4] == b"\x7fELF" else None
-    if machine is None:
-        raise PackFailed(f"{names['libframe_stream.so']}: is no ELF library for x86-64 or arm64")
-    return f"Linux/{machine}"
+    platform = platform_of(ours[0])
+    if platform is None:
+        raise PackFailed(f"{ours[0]}: is no library that Unity has a place for (x86-64, arm64, armv7)")
+    return files, platform
 
 
 def main() -> int:

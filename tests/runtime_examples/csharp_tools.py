@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CSHARP = ROOT / "runtime_examples" / "csharp"
-BINDING = [CSHARP / "FrameStream.cs", CSHARP / "Native.cs", CSHARP / "Track.cs"]
+BINDING = [CSHARP / "FrameStream.cs", CSHARP / "Native.cs", CSHARP / "Track.cs", CSHARP / "Crowd.cs"]
 Compile = Callable[[str, list[Path]], list[str]]
 
 

@@ -30,7 +30,7 @@ def drawn_by(lines: Sequence[str]) -> dict[str, list[list[float]]]:
     drawn: dict[str, list[list[float]]] = {"audible": [], "1024": [], "128": []}
     for line in lines:
         kind, *numbers = line.removeprefix("game ").split()
-        drawn[kind].append([float(number) for number in numbers])
+        drawn.setdefault(kind, []).append([float(number) for number in numbers])
     return drawn
 
 

@@ -3,7 +3,7 @@
 //     audio thread   OnAudioFilterRead: push what is heard (no lock, no heap, no garbage), hand out what was heard before
 //     main thread    LateUpdate: draw the face of this instant, which a Track (fp_track) keeps smooth and brings to rest
 //
-// Thin over FrameStream.cs and Track.cs, which know no Unity; the library itself is described in frame_stream.h.
+// Thin over FrameStream.cs, Track.cs and Crowd.cs, which know no Unity; the library itself is described in frame_stream.h.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
@@ -14,8 +14,11 @@ using Debug = UnityEngine.Debug;
 namespace Tinyface
 {
     [AddComponentMenu("Tinyface/Speech Face")]
-    public sealed class SpeechFace : MonoBehaviour
+    public sealed partial class SpeechFace : MonoBehaviour
     {
+        [Tooltip("Many faces share its artefact and run together. Without one, this face opens its own.")]
+        public SpeechCrowd crowd;
+
         public enum Listening { ToAudioSource, ToMicrophone }
 
         [Tooltip("A .pte in StreamingAssets, or an absolute path.")]
@@ -60,21 +63,16 @@ namespace Tinyface
         private FrameStream.Model model;
         private volatile Take take;
         private List<KeyValuePair<SkinnedMeshRenderer, int>>[] shapes;
-        private AudioClip recording;
-        private float[] block;
-        private int recorded;
 
         private void OnEnable()
         {
             try
             {
-                model = artefactBytes != null
-                    ? new FrameStream.Model(artefactBytes.bytes)
-                    : new FrameStream.Model(Path.Combine(Application.streamingAssetsPath, artefact));
+                model = crowd != null ? crowd.Model() : OpenArtefact(artefactBytes, artefact);
                 FindShapes();
                 AudioSettings.OnAudioConfigurationChanged += OnDeviceChanged;
                 if (listening == Listening.ToMicrophone) StartMicrophone();
-                else StartTake(AudioSettings.outputSampleRate, 2);
+                else StartTake(AudioSettings.outputSampleRate, SpeakerChannels());
             }
             catch (FrameStream.FrameStreamException error)
             {
@@ -86,17 +84,39 @@ namespace Tinyface
         private void OnDisable()
         {
             AudioSettings.OnAudioConfigurationChanged -= OnDeviceChanged;
-            if (recording != null) Microphone.End(Device());
-            recording = null;
+            StopMicrophone();
             EndTake();
-            if (model != null) model.Dispose();
+            if (model != null && crowd == null) model.Dispose();
             model = null;
         }
 
-        // Headphones came or went: another rate, other blocks.
+        internal static FrameStream.Model OpenArtefact(TextAsset bytes, string name)
+        {
+            return bytes != null
+                ? new FrameStream.Model(bytes.bytes)
+                : new FrameStream.Model(Path.Combine(Application.streamingAssetsPath, name));
+        }
+
+        // Headphones came or went: another rate, other blocks, other channels; a microphone that Unity has stopped.
         private void OnDeviceChanged(bool deviceWasChanged)
         {
-            if (take != null && listening == Listening.ToAudioSource) StartTake(AudioSettings.outputSampleRate, take.Channels);
+            if (model == null) return;
+            if (listening == Listening.ToMicrophone) RestartMicrophone();
+            else StartTake(AudioSettings.outputSampleRate, SpeakerChannels());
+        }
+
+        // Of what OnAudioFilterRead will be given; where it is given others, LateUpdate begins again with them.
+        private static int SpeakerChannels()
+        {
+            switch (AudioSettings.speakerMode)
+            {
+                case AudioSpeakerMode.Mono: return 1;
+                case AudioSpeakerMode.Quad: return 4;
+                case AudioSpeakerMode.Surround: return 5;
+                case AudioSpeakerMode.Mode5point1: return 6;
+                case AudioSpeakerMode.Mode7point1: return 8;
+                default: return 2;
+            }
         }
 
         /// <summary>Forget what was heard: the next sound begins a new take.</summary>
@@ -121,6 +141,7 @@ namespace Tinyface
             var held = delayAudio && listening == Listening.ToAudioSource ? (int)Math.Round(LatencySeconds * rateHz) : 0;
             AudioDelaySeconds = held / (double)rateHz;
             made.Delay = new DelayLine(held * channels);
+            if (crowd != null) crowd.Add(made.Track);
             take = made;
         }
 
@@ -128,6 +149,7 @@ namespace Tinyface
         {
             var old = take;
             take = null;
+            if (old != null && crowd != null) crowd.Remove(old.Track);
             if (old != null) old.Track.Dispose(); // a push that is under way ends first: the handle is counted
         }
 
@@ -150,16 +172,17 @@ namespace Tinyface
                 now.WrongChannels = channels; // LateUpdate begins again
                 return;
             }
-            Hear(now, data, data.Length / channels);
+            Hear(now, data, data.Length / channels, Clock());
             now.Delay.Pass(data);
         }
 
-        private static void Hear(Take now, float[] data, int count)
+        // `when`: at which the last of the samples was made, on Clock.
+        private static void Hear(Take now, float[] data, int count, double when)
         {
             if (now.Failure != null) return;
             try
             {
-                now.Track.Push(data, count, Clock()); // what has no room is lost: nobody draws
+                now.Track.Push(data, count, when); // what has no room is lost: nobody draws
             }
             catch (FrameStream.FrameStreamException failure)
             {
@@ -184,7 +207,9 @@ namespace Tinyface
                     StartTake(now.RateHz, now.WrongChannels);
                     return;
                 }
-                now.Track.Pull(Clock());
+                var moment = Clock();
+                if (crowd != null) crowd.RunOnce(Time.frameCount); // the first face of a picture runs all
+                now.Track.Pull(moment);
             }
             catch (FrameStream.FrameStreamException error)
             {
@@ -229,39 +254,6 @@ namespace Tinyface
                 Debug.LogWarning(
                     "SpeechFace: no blend shape is named like a channel of this artefact (" + model.ChannelName(0) + ", " +
                     model.ChannelName(1) + ", ...): give the faces, and rename their shapes", this);
-        }
-
-        // -------------------------------------------------------------------------------------------------- microphone
-        private string Device() { return microphone.Length > 0 ? microphone : null; }
-
-        private void StartMicrophone()
-        {
-            int lowest, highest;
-            Microphone.GetDeviceCaps(Device(), out lowest, out highest); // zeros: any rate
-            var rate = highest == 0 ? 48000 : Math.Min(48000, highest) / 100 * 100;
-            recording = Microphone.Start(Device(), true, 1, rate); // goes round every second
-            if (recording == null)
-            {
-                Debug.LogError("SpeechFace: the microphone '" + microphone + "' does not start; name one that is there", this);
-                return;
-            }
-            recorded = 0;
-            block = new float[recording.frequency / 100 * recording.channels];
-            StartTake(recording.frequency, recording.channels);
-        }
-
-        private void HearMicrophone()
-        {
-            var length = block.Length / recording.channels;
-            var now = take;
-            if (now == null || length == 0) return;
-            for (var position = Microphone.GetPosition(Device());
-                 (position - recorded + recording.samples) % recording.samples >= length;
-                 recorded = (recorded + length) % recording.samples)
-            {
-                recording.GetData(block, recorded);
-                Hear(now, block, length);
-            }
         }
     }
 }

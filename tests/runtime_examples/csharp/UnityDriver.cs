@@ -63,7 +63,7 @@ internal static class Driver
         Expect(face.enabled && Debug.Said.Count == 0, "enabled");
         filter(new float[Block * channels], channels); // perhaps of another number of channels than it thought
         update();
-        if (channels == 2) face.Restart(); // else it began again by itself
+        if (channels > 1) face.Restart(); // else it began again by itself: it had thought of two
         var begin = now;
         var delay = (int)Math.Round(face.AudioDelaySeconds * wav.RateHz);
         Expect(delay == (delayAudio ? (int)Math.Round(face.LatencySeconds * wav.RateHz) : 0), "delay " + delay);
@@ -113,7 +113,92 @@ internal static class Driver
         Expect(most > 1, "the microphone moves the face");
         for (var i = 0; i < 30; ++i, now += 1 / 60.0) update();
         Expect(face.faces[0].Weights.Values.Select(Math.Abs).Max() < 0.5, "a silent microphone brings it to rest");
+        var started = Microphone.Started;
+        Microphone.Recording = false; // pulled out and plugged in again
+        update();
+        Expect(Microphone.Started == started + 1 && Microphone.Recording, "it is started again");
+        AudioSettings.ChangeDevice();
+        Expect(Microphone.Started == started + 2, "and after a device change");
+        face.microphone = "absent";
+        Microphone.Recording = false;
+        for (var i = 0; i < 3; ++i) update();
+        Expect(Debug.Said.Single().Contains("does not start"), "one that is gone is said once");
+        Debug.Said.Clear();
         disable();
+    }
+
+    // Sixty pictures a second, a microphone whose position goes on by `step` samples at a time, and then no more.
+    private static void PlayMicrophone(string artefact, int step)
+    {
+        var face = Make(artefact, "jawOpen", "mouthClose", "tongueOut");
+        face.listening = SpeechFace.Listening.ToMicrophone;
+        Message(face, "OnEnable")();
+        Action update = Message(face, "LateUpdate");
+        var rate = Microphone.Clip.frequency;
+        double begin = now;
+        int at = 0, cut = wav.Samples * 2 / 3 / 1024 * 1024;
+        for (var tick = 0; tick < 60 * wav.Samples / rate + 30; ++tick)
+        {
+            var picture = tick / 60.0;
+            for (; at < cut && (at + step) / (double)rate <= picture; at += step)
+                for (var i = at; i < at + step; ++i) Microphone.Clip.Ring[i % rate] = wav.Pcm[i] / 32768f;
+            Microphone.Position = at % rate;
+            now = begin + picture;
+            update();
+            Print("game microphone" + step, picture - cut / (double)rate, face.faces[0]);
+        }
+        Message(face, "OnDisable")();
+    }
+
+    // Many faces of one crowd hear what one face by itself hears, each some blocks later, and show the same.
+    private static void Together(string artefact, int many)
+    {
+        var crowd = new SpeechCrowd { artefact = artefact };
+        var faces = Enumerable.Range(0, many).Select(_ => Make("not looked for", "jawOpen", "mouthClose", "tongueOut")).ToArray();
+        foreach (var face in faces) face.crowd = crowd;
+        Message(faces[0], "OnEnable")();
+        if (Debug.Said.Count > 0)
+        {
+            Expect(!faces[0].enabled && Debug.Said.Single().Contains("window student"), Debug.Said[0]);
+            Debug.Said.Clear();
+            Console.WriteLine("together none");
+            return;
+        }
+        foreach (var face in faces.Skip(1)) Message(face, "OnEnable")();
+        var single = Make(artefact, "jawOpen", "mouthClose", "tongueOut");
+        Message(single, "OnEnable")();
+        Expect(crowd.Faces == many, "all are there");
+        int most = 0, ticks = 0;
+        float off = 0;
+        double begin = now;
+        var filters = faces.Concat(new[] { single }).Select(face => Message<float[], int>(face, "OnAudioFilterRead")).ToArray();
+        var updates = faces.Concat(new[] { single }).Select(face => Message(face, "LateUpdate")).ToArray();
+        for (var at = 0; at + 2 * Block <= wav.Samples; at += 2 * Block)
+        {
+            now = begin + (at + 2 * Block) / (double)wav.RateHz;
+            foreach (var filter in filters) filter(Interleaved(at, 2, 2 * Block), 2);
+            ++Time.frameCount;
+            foreach (var update in updates) update();
+            most = Math.Max(most, crowd.LastHops);
+            ++ticks;
+            foreach (var face in faces)
+                foreach (var weight in face.faces[0].Weights)
+                    off = Math.Max(off, Math.Abs(weight.Value - single.faces[0].Weights[weight.Key]));
+        }
+        Expect(most >= many, "hops of all run in one call: " + most);
+        Expect(off < 0.01, "together as by itself: " + off);
+        Message(faces[3], "OnDisable")();
+        Expect(crowd.Faces == many - 1, "one left");
+        ++Time.frameCount;
+        updates[0]();
+        typeof(SpeechCrowd).GetMethod("OnDestroy", BindingFlags.Instance | BindingFlags.NonPublic).Invoke(crowd, null);
+        ++Time.frameCount;
+        filters[0](Interleaved(0, 2), 2);
+        updates[0](); // a face goes on without its crowd
+        foreach (var face in faces) Message(face, "OnDisable")();
+        Message(single, "OnDisable")();
+        Expect(Debug.Said.Count == 0, string.Join("; ", Debug.Said));
+        Console.WriteLine("together " + many);
     }
 
     // Sixty pictures a second while blocks come as they are full; two thirds of the sound, then none.
@@ -151,6 +236,13 @@ internal static class Driver
         AudioSettings.BlockSamples = 4 * Block;
         AudioSettings.ChangeDevice();
         Expect(face.AudioDelaySeconds > before, "it asked for the new blocks");
+        AudioSettings.speakerMode = AudioSpeakerMode.Mode5point1;
+        AudioSettings.ChangeDevice();
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        var six = Interleaved(0, 6);
+        filter(six, 6);
+        Expect(six.All(sample => sample == 0), "six channels are held back from their first block on");
+        AudioSettings.speakerMode = AudioSpeakerMode.Stereo;
         Message(face, "OnDisable")();
         AudioSettings.ChangeDevice(); // nobody listens any more
         AudioSettings.BlockSamples = Block;
@@ -230,9 +322,15 @@ internal static class Driver
         typeof(SpeechFace).GetField("Clock", BindingFlags.Static | BindingFlags.NonPublic).SetValue(null, (Func<double>)(() => now));
         Listen(words[0], true, 2);
         Listen(words[0], false, 1);
+        AudioSettings.speakerMode = AudioSpeakerMode.Mode5point1;
+        Listen(words[0], true, 6);
+        AudioSettings.speakerMode = AudioSpeakerMode.Stereo;
         ListenToMicrophone(words[0]);
         Play(words[0], 1024);
         Play(words[0], 128);
+        PlayMicrophone(words[0], 1024);
+        PlayMicrophone(words[0], 128);
+        Together(words[0], 20);
         ChangeDevice(words[0]);
         Failures(words[0]);
         NoGarbage(words[0]);

@@ -33,8 +33,13 @@ namespace UnityEngine
         public void SetBlendShapeWeight(int index, float value) { Weights[index] = value; }
     }
 
+    public enum AudioSpeakerMode { Mono = 1, Stereo, Quad, Surround, Mode5point1, Mode7point1, Prologic }
+
+    public static class Time { public static int frameCount { get; set; } }
+
     public static class AudioSettings
     {
+        public static AudioSpeakerMode speakerMode = AudioSpeakerMode.Stereo;
         public static int outputSampleRate { get; set; }
         public static int BlockSamples;
         public delegate void AudioConfigurationChangeHandler(bool deviceWasChanged);
@@ -72,11 +77,16 @@ namespace UnityEngine
         public static AudioClip Start(string deviceName, bool loop, int lengthSec, int frequency)
         {
             if (deviceName == "absent") return null;
+            Recording = true;
+            ++Started;
             Clip = new AudioClip { frequency = frequency, channels = 1, Ring = new float[lengthSec * frequency] };
             Position = 0;
             return Clip;
         }
         public static int GetPosition(string deviceName) { return Position; }
+        public static bool Recording = true;
+        public static int Started;
+        public static bool IsRecording(string deviceName) { return Recording; }
         public static void End(string deviceName) { }
     }
 

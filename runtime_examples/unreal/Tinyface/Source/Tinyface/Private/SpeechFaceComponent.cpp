@@ -1,6 +1,10 @@
 #include "SpeechFaceComponent.h"
 
+#include <atomic>
+#include <string>
+
 #include "Components/SkeletalMeshComponent.h"
+#include "Features/IModularFeatures.h"
 #include "GameFramework/Actor.h"
 #include "HAL/CriticalSection.h"
 #include "HAL/PlatformTime.h"
@@ -8,6 +12,7 @@
 #include "Misc/Paths.h"
 #include "Misc/ScopeLock.h"
 
+#include "SpeechLiveLinkSource.h"
 #include "SpeechVoice.h"
 
 DEFINE_LOG_CATEGORY_STATIC(LogTinyface, Log, All);
@@ -19,7 +24,8 @@ struct FSpeechFaceVoice
 	tinyface::Voice Voice;
 	std::atomic<bool> bOpen{false};
 	FCriticalSection Opening;
-	FCriticalSection Reading; // of Values, which animation's worker threads ask for
+	FCriticalSection Reading; // of Channels and Values, which animation's worker threads ask for
+	TSharedPtr<FSpeechLiveLinkSource> LiveLink;
 };
 
 USpeechFaceComponent::USpeechFaceComponent()
@@ -34,24 +40,48 @@ USpeechFaceComponent::~USpeechFaceComponent() = default;
 void USpeechFaceComponent::BeginPlay()
 {
 	Super::BeginPlay();
+	if (!OpenArtefact())
+	{
+		return;
+	}
+	FindFaces();
+	IModularFeatures& Features = IModularFeatures::Get();
+	if (!LiveLinkSubject.IsNone() && Features.IsModularFeatureAvailable(ILiveLinkClient::ModularFeatureName))
+	{
+		Voice->LiveLink = MakeShared<FSpeechLiveLinkSource>(LiveLinkSubject, Channels);
+		Features.GetModularFeature<ILiveLinkClient>(ILiveLinkClient::ModularFeatureName).AddSource(Voice->LiveLink);
+	}
+	Restart();
+}
+
+/** Through Unreal's own files: packaged games have it in a .pak, and the library opens the bytes. */
+bool USpeechFaceComponent::OpenArtefact()
+{
 	const FString Path = FPaths::IsRelative(Artefact) ? FPaths::ProjectContentDir() / Artefact : Artefact;
-	TArray<uint8> Bytes; // through Unreal's own files: packaged games have it in a .pak
+	TArray<uint8> Bytes;
 	if (!FFileHelper::LoadFileToArray(Bytes, *Path))
 	{
 		UE_LOG(LogTinyface, Error, TEXT("%s: cannot read; stage it as a non-asset file"), *Path);
-		return;
+		return false;
 	}
 	std::string Error;
 	if (!Voice->Model.open(Bytes.GetData(), static_cast<std::size_t>(Bytes.Num()), Error))
 	{
 		UE_LOG(LogTinyface, Error, TEXT("%s"), UTF8_TO_TCHAR(Error.c_str()));
-		return;
+		return false;
 	}
+	const FScopeLock Lock(&Voice->Reading);
 	for (const std::string& Name : Voice->Model.channels())
 	{
 		Channels.Add(FName(UTF8_TO_TCHAR(Name.c_str())));
 	}
 	Values.SetNumZeroed(Channels.Num());
+	return true;
+}
+
+/** Each is posed after its curves are there. */
+void USpeechFaceComponent::FindFaces()
+{
 	if (Faces.Num() == 0 && GetOwner())
 	{
 		TArray<USkeletalMeshComponent*> Found;
@@ -62,10 +92,9 @@ void USpeechFaceComponent::BeginPlay()
 	{
 		if (Mesh)
 		{
-			Mesh->AddTickPrerequisiteComponent(this); // it is posed after its curves are there
+			Mesh->AddTickPrerequisiteComponent(this);
 		}
 	}
-	Restart();
 }
 
 bool USpeechFaceComponent::Restart()
@@ -86,6 +115,19 @@ bool USpeechFaceComponent::Restart()
 
 void USpeechFaceComponent::EndPlay(const EEndPlayReason::Type Reason)
 {
+	for (USkeletalMeshComponent* Mesh : Faces)
+	{
+		if (Mesh)
+		{
+			Mesh->RemoveTickPrerequisiteComponent(this);
+		}
+	}
+	IModularFeatures& Features = IModularFeatures::Get();
+	if (Voice->LiveLink && Features.IsModularFeatureAvailable(ILiveLinkClient::ModularFeatureName))
+	{
+		Features.GetModularFeature<ILiveLinkClient>(ILiveLinkClient::ModularFeatureName).RemoveSource(Voice->LiveLink);
+	}
+	Voice->LiveLink.Reset();
 	{
 		const FScopeLock Lock(&Voice->Opening);
 		Voice->bOpen = false;
@@ -124,6 +166,10 @@ void USpeechFaceComponent::TickComponent(float Seconds, ELevelTick Type, FActorC
 	{
 		const FScopeLock Lock(&Voice->Reading);
 		FMemory::Memcpy(Values.GetData(), Face, Values.Num() * sizeof(float));
+	}
+	if (Voice->LiveLink)
+	{
+		Voice->LiveLink->Push(Values, FPlatformTime::Seconds());
 	}
 	for (USkeletalMeshComponent* Mesh : Faces)
 	{

@@ -2,6 +2,11 @@
 
 namespace tinyface {
 
+std::string live_link_name(std::string channel) {
+  if (!channel.empty() && channel[0] >= 'a' && channel[0] <= 'z') channel[0] = static_cast<char>(channel[0] - 'a' + 'A');
+  return channel;
+}
+
 bool Model::open(const void* bytes, std::size_t count, std::string& error) {
   close();
   if (fp_abi_version() != FP_ABI_VERSION) {

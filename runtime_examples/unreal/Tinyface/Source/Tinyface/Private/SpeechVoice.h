@@ -12,6 +12,9 @@
 
 namespace tinyface {
 
+// What Live Link calls a channel, as Apple's app does: jawOpen is JawOpen.
+std::string live_link_name(std::string channel);
+
 // A loaded artefact, shared by voices. One thread.
 class Model {
  public:

@@ -11,8 +11,8 @@ struct FSpeechFaceVoice;
 
 /**
  * Speech in, ARKit curves out. Push the speaker's audio from any one thread (a submix listener, a synth component, an audio
- * capture) as it comes; a face whose sound stops eases to rest. Every tick the faces' morph targets of the channels' names are set, and the curves can be read by FName, from an
- * animation blueprint say.
+ * capture) as it comes; a face whose sound stops eases to rest. Every tick the faces' morph targets of the channels' names are
+ * set, and the curves can be read by FName on any thread, from an animation blueprint say, and followed as a Live Link subject.
  */
 UCLASS(ClassGroup = (Audio), meta = (BlueprintSpawnableComponent))
 class TINYFACE_API USpeechFaceComponent : public UActorComponent
@@ -43,6 +43,10 @@ public:
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Speech Face", meta = (ClampMin = "1"))
 	int32 BlockSamples = 1024;
 
+	/** Also a Live Link subject of this name: what a MetaHuman's ARKit face subject is set to. None: no subject. */
+	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "Speech Face")
+	FName LiveLinkSubject;
+
 	/** Audio thread: `Count` interleaved samples of each channel, float within -1..1. No heap, never waits. */
 	void PushAudio(const float* Samples, int32 Count);
 
@@ -67,6 +71,9 @@ public:
 	virtual void TickComponent(float Seconds, ELevelTick Type, FActorComponentTickFunction* Function) override;
 
 private:
+	bool OpenArtefact();
+	void FindFaces();
+
 	TPimplPtr<FSpeechFaceVoice> Voice;
 	TArray<FName> Channels;
 	TArray<float> Values;
