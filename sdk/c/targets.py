@@ -47,6 +47,7 @@ BIONIC_NAMES = {
     "__cxa_finalize __cxa_atexit",
     "libm.so": "sin fmin sqrt sqrtf floor",
 }
+IOS = "-isystem {zig}/lib/libc/include/any-darwin-any"  # zig finds its headers of Apple's for macOS alone
 GLIBC = "2.27"  # the oldest that the libraries ask for: Ubuntu 18.04, Debian 10
 TARGETS = {
     "linux-x86_64": Target(f"x86_64-linux-gnu.{GLIBC}", "Linux", "x86_64", "", "run here"),
@@ -57,8 +58,15 @@ TARGETS = {
     "linux-riscv64": Target(f"riscv64-linux-gnu.{GLIBC}", "Linux", "riscv64", "", "a recipe, not built here"),
     "windows-x86_64": Target("x86_64-windows-gnu", "Windows", "AMD64", "", "run here under Wine"),
     "windows-aarch64": Target("aarch64-windows-gnu", "Windows", "ARM64", "", "a recipe, not built here"),
-    "macos-x86_64": Target("x86_64-macos.11.0", "Darwin", "x86_64", "", "a recipe, not built here"),
+    "macos-x86_64": Target("x86_64-macos.11.0", "Darwin", "x86_64"),
     "macos-aarch64": Target("aarch64-macos.11.0", "Darwin", "arm64"),
+    "ios-aarch64": Target("aarch64-ios.13.0", "Darwin", "arm64", IOS, "a recipe: a part compiled here"),
+    "ios-simulator-aarch64": Target(
+        "aarch64-ios.14.0-simulator", "Darwin", "arm64", IOS, "a recipe: a part compiled here"
+    ),
+    "ios-simulator-x86_64": Target(
+        "x86_64-ios.14.0-simulator", "Darwin", "x86_64", IOS, "a recipe: a part compiled here"
+    ),
     "android-aarch64": Target(
         "aarch64-linux-musl", "Linux", "aarch64", ANDROID, "linked against stand-ins, not run", BIONIC
     ),
@@ -122,7 +130,8 @@ def _write_tools(folder: Path, zig: str, target: Target) -> Path:
     """Programs of one word each, as cmake wants them."""
     folder.mkdir(parents=True, exist_ok=True)
     for tool, verb in TOOLS.items():
-        aim = f"-target {target.triple} {target.flags}" if verb in ("cc", "c++") else ""
+        flags = target.flags.format(zig=Path(zig).parent)
+        aim = f"-target {target.triple} {flags}" if verb in ("cc", "c++") else ""
         words = ["#!/bin/sh"]
         if aim:  # the library calls nothing of the C++ library: its headers alone, which need a word for "never"
             aim += " '-D_LIBCPP_VERBOSE_ABORT(...)=__builtin_trap()'" if verb == "c++" else ""

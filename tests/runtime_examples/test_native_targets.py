@@ -16,8 +16,10 @@ import pytest
 from native_tools import run
 from test_native_alone import alone  # noqa: F401 - a fixture
 from test_native_kernels import Case, make_case  # noqa: F401 - fixtures
+from test_xcframework import check_xcframework
 
 from sdk.c.targets import BIONIC_NAMES, GLIBC, TARGETS, build_target
+from sdk.c.xcframework import LIBRARY, SLICES, make_xcframework
 from sdk.errors import EngineUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,17 +32,17 @@ RUNNERS = {  # a program of the target here: the words before it. qemu: a core w
     "linux-armv7": ["qemu-arm", "-cpu", "cortex-a15", "-L", "/usr/arm-linux-gnueabihf"],
     "windows-x86_64": ["wine"],
 }
-NOT_RUN = ["macos-aarch64", "android-aarch64"]
+NOT_RUN = ["macos-x86_64", "macos-aarch64", "android-aarch64"]
 CASES = ["waves", "brook", "delta", "pane", "waves-int8", "creek-int8", "bay-int8"]
 
 
 @pytest.fixture(scope="session")
-def built() -> Callable[[str], Path]:
+def built() -> Callable[..., Path]:
     """The build folder of a target; kept, so that a second run compiles nothing."""
 
-    def build(name: str) -> Path:
+    def build(name: str, **options: bool) -> Path:
         try:
-            return build_target(name, ROOT / "build" / "targets", jobs=1)
+            return build_target(name, ROOT / "build" / "targets", jobs=1, **options)
         except EngineUnavailable as error:
             pytest.skip(str(error))
 
@@ -85,8 +87,7 @@ def test_it_exports_the_header_and_needs_the_system_alone(name: str, built: Call
     header = (ROOT / "sdk/c/include/frame_stream.h").read_text("utf-8")
     declared = set(re.findall(r"^FP_API .*?(fp_\w+)\(", header, re.M))
     system = TARGETS[name].system
-    if system != "Windows":  # 620,032 when it was built, before what nobody calls was left out; not built again since
-        assert file.stat().st_size < 400_000
+    assert file.stat().st_size < 400_000
     if system == "Windows":
         exported, needed = pe_names(file.read_bytes())
         assert exported == declared
@@ -96,6 +97,16 @@ def test_it_exports_the_header_and_needs_the_system_alone(name: str, built: Call
         said = subprocess.run(["readelf", "-dW", file], capture_output=True, text=True, check=True).stdout
         needed = set(re.findall(r"NEEDED.*\[(.*)\]", said))
         assert all(re.match(r"(libc|libm|libpthread|ld-linux.*)\.so", library) for library in needed), needed
+    elif system == "Darwin":
+        if not shutil.which("llvm-nm"):
+            pytest.skip("llvm-nm is not installed: apt install llvm")
+        said = subprocess.run(["llvm-nm", "-gU", "-j", file], capture_output=True, text=True, check=True).stdout
+        assert {word[1:] for word in said.split() if word.startswith("_fp_")} == declared
+        assert set(said.split()) - {f"_{word}" for word in declared} <= {"___dso_handle", "__mh_dylib_header"}
+        command = ["llvm-objdump", "--macho", "--dylibs-used", file]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        needed = [line.split()[0] for line in said.splitlines()[1:]]
+        assert needed == ["@rpath/libframe_stream.dylib", "/usr/lib/libSystem.B.dylib"]
     if name.startswith("linux"):
         said = subprocess.run(["readelf", "-VW", file], capture_output=True, text=True, check=True).stdout
         floors = [tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_([0-9.]+)", said)]
@@ -103,6 +114,38 @@ def test_it_exports_the_header_and_needs_the_system_alone(name: str, built: Call
     if name.startswith("android"):
         known = set(" ".join(BIONIC_NAMES.values()).split())
         assert elf_names(file, ".*", defined=False) <= known
+
+
+def test_an_xcframework_for_phones_and_the_simulator(built: Callable[..., Path], tmp_path: Path) -> None:
+    targets = [target for parts, _ in SLICES.values() for target in parts.values()]
+    made = make_xcframework({name: built(name, static=True) / LIBRARY for name in targets}, tmp_path)
+    check_xcframework(made)
+    (phone,) = set(macho_platforms((made / "ios-arm64" / LIBRARY).read_bytes()))
+    assert phone == 2, "iOS, as Mach-O says it"
+    simulator = (made / "ios-arm64_x86_64-simulator" / LIBRARY).read_bytes()
+    assert set(macho_platforms(simulator)) == {7}
+    if shutil.which("llvm-lipo"):
+        said = subprocess.run(
+            ["llvm-lipo", "-archs", made / "ios-arm64_x86_64-simulator" / LIBRARY],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert set(said.stdout.split()) == {"arm64", "x86_64"}
+
+
+def macho_platforms(archive: bytes) -> list[int]:
+    """Of every object in an archive or several joined ones: the platform that its LC_BUILD_VERSION names."""
+    found = []
+    for at in (match.start() for match in re.finditer(rb"\xcf\xfa\xed\xfe", archive)):
+        commands, place = struct.unpack_from("<I", archive, at + 16)[0], at + 32
+        for _ in range(commands):
+            kind, size, platform = struct.unpack_from("<3I", archive, place)
+            if kind == 0x32:
+                found.append(platform)
+            place += size
+    assert found
+    return found
 
 
 def elf_names(file: Path, kind: str, *, defined: bool) -> set[str]:
