@@ -199,7 +199,7 @@ def load_shards(corpus: Path | Stored, split: str, memory_bytes: int = MEMORY_BY
 def _mark(path: Path | StoredFile) -> list[int]:
     """Its size, and when it was written; of a shard in a store the size alone."""
     if isinstance(path, StoredFile):
-        return [path.bytes, 0]
+        return [path.size_bytes, 0]
     found = path.stat()
     return [found.st_size, found.st_mtime_ns]
 

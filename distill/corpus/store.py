@@ -89,7 +89,7 @@ class StoredFile:
     """A shard in a store; as much of `Path` as readers of shards ask for. mark: another when it was written again."""
 
     url: str
-    bytes: int
+    size_bytes: int
     mark: str
     cache: Cache
 
@@ -123,7 +123,7 @@ class StoredFile:
         Raises `DataError` where it is damaged or the store does not answer.
         """
         with _answering(self.url):
-            if self.kept.exists() or (self.cache.has_room(self.bytes) and self._fetch()):
+            if self.kept.exists() or (self.cache.has_room(self.size_bytes) and self._fetch()):
                 with self.kept.open("rb") as file:
                     file.seek(start)
                     return file.read(count)
