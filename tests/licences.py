@@ -70,8 +70,16 @@ def table(extras: tuple[str, ...]) -> str:
     return "\n".join(rows)
 
 
+def installed_bytes(names: list[str]) -> int:
+    """What the files of these packages take, by their own lists."""
+    return sum(file.size or 0 for name in names for file in metadata.files(name) or ())
+
+
 def main() -> int:
     print(table(ALL))
+    for what, extras in (("to play through the C library", ()), ("to play with a runtime", PLAY), ("everything", ALL)):
+        names = required(extras)
+        print(f"{what}: {len(names)} packages, {installed_bytes(names) / 1e6:,.0f} MB")
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.licences import ALL, SEPARATE, is_copyleft, licence, required
+from tests.licences import ALL, SEPARATE, installed_bytes, is_copyleft, licence, required
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +39,8 @@ def test_every_package_has_a_licence_and_copyleft_runs_apart() -> None:
     except metadata.PackageNotFoundError:
         pytest.skip("tinyface is not installed, so nobody can tell what it brings")
     names = required(ALL)
+    assert installed_bytes(["numpy"]) > 10_000_000
+    assert required(()) == ["numpy"], "whoever plays through the C library installs nothing else"
     assert "numpy" in names
     assert [name for name in names if not licence(name)] == []
     assert {name for name in names if is_copyleft(name)} <= set(SEPARATE)
