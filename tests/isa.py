@@ -3,7 +3,8 @@
     python -m tests.isa [--cap NAME ...] [TEST FILE ...]
 
 oneDNN and ATen choose their kernels by what the processor has; two variables hold them below it. Our own kernels run
-in every unit by their own tests; XNNPACK offers no cap. Status 1 if any test fails.
+in every unit by their own tests; XNNPACK and they are held lower by an emulator (`test_native_capped.py`). Status 1 if
+any test fails.
 """
 
 from __future__ import annotations

@@ -1,0 +1,60 @@
+"""Processors that have less: XNNPACK and our own kernels choose other code there, and the frames stay.
+
+XNNPACK and we ask the processor itself, so no variable holds them below it. An emulator answers for another one:
+Nehalem has SSE4.2 and no AVX, Haswell AVX2 and no AVX-512. What this machine has stands against both.
+"""
+
+# ruff: noqa: F811 - fixtures of another file are arguments here
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from native_tools import largest_difference, read_line
+from test_native_kernels import INT8_TOLERANCE, UNITS_AGREE, Case, lively, make_case  # noqa: F401 - a fixture
+
+from sdk.artifact import open_artifact, seal
+
+pytestmark = pytest.mark.skipif(
+    platform.machine() != "x86_64" or not shutil.which("qemu-x86_64"), reason="no emulator: apt install qemu-user"
+)
+Seen = Callable[[Path], float]
+
+
+@pytest.fixture(params=["Nehalem", "Haswell"])
+def seen(request: pytest.FixtureRequest, built_native: Path, wav: Path) -> Seen:
+    """How far the frames of an artefact are from this machine's where the processor says that it is another."""
+
+    def frames(*before: str, artefact: Path) -> list[object]:
+        words = [*before, str(built_native / "bin" / "cpp_wav"), str(artefact), str(wav)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return [read_line(line) for line in done.stdout.splitlines()[2:]]
+
+    def difference(artefact: Path) -> float:
+        there = frames("qemu-x86_64", "-cpu", request.param, artefact=artefact)
+        assert len(there) == 30
+        return largest_difference(there, frames(artefact=artefact))  # type: ignore[arg-type]
+
+    return difference
+
+
+def test_xnnpack_in_floats(seen: Seen, any_kind: Path) -> None:
+    assert seen(any_kind) <= UNITS_AGREE
+
+
+def test_xnnpack_in_integers(seen: Seen, brook: Path, tmp_path: Path) -> None:
+    from export.lower.backends.base import load_backend
+
+    program = load_backend("xnnpack").lower(lively("brook-int8")).program
+    (tmp_path / "model.pte").write_bytes(seal(program, open_artifact(brook).manifest))
+    assert seen(tmp_path / "model.pte") <= INT8_TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["brook", "pane", "creek-int8"])
+def test_our_own_kernels(name: str, seen: Seen, make_case: Callable[[str], Case]) -> None:
+    assert seen(make_case(name).path) <= (0 if name.endswith("-int8") else UNITS_AGREE), "int8 to the last bit"
