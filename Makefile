@@ -7,9 +7,10 @@ MINUTES ?= 60
 HOURS ?= 1
 COUNT ?= 100
 SPEECH ?= ../shared/data/speech
+RECORDINGS ?=
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 web clean
+.PHONY: validators live-report mic-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -79,6 +80,12 @@ kernels: setup
 # the paper's Table 2 and figures 4 and 6 to 8 from checkpoints/table2, into docs/; scores are those in the checkpoints
 table2: setup
 	$(PY) -m export.table2
+
+# the seeds' tables from nothing: corpus, DiffusionTalker, CodeTalker, styles, into build/seeds; what is there is kept.
+# RECORDINGS: folders of real people with clips.tsv, for retrieval. How long a core takes was not measured
+seeds: setup
+	$(PY) -m pip install -q -e '.[corpus,ears]'
+	$(PY) -m distill.recipes.seeds --out build/seeds $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 # live streams received by other processes for five minutes each; and a microphone on a sound card that is not there
 live-report: setup

@@ -20,6 +20,7 @@ from sdk.tools import limits, strict
 from sdk.window import WindowSpec
 
 SCHEMA = 2
+STYLES = "styles"  # the fact of training that names them
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,18 @@ class Manifest:
     def timing(self) -> WindowSpec | HopSpec:
         """What a frame waits for: the window around it, or the hops up to it."""
         return self.hop if self.kind == "stream" else self.window
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of a student's styles, a number each in its last state tensor, which comes back from a hop as it went
+        in and is neutral at zeros; none for most. Raises `ManifestError` where they do not fit that tensor."""
+        names = self.training.get(STYLES, [])
+        if not names:
+            return ()
+        worded = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not worded or len(set(names)) < len(names) or not self.state or self.state[-1] != [len(names), 1, 1]:
+            raise ManifestError(f"manifest: styles {str(names)[:200]} are not names for its last state tensor")
+        return tuple(names)
 
     @property
     def frame_rate(self) -> Fraction:

@@ -18,7 +18,7 @@ from sdk.errors import ArtifactError, AudioError, ConfigError
 from sdk.latency import Latency
 from sdk.rig import Frame
 from sdk.sounds.sound import read_sound
-from sdk.voices import Prediction, StreamVoice, open_voice
+from sdk.voices import Prediction, StreamVoice, open_voice, style_vector
 
 _FINISHED = "the take is finished; call reset() before pushing new audio"
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ * 60  # of one push worked on at once; bounds memory for whole files
@@ -56,6 +56,7 @@ class FramePredictor:
                 f"the ensemble predicts at twice {self.clock.fps} fps: give at most 120, or ensemble=False"
             )
         self._ticks = self.clock.doubled() if self._ensemble else self.clock
+        self._style: np.ndarray | None = None
         self.reset()
 
     @property
@@ -85,7 +86,23 @@ class FramePredictor:
             self._ensemble.reset()
         first = self._ensemble.first_frame if self._ensemble else 0
         self.voice = open_voice(self.engine, self._ticks, first)
+        self._dress()
         self._finished = False
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles that this artefact's student has; none for most."""
+        return self.engine.manifest.styles
+
+    def style(self, **strengths: float) -> None:
+        """From the next hop on, speak so: `style(anger=0.7)`, `style()` for neutral. It may be called between any two
+        pushes, and `reset` keeps it. Raises `ConfigError` for a style that this artefact lacks."""
+        self._style = style_vector(self.engine.manifest, strengths)
+        self._dress()
+
+    def _dress(self) -> None:
+        if self._style is not None and self._style.size and isinstance(self.voice, StreamVoice):
+            self.voice.dress(self._style)
 
     def push(self, samples: object) -> list[Frame]:
         """The frames that `samples` make due, in order; `samples` as `audio.to_mono_float` takes them, any number.

@@ -6,6 +6,7 @@ any chunking. The predictor above them adds resampling, smoothing and frames.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -13,12 +14,14 @@ import numpy as np
 
 from sdk.clock import FrameClock
 from sdk.engines.base import Engine, EngineState, StreamEngine, WindowEngine
-from sdk.errors import ArtifactError
+from sdk.errors import ArtifactError, ConfigError
 from sdk.hops import BetweenState, HopState, between, take_hops
+from sdk.manifest import Manifest
 from sdk.stream import StreamState, advance
 from sdk.window import WindowSpec
 
 Prediction = tuple[int, np.ndarray]  # a tick and its values `(channels,)`
+MOST_STYLE = 2.0  # a strength beyond it is a mistake, not an expression
 
 
 class Voice(Protocol):
@@ -92,6 +95,10 @@ class StreamVoice:
         """What the next hop is run from, one voice."""
         return self.memory.state
 
+    def dress(self, style: np.ndarray) -> None:
+        """Hops that have not run yet are run in `style`, the last tensor of one voice's state (`style_vector`)."""
+        self.memory = replace(self.memory, state=(*self.memory.state[:-1], style[None]))
+
     def hear(self, samples: np.ndarray) -> None:
         """Take `samples` float32 `(n,)` in; nothing is run."""
         hops, full = take_hops(self.memory.hops, samples, self.timing.hop_samples)
@@ -111,6 +118,20 @@ class StreamVoice:
             values, state = self.engine.step(self.hop[None], self.state)
             made += self.settle(values[0], state)
         return made
+
+
+def style_vector(manifest: Manifest, strengths: Mapping[str, float]) -> np.ndarray:
+    """`(styles, 1, 1)` float32 of strengths by name, 0 for those that are not named. Raises `ConfigError` for a name
+    that is none of the manifest's styles, and for a strength beyond +-2 or not finite."""
+    names = manifest.styles
+    if unknown := [name for name in strengths if name not in names]:
+        has = (
+            f"there are: {', '.join(names)}" if names else "this artefact has none; `python -m export.styled` adds them"
+        )
+        raise ConfigError(f"no style {', '.join(unknown)}; {has}")
+    if wrong := [name for name, value in strengths.items() if not abs(value) <= MOST_STYLE]:
+        raise ConfigError(f"strength of {', '.join(wrong)} is not within -{MOST_STYLE:g} to {MOST_STYLE:g}")
+    return np.array([strengths.get(name, 0.0) for name in names], dtype=np.float32).reshape(-1, 1, 1)
 
 
 def open_voice(engine: Engine, ticks: FrameClock, first_tick: int) -> Voice:

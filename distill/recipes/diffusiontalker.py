@@ -24,9 +24,10 @@ import numpy as np
 import torch
 
 from distill.corpus.shelf import load_shards
-from distill.corpus.styled.clips import Clip, clips_of, heard
+from distill.corpus.styled.clips import Clip, clips_of, evenly, heard
 from distill.files.disk import atomic_write_text, check_writable, load_mono
 from distill.files.teacher import Trained
+from distill.scoring.intervals import RESAMPLES
 from distill.scoring.styled.talkers import judge, retrieval, table
 from distill.teachers.diffusiontalker.ears import COMPACT, large_ears
 from distill.teachers.diffusiontalker.network import MESH, Talker, TalkerSpec
@@ -161,12 +162,14 @@ def _evaluate(options: argparse.Namespace, arguments: list[str] | None) -> None:
         source = trained.spec.ears
         if source not in known:
             known[source] = large_ears(source)
-        clips = read(options.corpus, options.split, trained.layout, known[source], source)[: options.clips or None]
+        clips = [c for side in options.split for c in read(options.corpus, side, trained.layout, known[source], source)]
+        clips = evenly(clips, options.clips or len(clips))
         teacher = DiffusionTalkerTeacher(trained, known[source])
-        rows[path.stem] = {**judge(teacher, clips), **retrieval(teacher, clips), "file_bytes": path.stat().st_size}
+        found = {**judge(teacher, clips, resamples=RESAMPLES), **retrieval(teacher, clips)}
+        rows[path.stem] = {**found, "file_bytes": path.stat().st_size, "training": trained.training}
         say(f"{path.stem}: {json.dumps(rows[path.stem])}")
         if options.into:
-            scored = replace(trained, scores={f"styled_{options.split}": rows[path.stem]})
+            scored = replace(trained, scores={f"styled_{'_'.join(options.split)}": found})
             scored.save(path)
             atomic_write_text(path.with_suffix(".md"), scored.card())
     if options.json:
@@ -200,8 +203,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("evaluate")
     one.add_argument("talkers", type=Path, nargs="+", help=".teacher files")
     one.add_argument("--corpus", type=Path, required=True)
-    one.add_argument("--split", default="test")
-    one.add_argument("--clips", type=int, default=0, help="only so many; 0 = all")
+    one.add_argument("--split", nargs="+", default=["valid", "test"], help="whose clips; nothing is chosen by `valid`")
+    one.add_argument("--clips", type=int, default=0, help="only so many, evenly drawn; 0 = all")
     one.add_argument("--into", action="store_true", help="keep the scores in the files and their cards")
     one.add_argument("--json", type=Path, help="file for the figures")
     one.add_argument("--threads", type=int, default=0)

@@ -301,9 +301,12 @@ def test_every_command_runs(corpus: Path, tmp_path: Path, capsys: pytest.Capture
     assert "compact ears already" in capsys.readouterr().err
     figures = tmp_path / "figures.json"
     both = [str(halved), str(tmp_path / "c2.teacher")]
-    assert main(["evaluate", *both, "--corpus", str(corpus), "--clips", "2", "--json", str(figures), "--into"]) == 0
+    asked = ["--corpus", str(corpus), "--split", "test", "--clips", "2", "--json", str(figures), "--into"]
+    assert main(["evaluate", *both, *asked]) == 0
     rows = json.loads(figures.read_text())
     assert set(rows) == {"a2", "c2"}
+    assert rows["a2"]["training"]["plan"]["steps"] == 2
+    assert {"mesh_lve", "mouth_closures_found"} <= rows["a2"]["intervals"].keys()
     assert "| a2 |" in capsys.readouterr().out
     assert FILE.load(tmp_path / "c2.teacher").scores["styled_test"]["lips"]["closures"] == 6
     assert FILE.load(halved).spec.emotions == sorted(EMOTIONS)

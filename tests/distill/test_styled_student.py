@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from distill.files.checkpoint import Checkpoint
+from distill.files.styles import load_styles
 from distill.recipes import styled_corpus, styled_student
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
@@ -78,11 +79,11 @@ def test_the_recipe_teaches_a_style_and_its_file_is_of_one_student(tmp_path: Pat
     arguments = ["--student", str(ROOT / "checkpoints" / "s8.pt"), "--corpus", str(corpus), "--out", str(out)]
     assert styled_student.main([*arguments, "--steps", "300"]) == 0
     student = Checkpoint.load(ROOT / "checkpoints" / "s8.pt")
-    made = styled_student.load(out, student)
+    made = load_styles(out, student)
     brow = student.layout.index("browDownLeft")
     audio = torch.randn(1, 1, 6400) * 0.05
     with torch.inference_mode():
         angry, calm = (made(audio, made.head.spec.vector(anger=s)[None])[0, :, brow].mean() for s in (1.0, 0.0))
     assert angry > calm + 0.2
     with pytest.raises(CheckpointError, match="styles of another student"):
-        styled_student.load(out, Checkpoint.load(ROOT / "checkpoints" / "s7.pt"))
+        load_styles(out, Checkpoint.load(ROOT / "checkpoints" / "s7.pt"))

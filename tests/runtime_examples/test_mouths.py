@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
+from runtime_examples.animate import moods
 from runtime_examples.animate.mouths import main
 from sdk.rig import RigLayout
 
@@ -40,3 +41,18 @@ def test_what_holds_no_poses_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     short.write_text(json.dumps({"title": "", "names": ARKIT.names, "poses": {"u": [0.0]}}), "utf-8")
     assert main([str(short), "--out", str(tmp_path / "x.png")]) == 2
     assert "poses of u do not fit the 52 channels" in capsys.readouterr().err
+
+
+def test_a_sentence_in_moods_is_a_row_a_mood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calm = [float(v) for v in ARKIT.vector({})]
+    angry = [float(v) for v in ARKIT.vector({"browDownLeft": 0.8, "browDownRight": 0.8})]
+    path, out = tmp_path / "moods.json", tmp_path / "moods.png"
+    rows = {"neutral": [calm, calm], "anger": [angry, calm]}
+    path.write_text(json.dumps({"title": "s", "names": ARKIT.names, "moments": ["a", "m"], "rows": rows}), "utf-8")
+    assert moods.main([str(path), "--out", str(out)]) == 0
+    picture = imread(out)[..., :3]
+
+    assert picture.std() > 0.1
+    path.write_text(json.dumps({"title": "s", "names": ARKIT.names, "moments": ["a"], "rows": rows}), "utf-8")
+    assert moods.main([str(path), "--out", str(out)]) == 2
+    assert "not 1 moments of 52 channels" in capsys.readouterr().err

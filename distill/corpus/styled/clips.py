@@ -71,6 +71,12 @@ def clips_of(shards: Iterable[Shard], layout: RigLayout) -> list[Clip]:
     return found
 
 
+def evenly(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """`count` of the clips, evenly drawn; all where there are no more."""
+    picked = np.unique(np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int))
+    return [clips[i] for i in picked]
+
+
 def heard(clips: Sequence[Clip], ears: SpeechEncoder | None, source: str, cache: Path) -> list[Clip]:
     """The clips with the rows of `ears`, read from `cache` where they were heard before; as they are without ears."""
     if ears is None:
