@@ -144,7 +144,7 @@ def score(
             for name in ("all", style.emotion):
                 lips[name][side].add(gap, HOP_HZ, phones[clip.name])
             read[side].add(track, HOP_HZ, phones[clip.name], style.person)
-        seen.append(_summary(styled))
+        seen.append(_summary(styled.clamp(0, 1)))  # as it is shown, and as the labels are
         emotions.append(style.emotion)
     told = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     told.fit(
