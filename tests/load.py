@@ -77,7 +77,7 @@ def repeat(shards: Path, out: Path, hours: float) -> float:
     """The training shards of the corpus `shards` as `hours` below `out`, each time round under other names and louder
     or softer; the hours that there are."""
     (out / "shards").mkdir(parents=True, exist_ok=True)
-    kept = load_shards(shards, "train")
+    kept = load_shards(shards, "train", 0)
     made = 0.0
     for number, shard in enumerate(itertools.cycle(kept)):
         path = out / "shards" / f"train-human-{number:03d}.npz"
