@@ -39,6 +39,17 @@ def built_native() -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def alone() -> Path:
+    """The build folder of the library without a runtime, with the calls of OVRLipSync."""
+    reason = missing_tools()
+    if reason:
+        pytest.skip(reason)
+    out = ROOT / "build" / "native-alone"
+    with one_at_a_time(out.with_suffix(".lock")):
+        return build(out, alone=True, tests=True, ovr=True).parent
+
+
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Two runs of the tests at once must not write into one build folder."""

@@ -16,22 +16,12 @@ import pytest
 from native_tools import animate, refused, run, values
 from test_native_kernels import Case, Speech, case, make_case  # noqa: F401 - fixtures
 
-from sdk.c.build import build, missing_tools
 from sdk.native import NativeModel, NativePredictor, abi
 from sdk.native.abi import Library
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME_FILES = {"kernel_backend.cpp", "program_executorch.cpp", "runtime_guard.cpp", "runtime_guard.h"}
 SYSTEM = {"libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-
-
-@pytest.fixture(scope="session")
-def alone() -> Path:
-    """The build folder of the library without a runtime."""
-    reason = missing_tools()
-    if reason:
-        pytest.skip(reason)
-    return build(ROOT / "build" / "native-alone", alone=True, tests=True).parent
 
 
 def test_its_frames_are_those_of_the_other_dress(

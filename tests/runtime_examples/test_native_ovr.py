@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from test_native_kernels import Case, Speech, make_case  # noqa: F401 - fixtures
 
-from sdk.c.build import build, missing_tools
 from sdk.names.visemes import OVR_15, weights, with_silence
 from sdk.native import NativeModel, NativePredictor
 from sdk.native.abi import Library
@@ -50,18 +49,9 @@ class Talker:
         return np.array(self.shown)
 
 
-@pytest.fixture(scope="session")
-def ovr_folder() -> Path:
-    reason = missing_tools()
-    if reason:
-        pytest.skip(reason)
-    build(ROOT / "build" / "native-alone", alone=True, tests=True, ovr=True)
-    return ROOT / "build" / "native-alone"
-
-
 @pytest.fixture
-def calls(ovr_folder: Path) -> Iterator[Any]:
-    library = c.CDLL(str(ovr_folder / "ovr" / "libOVRLipSync.so"))
+def calls(alone: Path) -> Iterator[Any]:
+    library = c.CDLL(str(alone / "ovr" / "libOVRLipSync.so"))
     library.ovrLipSync_LastError.restype = c.c_char_p
     yield library
     library.ovrLipSync_Shutdown()
@@ -72,13 +62,13 @@ def calls(ovr_folder: Path) -> Iterator[Any]:
     [(48000, 1024, F32_MONO), (44100, 512, S16_STEREO), (16000, 160, S16_MONO), (48000, 480, F32_STEREO)],
 )
 def test_the_weights_are_those_of_our_frames(
-    rate_hz: int, block: int, kind: int, calls: Any, ovr_folder: Path, make_case: Callable[[str], Case],
+    rate_hz: int, block: int, kind: int, calls: Any, alone: Path, make_case: Callable[[str], Case],
     speech_like: Speech,
 ) -> None:  # fmt: skip
     path, audio = make_case("brook").path, speech_like(rate_hz, 1.2)
     heard = np.round(audio * 32767).astype(np.int16) if kind in (S16_MONO, S16_STEREO) else audio
     talker = Talker(calls, path, rate_hz, block)
-    voice = NativePredictor(NativeModel(path, Library(ovr_folder / "lib")), rate_hz=rate_hz)
+    voice = NativePredictor(NativeModel(path, Library(alone / "lib")), rate_hz=rate_hz)
     shown, wanted = [], np.eye(15)[0]
     for at in range(0, len(heard) - block, block):
         part = heard[at : at + block]
