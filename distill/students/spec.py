@@ -237,10 +237,15 @@ def variant_names() -> list[str]:
 
 
 def load_variant(name: str, changes: Mapping[str, Any] | None = None) -> StudentSpec:
-    """The base of its family overlaid with `variants/<name>.yaml` and then with `changes`. Raises `ConfigError`."""
+    """The base of its family overlaid with `variants/<name>.yaml` and then with `changes`, which alone may rename it.
+
+    Raises `ConfigError`.
+    """
     if name not in variant_names():
         raise ConfigError(f"no student variant {name!r}; there are: {', '.join(variant_names())}")
     own = load_yaml(VARIANTS / f"{name}.yaml")
+    if own.setdefault("name", name) != name:
+        raise ConfigError(f"variants/{name}.yaml: its name is {own['name']!r}; say {name}, or leave `name` out")
     base = load_yaml(VARIANTS / f"{_BASES.get(str(own.get('family', 'window')), 'base')}.yaml")
     return load_spec(overlay(overlay(base, own), dict(changes or {})), where=f"variants/{name}.yaml")
 

@@ -2,6 +2,7 @@
 
 livelink://HOST:PORT/SUBJECT   vmc://HOST:PORT?names=vrm0   maya://HOST:PORT/NODE   ws://HOST:PORT (pages connect)
 jsonl://HOST:PORT (UDP)        ovr://HOST:PORT              csv or jsonl (stdout)   csv:FILE   jsonl:FILE   - (jsonl)
+Every file of `protocols/` with a DEFAULT_PORT is a scheme: by UDP, a frame a packet, where nothing else is said here.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sdk.errors import ConfigError
-from sdk.protocols import livelink, maya, ovr, vmc
+from sdk.protocols import livelink, maya, vmc
 from sdk.protocols.base import FrameProtocol, at, datagrams
 from sdk.rig import Frame, RigLayout
-from sdk.tools.plugins import load_plugin
+from sdk.tools.plugins import load_plugin, plugin_names
 
-PORTS = {"livelink": livelink.DEFAULT_PORT, "vmc": vmc.DEFAULT_PORT, "maya": maya.DEFAULT_PORT, "ovr": ovr.DEFAULT_PORT,
-         "ws": 8765, "jsonl": 11112}  # fmt: skip
+_PROTOCOLS = "sdk.protocols"
+PORTS = {name: load_plugin(_PROTOCOLS, name, "DEFAULT_PORT") for name in plugin_names(_PROTOCOLS, "DEFAULT_PORT")}
+PORTS["ws"] = 8765
 _AGAIN_S = 1.0
 
 
@@ -81,7 +83,7 @@ class Address:
         elif self.scheme == "maya":
             made = maya.MayaLines(self.path)
         else:
-            made = load_plugin("sdk.protocols", "jsonl" if self.scheme == "ws" else self.scheme, "PROTOCOL")
+            made = load_plugin(_PROTOCOLS, "jsonl" if self.scheme == "ws" else self.scheme, "PROTOCOL")
         if options:
             raise ConfigError(f"--to {self.text!r}: no option {', '.join(options)}")
         return made

@@ -2,6 +2,8 @@
 
 Two things a protocol may offer besides: `at(fps)`, itself for frames of a known rate (timecodes then count frames),
 and `datagrams(frame, layout)`, where one frame does not fit one packet. `at` and `datagrams` below ask for them.
+A file with a `DEFAULT_PORT` is a word for `tinyface live --to` as well: `mine://HOST:PORT` gets each frame by UDP,
+without the header.
 """
 
 from __future__ import annotations

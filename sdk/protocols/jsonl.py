@@ -18,6 +18,8 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.protocols.base import FrameProtocol, values_in
 from sdk.rig import Frame, RigLayout
 
+DEFAULT_PORT = 11112
+
 
 class JsonLines:
     """See `FrameProtocol`; carries any rig."""

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from distill.students.spec import load_variant, variant_names
 from sdk.errors import CheckpointError
 from sdk.rig import Frame, RigLayout
 from sdk.tools.plugins import plugin_names
@@ -68,6 +70,43 @@ def test_every_protocol_encodes_named_frames(name: str) -> None:
     encoded = [protocol.encode(frame, layout) for frame in frames]
     assert len(set(encoded)) == 4
     assert encoded == [protocol.encode(frame, layout) for frame in frames], "no clock, no smoothing, no state"
+
+
+def test_a_protocol_with_a_port_is_a_place_to_send_to(tmp_path: Path) -> None:
+    """One file is all: found, listened to, and each frame a packet."""
+    (tmp_path / "mine.py").write_text(
+        "DEFAULT_PORT = 12345\n"
+        "class Mine:\n"
+        "    def header(self, layout, fps): return b'header'\n"
+        "    def encode(self, frame, layout): return b'frame %d' % frame.index\n"
+        "PROTOCOL = Mine()\n"
+    )
+    code = f"""if True:
+        import socket, sdk.protocols
+        from fractions import Fraction
+        sdk.protocols.__path__.append({str(tmp_path)!r})
+        from sdk.live.sinks import PORTS, open_sink
+        from sdk.rig import Frame, RigLayout
+        heard, layout = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), RigLayout.arkit()
+        heard.bind(("127.0.0.1", 0))
+        heard.settimeout(10)
+        sink = open_sink(f"mine://127.0.0.1:{{heard.getsockname()[1]}}", layout, Fraction(30))
+        sink.send(Frame(7, 0, layout.vector({{}}), layout))
+        print(PORTS["mine"], heard.recv(100).decode())
+    """
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout == "12345 frame 7\n"
+
+
+@pytest.mark.parametrize("name", variant_names())
+def test_every_variant_builds_a_student_of_its_rig(name: str) -> None:
+    if name.startswith("h_"):
+        pytest.importorskip("transformers", reason="HuBERT's encoder needs it")
+    spec = load_variant(name)
+    assert spec.name == name
+    audio = torch.zeros(1, 1, spec.input_samples)
+    with torch.no_grad():
+        assert spec.build().eval()(audio).shape[-1] == len(spec.layout)
 
 
 @pytest.mark.parametrize("name", plugin_names("distill.teachers", "TEACHER"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from distill.students import spec
 from distill.students.layers import ChannelNorm, TimeNorm, WideConv, decompose_norms
 from distill.students.spec import load_variant, variant_names
 from distill.students.window import COLUMN_SAMPLES, LONGEST_SAMPLES, SHORTEST_SAMPLES, WindowStudent
@@ -108,6 +111,18 @@ def test_loudness_does_not_change_the_pose(student: WindowStudent) -> None:
     audio = torch.randn(1, 1, 8192)
     student.first.bias.data.zero_()
     torch.testing.assert_close(student(audio), student(audio * 4), atol=1e-3, rtol=1e-3)
+
+
+def test_a_variants_name_is_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of another's file that still says whose it was would be trained under that name."""
+    (tmp_path / "base_stream.yaml").write_text((spec.VARIANTS / "base_stream.yaml").read_text("utf-8"), "utf-8")
+    (tmp_path / "mine.yaml").write_text("name: s7\nfamily: stream\nchannels: 8", "utf-8")
+    monkeypatch.setattr(spec, "VARIANTS", tmp_path)
+    with pytest.raises(ConfigError, match=r"variants/mine.yaml: its name is 's7'; say mine, or leave `name` out"):
+        load_variant("mine")
+    (tmp_path / "mine.yaml").write_text("family: stream\nchannels: 8", "utf-8")
+    assert load_variant("mine").name == "mine"
+    assert load_variant("mine", {"name": "point"}).name == "point"
 
 
 def test_unknown_variants_and_fields_are_named() -> None:
