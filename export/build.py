@@ -24,7 +24,7 @@ from pathlib import Path
 
 from export import every, explain, foreign
 from export.load.checkpoints import CHECKPOINTS, Wanted
-from export.lower.backends.base import load_backend
+from export.lower.backends.base import exportable, load_backend
 from export.measure.counted import in_words
 from export.pipeline import build
 from export.plan.budget import parse_budget
@@ -41,12 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--budget", help="memory for everything, such as 8MB or 500KB")
     parser.add_argument("--device", help="take budget and precision from this profile, such as phone_mid")
     parser.add_argument("--out", type=Path, help="folder for model.pte, model.pt and report.json")
-    parser.add_argument("--student", help="only this variant, such as s5")
+    parser.add_argument("--student", help="only the checkpoint of this student, such as s5")
     parser.add_argument("--checkpoint", type=Path, help="only this file, instead of the best of checkpoints/")
     parser.add_argument("--precision", help=f"auto, or one of: {', '.join(PRECISIONS)}")
     parser.add_argument("--backend", default="auto", help="auto, or one that --backends lists")
     parser.add_argument("--rig", help="refuse checkpoints of another rig: arkit, or a layout file")
-    parser.add_argument("--explain", action="store_true", help="print the table behind the choice")
+    parser.add_argument("--explain", action="store_true", help="print the table behind the choice; alone without --out")
     parser.add_argument("--all", action="store_true", help="build every point, each into a folder of --out; resumable")
     parser.add_argument("--backends", action="store_true", help="list the backends and what each lacks here")
     options = parser.parse_args(arguments)
@@ -90,8 +90,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_foreign(options: argparse.Namespace, wanted: Wanted) -> int:
+    exportable(options.backend)
     if options.out is None:
-        raise ConfigError("say where to build: --out FOLDER")
+        table = "its memory cannot be computed, so there is no table for it; " if options.explain else ""
+        raise ConfigError(f"{options.backend}: {table}say where to build: --out FOLDER")
+    if options.budget is not None or options.device is not None:
+        say(f"      no budget is held against {options.backend}: its memory cannot be computed")
     report = foreign.build_foreign(options.backend, options.out, wanted, say)
     choice, proof = report["choice"], report["verification"]
     verified = "verified" if proof["verified"] else f"not verified: {proof['why']}"

@@ -24,6 +24,8 @@ def why_chosen(chosen: Candidate, planned: Sequence[Candidate], rejected: Mappin
     better = planned[: next((at for at, c in enumerate(planned) if c is chosen), 0)]
     large = [c.name for c in better if c.name not in rejected]
     why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
+    if not chosen.quality:
+        why = f"{chosen.name} is the first that fits; it was never scored"
     if load_backend(chosen.backend).is_last_resort:
         why = f"{chosen.name} alone fits: reference kernels that use the weights where the file has them, and slow ones"
     why += f"; too large: {', '.join(large)}" if large else ""

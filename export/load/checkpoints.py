@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.files.checkpoint import Checkpoint
-from distill.students.spec import BaselineSpec
+from distill.students.spec import BaselineSpec, variant_names
 from sdk.errors import CheckpointError, ConfigError
 from sdk.rig import RigLayout
 
@@ -64,6 +64,10 @@ def load_wanted(wanted: Wanted, say: Say) -> tuple[Loaded, Loaded]:
     student = wanted.student
     asked = [pair for pair in loaded if student in (None, pair[0].stem, pair[1].spec.name)]
     if not asked:
-        raise ConfigError(f"no checkpoint of {student!r}; there are: {', '.join(path.stem for path, _ in loaded)}")
+        text = f"no checkpoint of {student!r}; there are: {', '.join(path.stem for path, _ in loaded)}"
+        if student in variant_names():
+            train = f"`python -m distill.recipes.heterogeneous --variant {student}`"
+            text += f". It is a variant without a checkpoint there: train one with {train}, or give --checkpoint FILE"
+        raise ConfigError(text)
     kept = {path for path, _ in asked}
     return asked, [pair for pair in loaded if pair[0] not in kept]

@@ -162,8 +162,11 @@ def test_an_interrupted_build_leaves_nothing(
 
 @pytest.mark.parametrize(
     "how",
-    ["truncated", "foreign", "missing", "rig", "rigless", "precision", "student", "empty", "budget", "file", "parent"],
-)
+    [
+        "truncated", "foreign", "missing", "rig", "rigless", "precision", "student", "untrained", "empty", "budget",
+        "file", "parent",
+    ],
+)  # fmt: skip
 def test_bad_input_is_explained_and_leaves_nothing(
     shelf: Path, tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +202,10 @@ def test_bad_input_is_explained_and_leaves_nothing(
         make_checkpoint("s2", 8, None).save(checkpoint)
         arguments += ["--student", "s9"]
         error, says = "ConfigError", "no checkpoint of 's9'; there are: model"
+    elif how == "untrained":
+        make_checkpoint("s2", 8, None).save(checkpoint)
+        arguments += ["--student", "s7"]
+        error, says = "ConfigError", "train one with `python -m distill.recipes.heterogeneous --variant s7`"
     elif how == "budget":
         arguments = ["--budget", "8QB", "--out", str(out)]
         error, says = "BudgetError", "'QB' is unknown"

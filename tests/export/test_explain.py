@@ -147,12 +147,21 @@ def test_every_backend_says_what_it_is_and_what_it_lacks(name: str) -> None:
         assert exportable(name) == backend
 
 
+def test_a_student_that_was_never_scored_is_not_called_the_best(tmp_path: Path) -> None:
+    make_checkpoint("s2", 8, None).save(tmp_path / "s2.pt")
+    text = explain(2_000_000, Wanted(checkpoints=tmp_path), {})
+    assert "2.00 MB: s2 is the first that fits; it was never scored" in text
+    assert "best quality" not in text
+
+
 def test_backends_that_there_are_not(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["--backend", "abacus", "--budget", "8MB", "--out", str(tmp_path / "out")]) == 2
     assert "no backend 'abacus'; there are: " in capsys.readouterr().err
     with pytest.raises(ConfigError, match="phone_low does not run portable"):
         allowed_backends("phone_low", "portable")
     assert "xnnpack" in allowed_backends("phone_low")
+    assert main(["--backend", "vulkan", "--budget", "8MB", "--explain"]) == 2
+    assert "there is no table for it; say where to build" in capsys.readouterr().err
     assert main(["--backends"]) == 0
     listed = capsys.readouterr().out
     assert all(f"| {name} " in listed for name in backend_names())
