@@ -23,6 +23,7 @@ from profiles.show.words import show_bytes
 from sdk.tools.command import say
 
 LEGEND = (
+    "Best first: by the whole mouth (docs/whole_mouth.md) where that was measured, then by quality. "
     "quality: recall of lip closures at 2 % false ones, mean over the test sets. PBM, jitter: on human speech in "
     "quiet. computed: memory before lowering; measured: of the file, in a fresh process, where it was built here. "
     "~: computed or estimated. A point is dominated where another is no worse in quality, memory and time."

@@ -10,7 +10,7 @@ from typing import Any
 from export.load.versions import here, versions
 from export.lower.backends.base import load_backend
 from export.plan.built import Built, Key
-from export.plan.choose import Candidate
+from export.plan.choose import Candidate, whole_quality
 from export.plan.pareto import pareto_rows
 
 REPORT_SCHEMA = 1
@@ -23,8 +23,12 @@ def why_chosen(chosen: Candidate, planned: Sequence[Candidate], rejected: Mappin
     """
     better = planned[: next((at for at, c in enumerate(planned) if c is chosen), 0)]
     large = [c.name for c in better if c.name not in rejected]
-    why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
-    if not chosen.quality:
+    whole = whole_quality(chosen.point.scores)
+    if whole is not None:
+        why = f"{chosen.name} has the best whole mouth ({whole[0]:.3f}) of what fits, or is the cheapest as good as it"
+    elif chosen.quality:
+        why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
+    else:
         why = f"{chosen.name} is the first that fits; it was never scored"
     if load_backend(chosen.backend).is_last_resort:
         why = f"{chosen.name} alone fits: reference kernels that use the weights where the file has them, and slow ones"

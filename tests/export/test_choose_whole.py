@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from export.deliver.report import why_chosen
 from export.plan.choose import _grades, quality, whole_quality
 
 
@@ -33,3 +35,14 @@ def test_scores_of_the_old_form_rank_as_they_did_and_behind_what_was_measured_wh
 
 def test_within_the_interval_of_the_best_all_are_as_good_as_it() -> None:
     assert _grades([(0.80, 0.02), (0.79, 0.02), (0.77, 0.02), (0.70, 0.02)], [0.0] * 4) == [0.0, 0.0, 1.0, 2.0]
+
+
+def test_what_was_chosen_by_the_whole_mouth_is_not_said_to_have_the_best_quality() -> None:
+    """Another in the same table may have more of what `quality` counts."""
+    point = SimpleNamespace(scores=scored(0.9, 0.6, 0.95))
+    chosen: Any = SimpleNamespace(name="s6 int8", quality=0.866, backend="xnnpack", point=point)
+    assert why_chosen(chosen, [chosen], {}).startswith("s6 int8 has the best whole mouth (0.783) of what fits")
+    point.scores = {"human": {"recall_at_2pct": 0.866}}
+    assert why_chosen(chosen, [chosen], {}) == "s6 int8 has the best quality (0.866) of what fits"
+    chosen.quality = 0.0
+    assert why_chosen(chosen, [chosen], {}) == "s6 int8 is the first that fits; it was never scored"
