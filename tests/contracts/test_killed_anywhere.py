@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from sdk.tools.whole import whole_file
 from tests.small_corpus import utterance
@@ -45,6 +47,8 @@ def touched(work: Callable[[], object], killed_at: int | None = None) -> int:
                     os.kill(os.getpid(), signal.SIGKILL)
                 count += 1
 
+        # tqdm's lock lies in memory that children share: one that is killed while it holds it would hold up the next
+        tqdm.set_lock(threading.RLock())
         try:
             sys.setprofile(watch)
             work()
