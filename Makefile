@@ -8,7 +8,7 @@ HOURS ?= 1
 COUNT ?= 100
 SPEECH ?= ../shared/data/speech
 RECORDINGS ?=
-JOBS ?= 2
+JOBS ?= 0
 ARTEFACT ?= build/demo/model.pte
 
 .PHONY: validators live-report mic-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
@@ -29,7 +29,7 @@ else
 	$(PY) -m runtime_examples.animate build/demo/model.pte --out build/demo
 endif
 
-# by JOBS processes, a file of tests in one of them: what a file's tests share is made once
+# JOBS=2: by two processes, each file of tests in one of them (0: in this one, always in the same order)
 test: setup
 	$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from native_tools import refused
-from test_native_alone import alone  # noqa: F401 - a fixture
 from test_native_kernels import Case, make_case  # noqa: F401 - a fixture
 
 from sdk.artifact import open_artifact

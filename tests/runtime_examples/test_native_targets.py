@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from native_tools import run
-from test_native_alone import alone  # noqa: F401 - a fixture
 from test_native_kernels import Case, make_case  # noqa: F401 - fixtures
 from test_xcframework import check_xcframework
 

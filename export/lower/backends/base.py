@@ -45,7 +45,7 @@ class Backend:
     asked for by name, never chosen under a budget. has_crowd: its programs have a method for many voices.
     is_last_resort: chosen only where no other fits. families: of students that it takes. rounds_itself: it takes the
     float student and puts it on grids of its own. allowed: how far its frames may be from the student's where that is
-    not the usual tolerance.
+    not the usual tolerance. is_native: only our native library plays its programs.
     """
 
     title: str
@@ -60,6 +60,7 @@ class Backend:
     families: tuple[str, ...] = ("window", "stream")
     rounds_itself: bool = False
     allowed: float | None = None
+    is_native: bool = False
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -90,14 +91,16 @@ def exportable(name: str) -> Backend:
 
 
 def cannot_run(backend: Backend) -> str:
-    """Why its programs cannot run in this Python, "" where they can."""
+    """Why its programs cannot run in Python as it starts, "" where they can."""
     from sdk.engines.executorch import load_runtime
 
     try:
         runtime = load_runtime()
     except EngineUnavailable as error:
         return str(error)
-    known = runtime._get_registered_backend_names()
+    known = set(runtime._get_registered_backend_names())
+    if backend.is_native:  # a native library in this process has told the runtime; the one that verifies has none
+        known.discard(backend.delegate)
     if backend.delegate and backend.delegate not in known:
         return f"the installed runtime knows no {backend.delegate} (only {', '.join(sorted(known))})"
     return ""

@@ -23,4 +23,5 @@ BACKEND = Backend(
     lower=lower_kernels,
     speeds={"fp32": Speed(35_000, 0.03), "int8": Speed(80_000, 0.03), "mixed": Speed(45_000, 0.03)},
     has_crowd=True,
+    is_native=True,
 )
