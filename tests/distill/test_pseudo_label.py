@@ -343,7 +343,8 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_peak_memory_does_not_grow_with_the_recordings(tmp_path: Path, teacher: str) -> None:
-    """16 shards of a minute against 2: held together they would take 14 x 2.6 MB more; a shard is all that may be."""
+    """16 shards of a minute against 2: held together they would take 14 x 2.6 = 36 MB more. Half of that tells whether
+    they are: the allocator alone moves the peak of the same run by up to 12 MB."""
     speak(tmp_path / "one.wav", 20.0, 0)
     peaks_kb = []
     for count in (6, 48):
@@ -353,4 +354,4 @@ def test_peak_memory_does_not_grow_with_the_recordings(tmp_path: Path, teacher: 
             (folder / f"{number}-1-{number}.wav").hardlink_to(tmp_path / "one.wav")
         command = [sys.executable, "-c", LABELS, str(folder), str(tmp_path / f"out{count}"), teacher]
         peaks_kb.append(int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout))
-    assert peaks_kb[1] - peaks_kb[0] < 10_000, peaks_kb
+    assert peaks_kb[1] - peaks_kb[0] < 18_000, peaks_kb
