@@ -43,7 +43,7 @@ def test_its_frames_are_this_machines(
     case = make_case(name)
     frames, took = play(build_board(case.path, ROOT / "build" / "m55-tests", jobs=1), spoken)
     heard, rate = read_sound(spoken)
-    pcm = np.round(heard * 32768).astype(np.int16)
+    pcm = np.round(heard[:, 0] * 32768).astype(np.int16)
     wanted = values(animate(NativePredictor(NativeModel(case.path, library), rate_hz=rate), pcm, [rate // 50]))
     assert frames.shape == wanted.shape
     off = np.abs(frames - wanted).max()

@@ -105,7 +105,7 @@ def test_it_exports_the_header_and_needs_the_system_alone(name: str, built: Call
         command = ["llvm-objdump", "--macho", "--dylibs-used", file]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         needed = [line.split()[0] for line in said.splitlines()[1:]]
-        assert needed == ["@rpath/libframe_stream.dylib", "/usr/lib/libSystem.B.dylib"]
+        assert needed == ["@loader_path/libframe_stream.dylib", "/usr/lib/libSystem.B.dylib"]
     if name.startswith("linux"):
         said = subprocess.run(["readelf", "-VW", file], capture_output=True, text=True, check=True).stdout
         floors = [tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_([0-9.]+)", said)]
