@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 
 from distill.files.pcm import to_float
 from distill.speech.phones import Phone
-from distill.speech.spoken import Spoken, read_spoken, spoken_name, spoken_recipe
+from distill.speech.spoken import Spoken, is_spoken, read_spoken, spoken_name, spoken_recipe
 from sdk.errors import DataError, EngineUnavailable
 
 UTTERANCE_S = 3.6  # what an utterance lasts on average
@@ -101,15 +100,7 @@ def _shard_sizes(hours: float) -> list[int]:
 
 
 def _is_done(seed: int, shard: int, count: int, out: Path, language: str) -> bool:
-    path = out / spoken_name(seed, shard, language)
-    if not path.exists():
-        return False
-    try:
-        read_spoken(path, spoken_recipe(seed, shard, count, language))
-    except DataError as error:
-        warnings.warn(f"{error}; making it again", stacklevel=3)
-        return False
-    return True
+    return is_spoken(out / spoken_name(seed, shard, language), spoken_recipe(seed, shard, count, language))
 
 
 def _make_shard(seed: int, shard: int, count: int, out: Path, language: str) -> None:

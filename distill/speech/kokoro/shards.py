@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
 from distill.speech.kokoro.voices import Kokoro, speak_all
-from distill.speech.spoken import read_spoken, write_spoken
+from distill.speech.spoken import is_spoken, write_spoken
 from sdk.errors import DataError
 from sdk.tools.cache import cache_folder
 
@@ -36,7 +35,7 @@ def synthesise(
         raise DataError(f"hours is {hours}; give a number above 0")
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"kokoro-s{seed}-{i:05d}.npz" for i in range(math.ceil(hours * 3600 / UTTERANCE_S / UTTERANCES))]
-    todo = [i for i, path in enumerate(paths) if not _is_done(path, _recipe(seed, i, texts))]
+    todo = [i for i, path in enumerate(paths) if not is_spoken(path, _recipe(seed, i, texts))]
     # spawn: a process that was forked beside threads of the inference engine can hang
     with (
         ProcessPoolExecutor(max(min(workers, len(todo)), 1), mp_context=get_context("spawn")) as pool,
@@ -67,14 +66,3 @@ def _make(path: Path, seed: int, shard: int, voices: Path, texts: Sequence[str])
 
 def _recipe(seed: int, shard: int, texts: Sequence[str]) -> str:
     return f"kokoro v1 seed {seed} shard {shard} utterances {UTTERANCES} texts {len(set(texts))}"
-
-
-def _is_done(path: Path, recipe: str) -> bool:
-    if not path.exists():
-        return False
-    try:
-        read_spoken(path, recipe)
-    except DataError as error:
-        warnings.warn(f"{error}; making it again", stacklevel=3)
-        return False
-    return True

