@@ -8,30 +8,23 @@ folder that a build left its library in, or FrameStream.xcframework for iOS. Wha
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
+from runtime_examples.packing import PackFailed, clear, command
 from runtime_examples.platforms import Platform, libraries_in, platform_of
 from runtime_examples.unity.meta import write_metas
-from sdk.errors import TinyfaceError
 
 HERE = Path(__file__).resolve().parent
 BINDING = ("FrameStream.cs", "Native.cs", "Track.cs", "Crowd.cs")
 PHONE = "ios-arm64"  # the slice of an xcframework that a phone runs
 
 
-class PackFailed(TinyfaceError):
-    """A folder that holds no native library, or one for a machine that Unity has no folder for."""
-
-
 def pack(libraries: list[Path], out: Path) -> Path:
     """The package in `out`, made new; `libraries` are folders of built libraries. Raises `PackFailed`."""
     found = [_read(folder) for folder in libraries]
-    if out.exists() and not (out / "package.json").is_file() and any(out.iterdir()):
-        raise PackFailed(f"{out}: holds something that is no Unity package: give a folder that may be replaced")
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "package.json", "no Unity package")
     runtime = out / "Runtime"
     shutil.copytree(HERE / "Runtime", runtime)
     for name in ("package.json", "README.md"):
@@ -67,18 +60,7 @@ def _read(folder: Path) -> tuple[list[Path], Platform]:
 
 def main() -> int:
     """Pack as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m runtime_examples.unity.pack", description=__doc__.split("\n")[0])
-    parser.add_argument("--libraries", type=Path, action="append", required=True, help="folder of built libraries")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the package; one that is there is replaced")
-    options = parser.parse_args()
-    try:
-        folder = pack(options.libraries, options.out)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        print(f"{file.stat().st_size:>10,}  {file.relative_to(folder)}")
-    return 0
+    return command("runtime_examples.unity.pack", __doc__, "package", pack)
 
 
 if __name__ == "__main__":

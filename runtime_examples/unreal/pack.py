@@ -9,13 +9,12 @@ python -m runtime_examples.unreal.pack --out YourProject/Plugins/Tinyface \
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
+from runtime_examples.packing import PackFailed, clear, command
 from runtime_examples.platforms import Platform, libraries_in, platform_of
-from sdk.errors import TinyfaceError
 
 HERE = Path(__file__).resolve().parent
 HEADERS = HERE.parents[1] / "sdk" / "c" / "include"
@@ -30,16 +29,10 @@ PLACES = {
 IMPORTS = "frame_stream.lib"  # what Windows' linker reads in place of the DLL
 
 
-class PackFailed(TinyfaceError):
-    """A folder that holds no native library, or one for a platform that the plugin has no place for."""
-
-
 def pack(libraries: list[Path], out: Path) -> Path:
     """The plugin in `out`, made new; `libraries` are folders of built libraries. Raises `PackFailed`."""
     found = [_read(folder) for folder in libraries]
-    if out.exists() and not (out / "Tinyface.uplugin").is_file() and any(out.iterdir()):
-        raise PackFailed(f"{out}: holds something that is not this plugin: give a folder that may be replaced")
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "Tinyface.uplugin", "not this plugin")
     shutil.copytree(HERE / "Tinyface", out)
     third = out / "ThirdParty" / "frame_stream"
     shutil.copytree(HEADERS, third / "include")
@@ -75,18 +68,7 @@ def _read(folder: Path) -> tuple[list[Path], str]:
 
 def main() -> int:
     """Pack as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m runtime_examples.unreal.pack", description=__doc__.split("\n")[0])
-    parser.add_argument("--libraries", type=Path, action="append", required=True, help="folder of built libraries")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the plugin; one that is there is replaced")
-    options = parser.parse_args()
-    try:
-        folder = pack(options.libraries, options.out)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        print(f"{file.stat().st_size:>10,}  {file.relative_to(folder)}")
-    return 0
+    return command("runtime_examples.unreal.pack", __doc__, "plugin", pack)
 
 
 if __name__ == "__main__":
