@@ -16,7 +16,7 @@ class PackFailed(TinyfaceError):
 
 
 def clear(out: Path, mark: str, what: str) -> None:
-    """Remove the package in `out`, known by its file `mark`. Raises `PackFailed` where something else is; `what` says so."""
+    """Remove the package in `out`, known by its file `mark`; `PackFailed`, which says `what`, where it is another."""
     if out.exists() and not (out / mark).is_file() and any(out.iterdir()):
         raise PackFailed(f"{out}: holds something that is {what}: give a folder that may be replaced")
     shutil.rmtree(out, ignore_errors=True)
