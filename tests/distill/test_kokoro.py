@@ -10,6 +10,7 @@ import pytest
 
 from distill.recipes import corpus, speech_synth
 from distill.speech.kokoro.spelling import misaki, sentence, words
+from distill.speech.kokoro.voices import Request, spellings
 from distill.speech.phones import Phone
 from distill.speech.spoken import Spoken, write_spoken
 
@@ -22,6 +23,15 @@ def test_a_sentence_is_spelt_for_both() -> None:
         ["AO", "TH", "ER"], ["AH", "V", "DH", "AH"], ["D", "EY", "N", "JH", "ER"], ["T", "R", "EY", "L"],
     ]  # fmt: skip
     assert words(spelt[1]) == [["CH", "OW", "Z"], ["AH"], ["B", "AH", "T", "N"]]
+
+
+@pytest.mark.parametrize("voice", ["af_sky", "bf_emma", "jf_alpha"])
+def test_every_voice_reads_what_the_aligner_has_words_for(voice: str) -> None:
+    pytest.importorskip("espeakng_loader")
+    requests = [Request(voice, text, 1.0) for text in ("The poor hair near the boat.", "A dozen robots, seven maps.")]
+    for clauses in spellings(requests):
+        assert clauses
+        assert all(words(misaki(clause)) for clause in clauses), clauses
 
 
 def test_a_foreign_sound_has_no_words() -> None:

@@ -32,6 +32,7 @@ from distill.speech.spoken import Spoken
 from sdk.errors import DataError, EngineUnavailable
 
 STYLE = 256
+LANGUAGE = "en-us"  # how every voice reads, British ones too: the symbols that the aligner has words for
 LONGEST = 400  # symbols of one sentence; the network takes 510
 _PEAK = 0.7
 _ENGLISH = "ab"  # voices are named after their accent: a American, b British, then other languages'
@@ -47,10 +48,6 @@ class Request:
     voice: str
     text: str
     pace: float
-
-    @property
-    def language(self) -> str:
-        return "en-gb" if self.voice.startswith("b") else "en-us"
 
 
 class Kokoro:
@@ -96,7 +93,7 @@ class Kokoro:
         pcm = to_int16(audio)
         known = [word for clause in spoken for word in clause or ()]
         phones = self._aligner.align_phones(to_float(pcm), known, -EARLY_S)
-        return Spoken(pcm, phones, f"kokoro-{request.voice}", request.language, request.text) if phones else None
+        return Spoken(pcm, phones, f"kokoro-{request.voice}", LANGUAGE, request.text) if phones else None
 
 
 class _Requests(Sequence[Request]):
@@ -118,12 +115,17 @@ class _Requests(Sequence[Request]):
         return Request(voice, said, rng.uniform(*_PACE))
 
 
+def spellings(requests: Sequence[Request]) -> list[list[str]]:
+    """The clauses of each request in espeak's IPA. Raises `EngineUnavailable` without espeak-ng."""
+    return ipa_of([(request.text, LANGUAGE) for request in requests])
+
+
 def speak_all(kokoro: Kokoro, requests: Sequence[Request]) -> list[Spoken]:
     """What comes out of `requests`, in order, without those that cannot be spelt or aligned.
 
     Raises `EngineUnavailable` without espeak-ng, `DataError` if not a single one comes out.
     """
-    spelt = ipa_of([(request.text, request.language) for request in requests])
+    spelt = spellings(requests)
     made = [kokoro.speak(request, clauses) for request, clauses in zip(requests, spelt, strict=True)]
     if found := [spoken for spoken in made if spoken]:
         return found
