@@ -26,7 +26,8 @@ class Plan:
     the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
     against those of a closure; `mix_human` weighs human against espeak speech, `mix_kokoro` Kokoro's against both where
-    a corpus has it (0.25: a fifth of what is drawn); `ema`: decay of the average of weights.
+    a corpus has it (0.25: a fifth of what is drawn); `rate_floor`: the share of the peak rate that the cosine ends at;
+    `ema`: decay of the average of weights.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, `bf16` or `fp16` for the
@@ -59,6 +60,7 @@ class Plan:
     rest_weight: float = 0.02
     mix_human: float = 0.8
     mix_kokoro: float = 0.25
+    rate_floor: float = 0.02
     ema: float = 0.998
     seed: int = 1
     mixed_precision: str = "no"
@@ -85,7 +87,7 @@ class Plan:
         first, count, peak = (0, self.steps, self.learning_rate)
         if step >= self.steps:
             first, count, peak = (self.steps, self.exact_steps, self.exact_learning_rate)
-        return warm_cosine(peak, step - first, count, min(200, max(count // 10, 1)), 0.02)
+        return warm_cosine(peak, step - first, count, min(200, max(count // 10, 1)), self.rate_floor)
 
 
 PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
