@@ -27,7 +27,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import sdk
 from distill.files.checkpoint import Checkpoint, model_card
 from distill.files.disk import atomic_write_text
 from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
@@ -40,10 +39,9 @@ from distill.scoring.controls import CONTROLS
 from distill.scoring.report import control_row, table
 from distill.scoring.surroundings import GROUPS, expand, noises_alone, surroundings
 from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, score, scores_of, write_gaps
-from distill.scoring.trackers import engine_tracker, is_sealed, open_judged, teacher_tracker
+from distill.scoring.trackers import ask_for_trust, engine_tracker, open_judged, teacher_tracker
 from distill.teachers.neural.teacher import NeuralTeacher
 from distill.teachers.registry import teacher_kind
-from sdk.engines import check_trusted
 from sdk.engines.base import Engine
 from sdk.errors import DataError
 from sdk.faces.face import Face
@@ -148,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         known = CONDITIONS | surroundings(options.noise, options.rooms, voices_of(sets))
         wanted = expand(options.conditions.split(","), known)
-        _ask_for_trust(Path(options.artefact), options.trust)
+        ask_for_trust(Path(options.artefact), options.trust)
         judged_sha256 = None if options.artefact == LABELS else open_judged(options.artefact)[2]
         into = open_weights(judged_sha256, options.into) if options.into else None
         tallies = score_all(options, sets, wanted, known)
@@ -168,12 +166,6 @@ def main(arguments: list[str] | None = None) -> int:
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), card(scored))
     return end.status
-
-
-def _ask_for_trust(path: Path, trusted: bool) -> None:
-    """Raises `ArtifactError` for a sealed TorchScript file that nobody vouches for."""
-    if path.is_file() and is_sealed(path):
-        check_trusted(sdk.open_artifact(path), trusted)
 
 
 def sets_of(options: argparse.Namespace) -> Sets:

@@ -20,6 +20,7 @@ from distill.teachers.articulatory.teacher import animate
 from distill.teachers.registry import PACKAGE, teacher_kind, teacher_names
 from sdk.artifact import MAGIC
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
+from sdk.engines import check_trusted
 from sdk.engines.base import Engine
 from sdk.ensemble import RealtimeEnsemble
 from sdk.errors import ConfigError, DataError
@@ -128,8 +129,14 @@ def open_judged(artefact: str) -> tuple[RigLayout, Tracker, str | None]:
         checkpoint = Checkpoint.load(path)
         tracker = student_tracker(checkpoint.student(), checkpoint.spec, checkpoint.layout)
         return checkpoint.layout, tracker, checkpoint.weights_sha256
-    engine = sdk.open(artefact, trusted=True)  # the command asked before; what it may call is checked
+    engine = sdk.open(artefact, trusted=True)  # `ask_for_trust` asked; what it may call is checked
     return engine.manifest.layout, engine_tracker(engine), engine.manifest.weights_sha256
+
+
+def ask_for_trust(path: Path, trusted: bool) -> None:
+    """Raises `ArtifactError` for a sealed TorchScript file that nobody vouches for."""
+    if path.is_file() and is_sealed(path):
+        check_trusted(sdk.open_artifact(path), trusted)
 
 
 def _teacher(make: Callable[..., Any], *file: Path) -> tuple[RigLayout, Tracker, str | None]:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sdk.errors import FaceError
-from sdk.faces.face import CLOSED_CM, Face
-from sdk.names.retarget import Retarget, fit, read_pairs
+from sdk.errors import ConfigError
+from sdk.faces.face import CLOSED_CM
+from sdk.names.retarget import fit, read_pairs
 from sdk.rig import RigLayout
+from sdk.scenes.rigged import RiggedHead, shut_as_ours
 from sdk.sounds.recording import show
 from sdk.tools.whole import whole_file
 
 _EXAMPLES = """example:
-  tinyface retarget pairs.json --out map.json --mesh head.glb
+  tinyface retarget pairs.json --out map.json --mesh head.glb --shut
   tinyface animate speech.wav --mesh head.glb --map map.json --out spoken.glb
 
 pairs.json holds the same expression twice, as often as you like:
@@ -33,43 +34,43 @@ def add_retarget(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("pairs", type=Path, help="JSON of example pairs")
     parser.add_argument("--out", type=Path, required=True, metavar="MAP.json")
     parser.add_argument("--mesh", type=Path, metavar="HEAD", help="your head: the lips' gap is measured on it")
+    parser.add_argument(
+        "--shut", action="store_true", help="more of what shuts the lips, where yours shut less than ours"
+    )
 
 
 def run_retarget(options: argparse.Namespace) -> None:
     """Run the command. Raises `RigError`, `FaceError`."""
     ours, theirs, controls = read_pairs(options.pairs)
-    made = fit(ours, theirs, controls)
+    made, head = fit(ours, theirs, controls), None
+    if options.shut and not options.mesh:
+        raise ConfigError("--shut measures the lips on your head: give --mesh HEAD too")
+    if options.mesh:
+        head = RiggedHead.read(options.mesh, made.to_map())
+    if head and options.shut:
+        made = shut_as_ours(made, head)
+        head = RiggedHead.read(options.mesh, made.to_map())
     with whole_file(options.out) as stream:
         stream.write(made.to_json().encode("utf-8"))
     errors = made.error(ours, theirs)
     worst = ", ".join(f"{controls[place]} {errors[place]:.3f}" for place in np.argsort(-errors)[:3])
     print(f"{show(options.out)}: {len(controls)} controls from {len(ours)} pairs; largest errors: {worst}")
-    if options.mesh:
-        print(said_of_lips(made, Face.from_file(options.mesh)))
+    if head:
+        print(said_of_lips(head))
 
 
-def lip_gaps_cm(made: Retarget, face: Face) -> tuple[np.ndarray, float]:
-    """Gaps of closures `(n,)` and of an open vowel, in cm, on a face whose shapes are the rig's controls."""
+def lip_gaps_cm(head: RiggedHead) -> tuple[np.ndarray, float]:
+    """Gaps of closures `(n,)` and of an open vowel, in cm, on a head whose shapes are the rig's controls."""
     arkit = RigLayout.arkit()
-    shut = np.stack([arkit.vector({"jawOpen": jaw, "mouthClose": jaw, "mouthFunnel": f}) for jaw, f in _CLOSURES])
-    both = np.concatenate([shut, arkit.vector({"jawOpen": 0.35})[None]])
-    theirs = np.zeros((len(both), len(face.names)), np.float32)
-    values = made.values(both, arkit)
-    for column, control in enumerate(made.controls):
-        if control in face.names:
-            theirs[:, face.names.index(control)] = values[:, column]
-    if not theirs.any():
-        raise FaceError(f"this head has none of the controls; it has: {', '.join(face.names[:30])}")
-    points = np.einsum("fk,kvx->fvx", theirs, face.deltas_cm[:, [face.upper_lip, face.lower_lip]])
-    rest = face.neutral_cm[face.upper_lip, 1] - face.neutral_cm[face.lower_lip, 1]
-    gaps = rest + points[:, 0, 1] - points[:, 1, 1]
+    shut = [arkit.vector({"jawOpen": jaw, "mouthClose": jaw, "mouthFunnel": f}) for jaw, f in _CLOSURES]
+    gaps = head.gap_cm(np.stack([*shut, arkit.vector({"jawOpen": 0.35})]), arkit)
     return gaps[:-1], float(gaps[-1])
 
 
-def said_of_lips(made: Retarget, face: Face) -> str:
+def said_of_lips(head: RiggedHead) -> str:
     """Whether lips that shut in ARKit shut on that rig, in one line."""
-    shut, open_cm = lip_gaps_cm(made, face)
-    stay = "THE LIPS STAY OPEN: give pairs in which mouthClose undoes jawOpen"
+    shut, open_cm = lip_gaps_cm(head)
+    stay = "THE LIPS STAY OPEN: give pairs in which mouthClose undoes jawOpen, or --shut"
     verdict = "the lips shut" if shut.max() <= CLOSED_CM else stay
     closures = f"widest gap of {len(shut)} closures {shut.max():.2f} cm (shut is {CLOSED_CM})"
     return f"{verdict}: {closures}, of an open vowel {open_cm:.2f} cm"

@@ -1,5 +1,5 @@
 // From ARKit's channels to what other heads are called, by name, never by position.
-import { POSES, VISEMES } from './poses.js';
+import { OPENING, POSES, VISEMES } from './poses.js';
 
 export { VISEMES };
 
@@ -93,10 +93,14 @@ export function visemes(frame) {
   return out;
 }
 
-/** VRM 1's expressions of a frame: the five vowels and both lids. */
+/** VRM 1's expressions of a frame: the five vowels, no wider open than the frame, and both lids. */
 export function expressions(frame) {
   const vowels = ['aa', 'ih', 'ou', 'ee', 'oh'];
-  const found = shares((name) => frame.get(name), vowels);
+  const gap = (get) => Math.max(0, Object.entries(OPENING).reduce((sum, [name, v]) => sum + v * (get(name) || 0), 0));
+  const weights = shares((name) => frame.get(name), vowels);
+  const open = gap((name) => frame.get(name));
+  const blended = gap((name) => vowels.reduce((sum, vowel, i) => sum + weights[i] * (POSES[vowel][name] || 0), 0));
+  const found = weights.map((v) => v * Math.min(1, open / Math.max(blended, 1e-6)));
   const out = { blinkLeft: frame.get('eyeBlinkLeft') || 0, blinkRight: frame.get('eyeBlinkRight') || 0 };
   vowels.forEach((name, i) => (out[name] = found[i]));
   return out;

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sdk
 from sdk.c.targets import build_target
-from sdk.names.visemes import OVR_15, VOWELS, pose
+from sdk.names.visemes import OPENING, OVR_15, VOWELS, pose
 from sdk.rig import ARKIT_52
 from sdk.tools.command import building, list_files
 
@@ -28,6 +28,9 @@ def pack(out: Path, wasm: Path, models: dict[str, Path] | None = None) -> Path:
         shutil.copy2(HERE / name, out / name)
     (out / "poses.js").write_text(poses(), "utf-8")
     shutil.copy2(wasm, out / "tinyface.wasm")
+    licence = HERE.parents[1] / "LICENSE"
+    if licence.is_file():  # of an installed package it lies with the wheel's own facts
+        shutil.copy2(licence, out / licence.name)
     for name, model in (models or {}).items():
         shutil.copy2(model, out / f"{name}.pte")
     facts = json.loads((HERE / "package.json").read_text("utf-8"))
@@ -43,6 +46,7 @@ def poses() -> str:
         table[name] = {channel: round(value, 6) for channel, value in values if value}
     return (
         "// Made by sdk/js/pack.py from sdk/names/visemes.py.\n"
+        f"export const OPENING = {json.dumps(OPENING)};\n"
         f"export const VISEMES = {json.dumps(OVR_15)};\nexport const POSES = {json.dumps(table, indent=1)};\n"
     )
 

@@ -9,7 +9,7 @@ negative, that make the rig's values from ours with the least squared error, eac
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,17 +41,22 @@ class Retarget:
         out: np.ndarray = np.sqrt(np.square(ours @ self.weights - theirs).mean(axis=0))
         return out
 
-    def to_json(self) -> str:
-        """A map: what `animate --map` and `read` take."""
+    def to_map(self) -> dict[str, dict[str, float]]:
+        """Channel -> {control: weight}, those that anybody would see."""
         channels = {}
         for name, row in zip(ARKIT_52, self.weights, strict=True):
             parts = {c: round(float(w), 4) for c, w in zip(self.controls, row, strict=True) if abs(w) > _SMALLEST}
             if parts:
                 channels[name] = parts
-        return json.dumps({"format": "tinyface.retarget", "channels": channels}, indent=1, ensure_ascii=False)
+        return channels
+
+    def to_json(self) -> str:
+        """A map: what `animate --map` and `read` take."""
+        content = {"format": "tinyface.retarget", "channels": self.to_map()}
+        return json.dumps(content, indent=1, ensure_ascii=False)
 
     @classmethod
-    def from_map(cls, named: dict[str, dict[str, float]]) -> Retarget:
+    def from_map(cls, named: Mapping[str, Mapping[str, float]]) -> Retarget:
         """From channel -> {control: weight}. Raises `RigError` for channels that are none of ARKit's."""
         unknown = [name for name in named if name not in ARKIT_52]
         if unknown:

@@ -39,6 +39,14 @@ _POSES = {
     "ou": (0.10, 0.00, 0.16, 0.68, 0.00, 0.05, 0.03, 0.00, 0.00, 0.00, 0.0, 0.00),
 }
 _POSES["ee"] = _POSES["E"]
+# the lips' gap on our head, over that of jawOpen (`Face.lip_gap_row`): not only mouthClose shuts
+OPENING = {
+    "jawOpen": 1.0, "jawForward": 0.04, "mouthClose": -1.128, "mouthFunnel": 0.396, "mouthPucker": -0.032,
+    "mouthRollLower": -0.079, "mouthRollUpper": 0.067, "mouthShrugLower": -0.21, "mouthShrugUpper": 0.155,
+    "mouthPressLeft": -0.037, "mouthPressRight": -0.037, "mouthLowerDownLeft": 0.104, "mouthLowerDownRight": 0.104,
+    "mouthUpperUpLeft": 0.107, "mouthUpperUpRight": 0.107, "noseSneerLeft": 0.091, "noseSneerRight": 0.091,
+}  # fmt: skip
+_LEAST_OPENING = 1e-6
 _RIDGE = 1e-9  # two poses that are alike share their weight instead of failing
 
 
@@ -102,6 +110,27 @@ def non_negative(products: np.ndarray, wanted: np.ndarray) -> np.ndarray:
                 break
         x = trial
     return x
+
+
+def opening(values: np.ndarray) -> np.ndarray:
+    """How far the lips are apart `(...)` in ARKit values `(..., 52)`, in units of jawOpen; 0 where they meet."""
+    out: np.ndarray = np.maximum(np.asarray(values, np.float32) @ opening_row(), 0.0)
+    return out
+
+
+@cache
+def opening_row() -> np.ndarray:
+    """What each ARKit channel adds to the lips' gap `(52,)`, in units of jawOpen, as on our head."""
+    return np.array([OPENING.get(name, 0.0) for name in ARKIT_52], np.float32)
+
+
+def as_open_as(shares: np.ndarray, values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Weights `(..., k)` of poses none of which shuts the lips, so far less that the mouth opens no wider than in the
+    ARKit values `(..., 52)`: vowels alone would stay open at every /p b m/."""
+    blended = shares @ (np.stack([pose(name) for name in names]) @ opening_row())
+    share = np.minimum(1.0, opening(values) / np.maximum(blended, _LEAST_OPENING))
+    out: np.ndarray = (shares * share[..., None]).astype(np.float32)
+    return out
 
 
 def with_silence(shares: np.ndarray) -> np.ndarray:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sdk.errors import RigError
+from sdk.faces.face import Face
 from sdk.names import convention, conventions, convert, from_arkit, to_arkit
-from sdk.names.visemes import OVR_15, VOWELS, non_negative, pose, weights
-from sdk.rig import ARKIT_52
+from sdk.names.visemes import OVR_15, VOWELS, non_negative, opening, opening_row, pose, weights
+from sdk.rig import ARKIT_52, RigLayout
 
 RENAMED = ("arkit", "livelink", "iphone", "alphabetical", "unity", "mediapipe", "ict", "cc4")
 
@@ -128,3 +129,23 @@ def test_vrm_has_its_five_vowels_and_each_lid() -> None:
             assert out[vowel] > 0.99
             assert out[lid] == pytest.approx(0.7)
         assert conventions().index(name) > 0
+
+
+def test_vowels_open_no_wider_than_the_face_and_shut_with_it() -> None:
+    """A rig of vowels alone has no shut mouth: what is left to them at /p b m/ is nothing."""
+    close = ARKIT_52.index("mouthClose")
+    for name in ("vrm1", "vrm0"):
+        rows = _values(60, 0.4)
+        vowels = from_arkit(rows, name)[:, :5]
+        assert vowels.max() > 0.2
+        blended = vowels @ np.stack([pose(vowel) for vowel in VOWELS])
+        assert (opening(blended) <= opening(rows) + 1e-5).all()
+        rows[:, close] += 1.02 * opening(rows) / 1.128
+        assert not from_arkit(rows, name)[:, :5].any(), "the lips met"
+        rows[:, close] -= 0.05
+        assert 0 < from_arkit(rows, name)[:, :5].max() < 0.4, "and come apart slowly"
+
+
+def test_what_opens_the_lips_is_what_opens_our_head_s() -> None:
+    _, row = Face.default().lip_gap_row(RigLayout.arkit())
+    np.testing.assert_allclose(opening_row(), row / row[ARKIT_52.index("jawOpen")], atol=0.005)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import pytest
 
 from sdk.__main__ import main
 from sdk.cli.retarget import lip_gaps_cm
-from sdk.errors import RigError
+from sdk.errors import FaceError, RigError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.names.retarget import Retarget, fit, read_pairs
 from sdk.rig import ARKIT_52, RigLayout
 from sdk.scenes.head import head_scene
+from sdk.scenes.rigged import RiggedHead, shut_as_ours
 from sdk.scenes.targets import read_map
 
 
@@ -63,28 +63,53 @@ def pairs(path: Path, close: float) -> Path:
     return path
 
 
-def game_head() -> Face:
+def game_head(path: Path) -> Path:
+    """A head none of whose shapes is called as ours are: nothing on it is called jawOpen."""
     new = {"jawOpen": "Jaw_Drop", "mouthClose": "Lips_Shut", "mouthFunnel": "Lips_Out"}
-    face = Face.default()
-    names = tuple(new.get(name, f"other {name}") for name in face.names)
-    return dataclasses.replace(
-        face, names=(*names, "jawOpen"), deltas_cm=np.concatenate([face.deltas_cm, face.deltas_cm[:1] * 0])
-    )
+    scene = head_scene(Face.default())
+    mesh = scene.json["meshes"][0]
+    mesh["extras"]["targetNames"] = [new.get(name, f"other {name}") for name in mesh["extras"]["targetNames"]]
+    path.write_bytes(scene.to_bytes())
+    return path
 
 
 def test_lips_that_shut_in_arkit_shut_in_the_game(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = game_head(tmp_path / "game.glb")
     for close, shuts in ((1.0, True), (0.3, False)):
         made = fit(*read_pairs(pairs(tmp_path / "pairs.json", close)))
-        shut, open_cm = lip_gaps_cm(made, game_head())
+        shut, open_cm = lip_gaps_cm(RiggedHead.read(head, made.to_map()))
         assert (shut.max() <= CLOSED_CM) == shuts
         assert open_cm > 0.5
-    head = tmp_path / "game.npz"
-    game_head().to_npz(head)
     for close, word in ((1.0, "the lips shut"), (0.3, "THE LIPS STAY OPEN")):
         path, out = pairs(tmp_path / "pairs.json", close), tmp_path / "map.json"
         assert main(["retarget", str(path), "--out", str(out), "--mesh", str(head)]) == 0
         assert word in capsys.readouterr().out
     assert read_map(out)["jawOpen"] == {"Jaw_Drop": 1.0}
+    command = ["retarget", str(pairs(tmp_path / "pairs.json", 0.3)), "--out", str(out), "--shut"]
+    assert main([*command, "--mesh", str(head)]) == 0
+    assert "the lips shut: " in capsys.readouterr().out
+    assert main(command) == 2
+    assert "give --mesh" in capsys.readouterr().err
+
+
+def test_every_channel_shuts_as_far_as_on_our_head(tmp_path: Path) -> None:
+    """A rig without rolls, shrugs and presses: what they close is given to the control that shuts."""
+    made, arkit, face = fit(*read_pairs(pairs(tmp_path / "pairs.json", 1.0))), RigLayout.arkit(), Face.default()
+    head = game_head(tmp_path / "game.glb")
+    before = RiggedHead.read(head, made.to_map())
+    after = RiggedHead.read(head, shut_as_ours(made, before).to_map())
+    values = np.random.default_rng(3).random((200, 52)).astype(np.float32) * 0.3
+    ours = face.lip_gap_cm(values, arkit)
+    assert (after.gap_cm(values, arkit) <= ours + 0.03).all()
+    _, row = face.lip_gap_row(arkit)
+    values[:, (row > 0) & (np.arange(52) != arkit.index("jawOpen"))] = 0  # what opens alone, this rig does not have
+    ours = face.lip_gap_cm(values, arkit)
+    assert np.median(before.gap_cm(values, arkit) - ours) > 0.1, "without, the lips stay open"
+    np.testing.assert_allclose(after.gap_cm(values, arkit), ours, atol=0.03)
+    opened = arkit.vector({"jawOpen": 0.4})[None]
+    np.testing.assert_allclose(after.gap_cm(opened, arkit), before.gap_cm(opened, arkit), atol=1e-3)
+    with pytest.raises(FaceError, match="none shuts"):
+        shut_as_ours(Retarget.from_map({"jawOpen": {"Jaw_Drop": 1.0}}), before)
 
 
 def test_the_map_moves_the_game_s_head(tmp_path: Path) -> None:
@@ -96,7 +121,7 @@ def test_the_map_moves_the_game_s_head(tmp_path: Path) -> None:
 
     made = fit(*read_pairs(pairs(tmp_path / "pairs.json", 1.0)))
     (tmp_path / "map.json").write_text(made.to_json())
-    (tmp_path / "game.glb").write_bytes(head_scene(game_head()).to_bytes())
+    game_head(tmp_path / "game.glb")
     layout = RigLayout.arkit()
     frame = Frame(0, 0, layout.vector({"jawOpen": 0.3, "mouthClose": 0.2}), layout)
     data, _ = spoken_glb(tmp_path / "game.glb", [frame], layout, Fraction(30), read_map(tmp_path / "map.json"))
@@ -104,6 +129,26 @@ def test_the_map_moves_the_game_s_head(tmp_path: Path) -> None:
     shown = weights_at(read_scene(tmp_path / "spoken.glb"), 0)[0]
     assert shown["Jaw_Drop"] == pytest.approx(0.3, abs=2e-3)
     assert shown["Lips_Shut"] == pytest.approx(0.2, abs=2e-3)
+
+
+def test_the_gap_on_our_own_head_is_the_face_s_by_name_and_by_map(tmp_path: Path) -> None:
+    face, arkit = Face.default(), RigLayout.arkit()
+    (tmp_path / "head.glb").write_bytes(head_scene(face).to_bytes())
+    face.to_npz(tmp_path / "head.npz")
+    values = np.random.default_rng(2).random((50, 52)).astype(np.float32)
+    by_name = {name: {name: 1.0} for name in ARKIT_52}
+    for head in (
+        RiggedHead.read(tmp_path / "head.glb"),
+        RiggedHead.read(tmp_path / "head.glb", by_name),
+        RiggedHead.read(tmp_path / "head.npz"),
+    ):
+        np.testing.assert_allclose(head.gap_cm(values, arkit), face.lip_gap_cm(values, arkit), atol=2e-3)
+        shown = head.controls_of(values, arkit)[:, head.controls.index("jawOpen")]
+        np.testing.assert_allclose(shown, values[:, ARKIT_52.index("jawOpen")], atol=1e-6)
+    with pytest.raises(FaceError, match="none of the controls; it has: "):
+        RiggedHead.read(tmp_path / "head.glb", {"jawOpen": {"Jaw_Drop": 1.0}})
+    with pytest.raises(FaceError, match="jawOpen moves nothing downwards"):
+        RiggedHead.read(tmp_path / "head.glb", {"jawOpen": {"browInnerUp": 1.0}})
 
 
 def test_maps_and_pairs_with_mistakes(tmp_path: Path) -> None:
