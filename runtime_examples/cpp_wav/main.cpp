@@ -1,4 +1,4 @@
-// cpp_wav model.pte speech.wav [--fps N/M] [--ensemble on|off] [--chunk-ms MS]
+// cpp_wav model.pte speech.wav [--fps 30|30000/1001|29.97] [--ensemble on|off] [--chunk-ms MS]
 //
 // Prints READY once the model is loaded, then a header and one JSON object a frame: the lines of sdk/protocols/jsonl.py.
 #include <cinttypes>
@@ -19,28 +19,8 @@ struct Options {
 };
 
 [[noreturn]] void usage() {
-  std::fprintf(stderr, "usage: cpp_wav model.pte speech.wav [--fps N/M] [--ensemble on|off] [--chunk-ms MS]\n");
+  std::fprintf(stderr, "usage: cpp_wav model.pte speech.wav [--fps 30|30000/1001|29.97] [--ensemble on|off] [--chunk-ms MS]\n");
   std::exit(2);
-}
-
-// "30", "30000/1001" or "29.97": film and television mean a 1001th of what they round. False for what is none of these.
-bool read_fps(const std::string& text, fp_stream_config* config) {
-  unsigned n = 0, m = 1;
-  int used = 0;
-  const int read = std::sscanf(text.c_str(), "%u%n/%u%n", &n, &used, &m, &used);
-  if (read >= 1 && static_cast<std::size_t>(used) == text.size()) {
-    config->fps_numerator = n, config->fps_denominator = m;
-    return true;
-  }
-  char* end = nullptr;
-  const double rate = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || *end || !(rate >= 1 && rate <= 240)) return false;
-  const auto nominal = static_cast<unsigned>(rate + 0.5);
-  const double ntsc = nominal * 1000.0 / 1001;
-  const bool television = rate < nominal && rate > ntsc - 0.006 && rate < ntsc + 0.006;
-  config->fps_numerator = television ? nominal * 1000 : static_cast<unsigned>(rate * 1000 + 0.5);
-  config->fps_denominator = television ? 1001 : 1000;
-  return true;
 }
 
 // By hand, as in the profiler and sdk/c/tools/voices: each takes other options, and a library would outweigh the example.
@@ -53,7 +33,7 @@ Options read_options(int count, char** words) {
     if (i + 1 == count) usage();
     const std::string name = words[i], value = words[i + 1];
     if (name == "--fps") {
-      if (!read_fps(value, &options.config)) usage();
+      if (!frame_stream::read_rate(value, &options.config)) usage();
     } else if (name == "--ensemble" && (value == "on" || value == "off")) {
       options.config.ensemble = value == "on" ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF;
     } else if (name == "--chunk-ms" && std::atoi(value.c_str()) > 0) {

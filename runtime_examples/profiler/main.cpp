@@ -1,5 +1,5 @@
 // profiler model.pte [--wav speech.wav] [--out result.json] [--machine NAME] [--seconds 60] [--rounds 10] [--frames 60]
-//          [--voices 1] [--chunk-ms 10] [--deadline-ms MS] [--fps N/M] [--ensemble on|off] [--core N] [--cold on|off]
+//          [--voices 1] [--chunk-ms 10] [--deadline-ms MS] [--fps RATE] [--ensemble on|off] [--core N] [--cold on|off]
 //          [--note TEXT]
 //
 // What an artefact takes on the machine that this runs on: flat out with warm and with cold caches, and at the pace of
@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "frame_stream.hpp"
 #include "play.h"
 #include "result.h"
 #include "wav.h"
@@ -30,7 +31,7 @@ struct Options {
 [[noreturn]] void usage(const std::string& wrong) {
   std::fprintf(stderr,
                "profiler: %s\nusage: profiler model.pte [--wav FILE] [--out FILE] [--machine NAME] [--seconds S] [--rounds N] "
-               "[--frames N]\n       [--voices N] [--chunk-ms MS] [--deadline-ms MS] [--fps N/M] [--ensemble on|off] [--core N] "
+               "[--frames N]\n       [--voices N] [--chunk-ms MS] [--deadline-ms MS] [--fps RATE] [--ensemble on|off] [--core N] "
                "[--cold on|off] [--note TEXT]\n",
                wrong.c_str());
   std::exit(2);
@@ -68,8 +69,7 @@ Options read_options(int count, char** words) {
       options.config.ensemble = value == "on" ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF;
     else if (name == "--cold" && (value == "on" || value == "off")) options.cold = value == "on";
     else if (name == "--fps") {
-      options.config.fps_denominator = 1;
-      if (std::sscanf(value.c_str(), "%u/%u", &options.config.fps_numerator, &options.config.fps_denominator) < 1)
+      if (!frame_stream::read_rate(value, &options.config))
         usage("--fps " + value + " is no frame rate");
     } else usage("unknown option " + name + " " + value);
   }

@@ -40,6 +40,8 @@ def test_options_are_cpp_wavs(animate_wav: list[str], built_native: Path, brook:
     assert json.loads(header)["fps"] == [30000, 1001]
     cpp = run(built_native, "cpp_wav", brook, wav, *words).splitlines()
     assert largest_difference([read_line(line) for line in lines], [read_line(line) for line in cpp[2:]]) == 0
+    done = start(animate_wav, brook, wav, "--fps", "29.97", libraries=built_native / "lib")
+    assert json.loads(done.stdout.splitlines()[1])["fps"] == [30000, 1001]
     for wrong in ([], [brook], [brook, wav, "--fps"], [brook, wav, "--fps", "x"], [brook, wav, "--speed", "2"]):
         done = start(animate_wav, *wrong, libraries=built_native / "lib")
         assert done.returncode == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
 import threading
@@ -202,8 +204,6 @@ def test_barge_in_rests_and_begins_again(act: Performance, tmp_path: Path) -> No
 
 
 def test_a_pipe_is_played_at_its_rate_and_its_pauses_rest_the_face(act: Performance) -> None:
-    import os
-
     read, write = os.pipe()
     rng = np.random.default_rng(4)
     burst = (rng.standard_normal(8000) * 6000).clip(-32768, 32767).astype("<i2").tobytes()
@@ -284,6 +284,28 @@ def test_several_receivers_at_once(sealed: dict[str, Path], tmp_path: Path, caps
     assert json.loads(messages[0])["format"] == "tinyface.frames"
     assert json.loads(messages[-1]) == kept[-1]
     assert len(messages) > 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_barge_in_by_a_signal(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(tone(1.5)))
+    before = signal.getsignal(signal.SIGUSR1)
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+    class Clocked(Recording):
+        def start(self) -> None:
+            super().start()
+            timer.start()
+
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sdk.cli.live.Recording", Clocked)
+            words = ["live", str(sealed["executorch"]), "--wav", str(tmp_path / "a.wav"), "--stats", "--quiet"]
+            assert main([*words, "--to", f"jsonl:{tmp_path / 'kept.jsonl'}"]) == 0
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGUSR1, before)
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["takes"] == 2
 
 
 def test_live_mistakes_end_in_one_line(

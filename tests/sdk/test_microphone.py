@@ -63,6 +63,11 @@ def test_a_microphone_is_heard_lost_and_found_again(sealed: dict[str, Path], tmp
         return there
 
     with virtual_sound(tmp_path) as sound:
+        listed = subprocess.run(
+            [sys.executable, "-m", "sdk", "devices"],
+            cwd=ROOT, env=sound.environment, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert "cable" in listed
         live = subprocess.Popen(
             [*command, "--to", f"jsonl:{frames}", "--for", "300"],
             cwd=ROOT,

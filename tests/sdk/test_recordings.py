@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import struct
 import subprocess
 import sys
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 
 from sdk.__main__ import main
 from sdk.errors import AudioError
+from sdk.protocols.csv import read_csv
 from sdk.sounds.recording import PhaseWatch, open_recording, read_recording
 
 ROOT = Path(__file__).parents[2]
@@ -200,3 +203,67 @@ def test_blocks_come_before_the_end_of_a_pipe() -> None:
         first = next(iter(sound.blocks(1600)))
     os.close(write)
     assert len(first) == 1600
+
+
+def frames_of(model: Path, recording: Path | str, out: Path, *options: str) -> np.ndarray:
+    """Values `(frames, channels)` that the command makes of a recording."""
+    assert main(["animate", str(model), str(recording), "--out", str(out), "--rest", "0", *options]) == 0
+    lines = [json.loads(line) for line in out.read_text("utf-8").splitlines()[1:]]
+    return np.array([list(line["values"].values()) for line in lines])
+
+
+def test_every_file_gives_the_frames_of_its_sound(sealed: dict[str, Path], tmp_path: Path) -> None:
+    """However it is stored: to the last bit where no bit of the sound is lost."""
+    model, out = sealed["executorch"], tmp_path / "a.jsonl"
+    sound = np.concatenate([tone(0.25), 0.2 * tone(0.25)])
+    plain = tmp_path / "plain.wav"
+    plain.write_bytes(wav(sound))
+    wanted = frames_of(model, plain, out)
+    assert wanted.shape == (15, 3)
+    assert np.ptp(wanted, axis=0).max() > 0.01, "frames that differ can tell"
+    stereo = np.stack([-sound, sound], axis=1)
+    pipe, odd = tmp_path / "pipe", Path(os.fsdecode(os.fsencode(tmp_path) + b"/na\xefve.wav"))
+    os.mkfifo(pipe)
+    stored: list[tuple[Path, bytes, tuple[str, ...], float]] = [
+        (tmp_path / "nothing told.wav", wav(sound, told=0), (), 0),
+        (tmp_path / "too much told.wav", wav(sound, told=0xFFFFFFFF), (), 0),
+        (pipe, wav(sound, told=0), (), 0),
+        (odd, wav(sound), (), 0),
+        (tmp_path / f"{'x' * 251}.wav", wav(sound), (), 0),
+        (tmp_path / "second.wav", wav(stereo), ("--channel", "2"), 0),
+        (tmp_path / "24 bits.wav", wav(sound, coding="i3"), (), 1e-4),
+        (tmp_path / "192 kHz.wav", wav(np.repeat(sound, 12), 192000), (), 0.02),
+    ]
+    for path, data, options, tolerance in stored:
+        writer = threading.Thread(target=path.write_bytes, args=(data,))
+        writer.start()
+        if path != pipe:
+            writer.join()
+        found = frames_of(model, path, out, *options)
+        writer.join()
+        np.testing.assert_allclose(found, wanted, atol=tolerance, rtol=0, err_msg=path.name[:30])
+    if shutil.which("ffmpeg"):
+        for suffix in ("m4a", "webm"):
+            subprocess.run(["ffmpeg", "-v", "error", "-i", plain, tmp_path / f"a.{suffix}"], check=True)
+            found = frames_of(model, tmp_path / f"a.{suffix}", out)[: len(wanted)]
+            assert np.abs(found - wanted).mean() < 0.02, suffix
+
+
+@pytest.mark.parametrize(("word", "rate"), [("29.97", 30000), ("23.976", 24000), ("23.98", 24000), ("59.94", 60000)])
+def test_rates_of_film_and_television_at_the_door(
+    word: str, rate: int, sealed: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(tone(0.3)))
+    model, jsonl, table, live = (
+        str(sealed["executorch"]),
+        *(tmp_path / name for name in ("a.jsonl", "a.csv", "b.jsonl")),
+    )
+    for out in (jsonl, table):
+        assert main(["animate", model, str(path), "--out", str(out), "--fps", word, "--rest", "0"]) == 0
+    assert main(["live", model, "--wav", str(path), "--to", f"jsonl:{live}", "--fps", word, "--quiet"]) == 0
+    for lines in (jsonl, live):
+        head, *frames = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
+        assert head["fps"] == [rate, 1001]
+        assert [frame["sample"] for frame in frames] == [frame["index"] * 16000 * 1001 // rate for frame in frames]
+    assert read_csv(table).fps == Fraction(rate, 1001)

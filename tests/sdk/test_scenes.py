@@ -133,7 +133,10 @@ def test_every_spelling_of_a_head_is_found(tmp_path: Path) -> None:
     )
     other = {"jawOpen": "blendShape1.JawOpen", "mouthSmileLeft": "mouthSmile_L", "mouthSmileRight": "MOUTHSMILE_R"}
     arkit = dataclasses.replace(Face.default(), names=tuple(other.get(n, n) for n in Face.default().names))
-    for face, spelling, missing in ((cc4_head(), "cc4", ()), (arkit, "arkit", ()), (visemes, "oculus", None)):
+    theirs = convention("metahuman")
+    metahuman = spelled(("jawOpen", *theirs.names), np.column_stack([np.eye(52)[17], np.sign(theirs.matrix)]))
+    heads = ((cc4_head(), "cc4", ()), (arkit, "arkit", ()), (visemes, "oculus", None), (metahuman, "metahuman", None))
+    for face, spelling, missing in heads:
         data, targets = spoken_glb(write(tmp_path, face, spelling), spoken, ARKIT, FPS)
         path = tmp_path / "spoken.glb"
         path.write_bytes(data)

@@ -1,4 +1,4 @@
-// animate_wav model.pte speech.wav [--fps N/M] [--ensemble on|off] [--chunk-ms MS]
+// animate_wav model.pte speech.wav [--fps 30|30000/1001|29.97] [--ensemble on|off] [--chunk-ms MS]
 //
 // Prints READY once the model is loaded, then a header and one JSON object a frame: what cpp_wav prints, from C#.
 using System;
@@ -23,10 +23,7 @@ internal sealed class Options
             var value = words[i + 1];
             if (words[i] == "--fps")
             {
-                var parts = value.Split('/');
-                options.Config.FpsDenominator = 1;
-                if (parts.Length > 2 || !int.TryParse(parts[0], out options.Config.FpsNumerator)) return null;
-                if (parts.Length == 2 && !int.TryParse(parts[1], out options.Config.FpsDenominator)) return null;
+                if (!ReadRate(value, ref options.Config)) return null;
             }
             else if (words[i] == "--ensemble" && (value == "on" || value == "off"))
             {
@@ -38,6 +35,23 @@ internal sealed class Options
             }
         }
         return options;
+    }
+
+    // "30", "30000/1001" or "29.97", by which film and television mean a 1001th of what they round.
+    private static bool ReadRate(string text, ref VoiceConfig config)
+    {
+        var parts = text.Split('/');
+        config.FpsDenominator = 1;
+        if (int.TryParse(parts[0], out config.FpsNumerator))
+            return parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], out config.FpsDenominator));
+        double rate;
+        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out rate)) return false;
+        if (!(rate >= 1 && rate <= 240)) return false;
+        var whole = (int)(rate + 0.5);
+        var television = rate < whole && Math.Abs(rate - whole * 1000.0 / 1001) < 0.006;
+        config.FpsNumerator = television ? whole * 1000 : (int)(rate * 1000 + 0.5);
+        config.FpsDenominator = television ? 1001 : 1000;
+        return true;
     }
 }
 
@@ -150,7 +164,7 @@ internal static class AnimateWav
         if (options == null)
         {
             Console.Error.WriteLine(
-                "usage: animate_wav model.pte speech.wav [--fps N/M] [--ensemble on|off] [--chunk-ms MS]");
+                "usage: animate_wav model.pte speech.wav [--fps 30|30000/1001|29.97] [--ensemble on|off] [--chunk-ms MS]");
             return 2;
         }
         try

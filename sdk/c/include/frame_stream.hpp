@@ -13,6 +13,8 @@
 #define FRAME_STREAM_HPP
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -43,6 +45,26 @@ fp_status check(Call&& call) {
   return status;
 }
 }  // namespace detail
+
+// A frame rate as people write it into `config`: "30", "30000/1001" or "29.97", by which film and television mean a
+// 1001th of what they round. False, and nothing changed, for what is none of these.
+inline bool read_rate(const std::string& text, fp_stream_config* config) {
+  unsigned n = 0, m = 1;
+  int used = 0;
+  const int read = std::sscanf(text.c_str(), "%u%n/%u%n", &n, &used, &m, &used);
+  if (read < 1 || static_cast<std::size_t>(used) != text.size()) {
+    char* end = nullptr;
+    const double rate = std::strtod(text.c_str(), &end);
+    if (end == text.c_str() || *end || !(rate >= 1 && rate <= 240)) return false;
+    const auto nominal = static_cast<unsigned>(rate + 0.5);
+    const double ntsc = nominal * 1000.0 / 1001;
+    const bool television = rate < nominal && rate > ntsc - 0.006 && rate < ntsc + 0.006;
+    n = television ? nominal * 1000 : static_cast<unsigned>(rate * 1000 + 0.5);
+    m = television ? 1001 : 1000;
+  }
+  config->fps_numerator = n, config->fps_denominator = m;
+  return true;
+}
 
 // A loaded artefact. Copies share it.
 class Model {

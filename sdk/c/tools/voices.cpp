@@ -36,7 +36,8 @@ struct Options {
   std::vector<std::string> models;
   std::vector<std::size_t> voices{1, 8, 64, 256};
   double seconds = 10;
-  std::uint32_t rate_hz = 16000, fps = 30;
+  std::uint32_t rate_hz = 16000;
+  fp_stream_config rate{};  // of which the frame rate alone is read
   bool interleave = false;
 };
 
@@ -48,6 +49,7 @@ struct Options {
 
 Options read_options(int count, char** words) {
   Options options;
+  frame_stream::read_rate("30", &options.rate);
   for (int i = 1; i < count; ++i) {
     const std::string name = words[i];
     if (name.rfind("--", 0) != 0) {
@@ -61,7 +63,9 @@ Options read_options(int count, char** words) {
     if (++i == count) usage();
     if (name == "--seconds") options.seconds = std::atof(words[i]);
     else if (name == "--rate") options.rate_hz = static_cast<std::uint32_t>(std::atoi(words[i]));
-    else if (name == "--fps") options.fps = static_cast<std::uint32_t>(std::atoi(words[i]));
+    else if (name == "--fps") {
+      if (!frame_stream::read_rate(words[i], &options.rate)) usage();
+    }
     else if (name == "--voices") {
       options.voices.clear();
       for (char* word = std::strtok(words[i], ","); word; word = std::strtok(nullptr, ","))
@@ -121,7 +125,7 @@ class Side {
     fp_stream_config config{};
     config.struct_size = sizeof config;
     config.sample_rate_hz = options.rate_hz;
-    config.fps_numerator = options.fps, config.fps_denominator = 1;
+    config.fps_numerator = options.rate.fps_numerator, config.fps_denominator = options.rate.fps_denominator;
     for (std::size_t i = 0; i < count; ++i) {
       streams_.emplace_back(model, config);
       handles_.push_back(streams_.back().handle());
