@@ -54,7 +54,7 @@ def test_a_microphone_is_heard_lost_and_found_again(sealed: dict[str, Path], tmp
         pytest.skip(why)
     (tmp_path / "a.wav").write_bytes(wav(tone(4.0, 48000), 48000))
     frames = tmp_path / "a.jsonl"
-    command = [sys.executable, "-m", "sdk", "live", str(sealed["torchscript"]), "--mic", "cable", "--stats", "--quiet"]
+    command = [sys.executable, "-m", "sdk", "live", str(sealed["executorch"]), "--mic", "cable", "--stats", "--quiet"]
 
     def until(lines: int, seconds: float) -> int:
         end = time.monotonic() + seconds
