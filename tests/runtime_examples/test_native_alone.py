@@ -16,6 +16,7 @@ import pytest
 from native_tools import animate, refused, run, values
 from test_native_kernels import Case, Speech, case, make_case  # noqa: F401 - fixtures
 
+from sdk.c.build import missing_tools
 from sdk.native import NativeModel, NativePredictor, abi
 from sdk.native.abi import Library
 
@@ -51,6 +52,28 @@ def test_one_small_file_that_needs_nothing(alone: Path) -> None:
     exported = set(re.findall(r"(?:FUNC|OBJECT) +GLOBAL DEFAULT +\d+ (\w+)", symbols))
     header = (ROOT / "sdk/c/include/frame_stream.h").read_text("utf-8")
     assert exported == set(re.findall(r"^FP_API .*?(fp_\w+)\(", header, re.M))
+
+
+def test_a_project_gets_the_build_that_it_asks_for(tmp_path: Path) -> None:
+    """What the linker will be told, of the same folder asked in several ways."""
+    if reason := missing_tools():
+        pytest.skip(reason)
+
+    def link_line(**flags: str) -> str:
+        words = [f"-D{name}={value}" for name, value in flags.items()]
+        command = ["cmake", "-G", "Unix Makefiles", "-S", ROOT / "sdk/c", "-B", tmp_path, "-DTINYFACE_RUNTIME=none"]
+        subprocess.run([*command, "-DFRAME_STREAM_EXAMPLES=OFF", *words], check=True, capture_output=True)
+        return (tmp_path / "CMakeFiles/frame_stream.dir/link.txt").read_text("utf-8")
+
+    assert "-Wl,-s " in link_line(CMAKE_BUILD_TYPE="Release")
+    debug = link_line(CMAKE_BUILD_TYPE="Debug")
+    assert "-Wl,-s " not in debug
+    assert " -g " in debug
+    assert "-soname,libframe_stream.so " in debug, "plug-ins want one file"
+    version = re.search(r"^Version: (\d+)\.", (tmp_path / "frame_stream.pc").read_text("utf-8"), re.M)
+    assert version
+    assert f"-soname,libframe_stream.so.{version[1]} " in link_line(FRAME_STREAM_SOVERSION="ON")
+    assert " libframe_stream.a " in link_line(BUILD_SHARED_LIBS="OFF")
 
 
 def test_programs_for_a_runtime_are_refused(alone: Path, tiny: Path) -> None:
