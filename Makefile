@@ -11,7 +11,7 @@ RECORDINGS ?=
 JOBS ?= 0
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
+.PHONY: validators live-report mic-report page-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -95,6 +95,10 @@ live-report: setup
 
 mic-report: setup
 	$(PY) -m tests.mic_report build/demo/model.pte --wav $(WAV)
+
+# the page in a headless browser: a fake microphone for a minute, late frames, hops, memory, pictures into build/
+page-report: setup
+	$(PY) -m tests.page_report --wav $(WAV)
 
 # other people's readers that are not Python: Khronos' glTF validator, for the tests that ask for it
 validators:

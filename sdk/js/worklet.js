@@ -32,6 +32,9 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
   process([input]) {
     if (!this.core) return false;
     if (this.started < 0) this.started = currentFrame / sampleRate;
+    // a machine too busy for a block leaves it out: what is heard next belongs to a later moment
+    else this.started += Math.max(0, currentFrame - this.next) / sampleRate;
+    this.next = currentFrame + 128;
     try {
       this.core.push(this.heard(input), this.send);
     } catch (error) {

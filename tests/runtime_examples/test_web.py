@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -17,18 +17,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import BROWSERS, FLAGS, chromium, lacking
 from test_native_kernels import Speech, make_case  # noqa: F401 - fixtures
 
 from runtime_examples.web.__main__ import StaticFiles
 from runtime_examples.web.site import build_site
 from sdk.faces.face import CLOSED_CM
-from sdk.js.pack import pack
+from sdk.js.pack import pack, poses
+from sdk.names import convention
 from sdk.native import NativeModel, NativePredictor
 from sdk.native.abi import Library
+from sdk.rig import ARKIT_52
+from tests.sdk.test_recordings import tone, wav
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "web"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WASM = "TINYFACE_WASM"  # environment variable: a tinyface.wasm, instead of the one that `make web` built
 MODELS = ROOT / "build" / "web-work"
 WORDS = 120_000  # bytes of JavaScript that a page may bring
@@ -54,7 +57,9 @@ def site(wasm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[str, list[str], list[dict[str, Any]], threading.Event]]:
+def served(
+    folder: Path, headers: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, list[str], list[dict[str, Any]], threading.Event]]:
     """The folder on the loopback address: its address, what was asked for, what was told, and when."""
     asked: list[str] = []
     told: list[dict[str, Any]] = []
@@ -64,6 +69,11 @@ def served(folder: Path) -> Iterator[tuple[str, list[str], list[dict[str, Any]],
         def do_GET(self) -> None:
             asked.append(self.path)
             super().do_GET()
+
+        def end_headers(self) -> None:
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            super().end_headers()
 
         def do_POST(self) -> None:
             told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -81,14 +91,8 @@ def test_the_page_says_the_sentence_with_its_lips(site: Path, tmp_path: Path) ->
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if not browser:
         pytest.skip("no browser: apt install chromium")
-    flags = [
-        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path}",
-        "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream", "--use-angle=swiftshader",
-        "--use-fake-device-for-media-stream", "--enable-unsafe-swiftshader",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ]  # fmt: skip
     with served(site) as (address, asked, told, done):
-        command = [browser, *flags, f"{address}/drive.html?mic=1"]
+        command = [browser, *FLAGS, f"--user-data-dir={tmp_path}", f"{address}/drive.html?mic=1"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as page:
             came = done.wait(120)
             page.terminate()
@@ -108,6 +112,69 @@ def test_the_page_says_the_sentence_with_its_lips(site: Path, tmp_path: Path) ->
     assert len(shut) == 14
     assert sum(shut) >= 13, f"lips shut at {sum(shut)} of {len(shut)}"
     assert np.percentile(gaps, 90) > 0.3, "and they open"
+
+
+def test_a_phone_s_page_obeys_keys_and_plays_what_is_dropped(site: Path, tmp_path: Path) -> None:
+    if why := lacking():
+        pytest.skip(why)
+    sound, text = tmp_path / "mine.wav", tmp_path / "mine.txt"
+    sound.write_bytes(wav(tone(30.0)))
+    text.write_text("no sound")
+    with served(site) as (address, asked, _, _), chromium(tmp_path / "profile") as page:
+        page.open(address, (390, 844), mobile=True)
+        page.until("window.tinyface !== undefined && tinyface.state.voice !== null")
+        assert page.ask("document.documentElement.scrollWidth") == 390, "nothing hangs out of a phone"
+        assert page.ask("[...document.querySelectorAll('button, label, select, dd')].every((it) => "
+                        "it.getBoundingClientRect().right <= 390)")  # fmt: skip
+        page.key("ArrowRight", "ArrowRight")
+        assert page.ask("[turn.value, turn.nextElementSibling.textContent]") == ["0.1", "0.1"]
+        if page.ask("tinyface.facts.students.length") > 1:
+            page.key("2")
+            page.until("tinyface.state.voice.info && tinyface.state.voice.info.student === "
+                       "tinyface.facts.students[1].name")  # fmt: skip
+        page.drop(sound, "#scope")
+        page.until("tinyface.state.source && tinyface.state.clip.name && tinyface.state.voice.count > 20")
+        assert page.ask("[tinyface.state.clip.name, Math.round(tinyface.state.clip.duration)]") == ["mine.wav", 30]
+        page.key(" ", "Space")
+        page.until("tinyface.state.source === null")
+        page.drop(text, "#stage")
+        page.until("document.getElementById('message').textContent.startsWith('mine.txt: ')")
+        page.ask("document.getElementById('mic').focus()")
+        page.key(" ", "Space")
+        page.until("tinyface.state.mic !== null && tinyface.state.source === null")
+        assert page.ask("document.getElementById('mic').getAttribute('aria-pressed')") == "true"
+    assert all((site / path.split("?")[0].lstrip("/")).is_file() for path in asked if path != "/"), asked
+
+
+def test_names_in_a_page_are_those_of_python(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("node is not installed: apt install nodejs")
+    (tmp_path / "poses.js").write_text(poses(), "utf-8")
+    shutil.copy2(ROOT / "sdk/js/names.js", tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    rows = np.random.default_rng(7).random((40, 52)) * np.random.default_rng(8).choice([0.0, 0.3, 1.0], (40, 1))
+    done = subprocess.run(
+        [node, HERE / "names.mjs", tmp_path / "names.js"],
+        input=json.dumps({"names": ARKIT_52, "rows": rows.tolist()}),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    for kind, theirs in (("visemes", "oculus"), ("expressions", "vrm1")):
+        wanted = convention(theirs)
+        found = np.array([[row.get(name, 0.0) for name in wanted.names] for row in said[kind]])
+        np.testing.assert_allclose(found, wanted.from_arkit(rows), atol=2e-5)
+    first = dict(zip(ARKIT_52, rows[0], strict=True))
+    assert said["arkit"] == {"set": 2, "weights": [first["mouthClose"], first["jawOpen"], 0]}
+    visemes = said["visemes"][0]
+    assert said["oculus"] == {"set": 2, "weights": [visemes["PP"], visemes["aa"]]}
+    assert said["vrm"] == {"set": 2, "weights": [said["expressions"][0]["aa"], first["eyeBlinkLeft"]]}
+    assert said["nothing"] == {"set": 0, "weights": [0]}
+    spelled = {"sil": "sil", "PP": "PP", "aa": "aa", "ih": "I", "oh": "O", "ou": "U"}
+    assert said["talking"] == {
+        f"viseme_{theirs}": {"newvalue": visemes[ours], "needsUpdate": True} for ours, theirs in spelled.items()
+    }
 
 
 def test_node_gives_the_frames_of_the_c_library(
@@ -139,10 +206,30 @@ def test_node_gives_the_frames_of_the_c_library(
         assert off <= (0 if name.endswith("-int8") else 2e-6), name
 
 
+def test_blocks_that_are_left_out_do_not_make_all_frames_late(wasm: Path, make_case: Any, tmp_path: Path) -> None:
+    """A frame's time is that of the page's clock, also after a machine was too busy for a fifth of a second."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("node is not installed: apt install nodejs")
+    package = pack(tmp_path / "tinyface", wasm)
+    command = [node, HERE / "worklet.mjs", package / "worklet.js", package / "tinyface.wasm", make_case("brook").path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["ready"]
+    index, time = np.array(said["frames"]).T
+    np.testing.assert_array_equal(index, np.arange(len(index)))
+    start = 1280 / 48000
+    np.testing.assert_allclose(time[: said["before"]], start + index[: said["before"]] / 60, atol=1e-4)
+    np.testing.assert_allclose(time[said["before"] :], start + 0.2 + index[said["before"] :] / 60, atol=1e-4)
+    assert len(index) - said["before"] >= 59
+
+
 def test_a_page_brings_little(wasm: Path, tmp_path: Path) -> None:
     package = pack(tmp_path / "tinyface", wasm)
     assert wasm.stat().st_size < 400_000
     assert sum(path.stat().st_size for path in package.glob("*.js")) < WORDS
     code = "".join(path.read_text("utf-8") for path in package.glob("*.js"))
+    assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert "SharedArrayBuffer" not in code, "no COOP/COEP headers are needed"
     assert "https://" not in code
