@@ -85,22 +85,30 @@ function shares(get, poses) {
   return found.map((v) => v / total);
 }
 
+const gap = (get) =>
+  Math.max(0, Object.entries(OPENING).reduce((sum, [name, v]) => sum + v * (get(name) || 0), 0));
+
+// Weights of `poses`, those that open the lips so far less that the mouth opens no wider than the frame's.
+function asOpen(get, poses) {
+  const weights = shares(get, poses);
+  const opens = poses.map((pose) => gap((name) => POSES[pose][name]));
+  const blended = weights.reduce((sum, v, i) => sum + v * opens[i], 0);
+  const share = Math.min(1, gap(get) / Math.max(blended, 1e-6));
+  return weights.map((v, i) => (opens[i] > 0 ? v * share : v));
+}
+
 /** OVR's 15 visemes of a frame, `{sil, PP, ...}`: not negative, together 1. */
 export function visemes(frame) {
-  const found = shares((name) => frame.get(name), VISEMES.slice(1));
+  const found = asOpen((name) => frame.get(name), VISEMES.slice(1));
   const out = { sil: Math.max(0, 1 - found.reduce((a, b) => a + b, 0)) };
   VISEMES.slice(1).forEach((name, i) => (out[name] = found[i]));
   return out;
 }
 
-/** VRM 1's expressions of a frame: the five vowels, no wider open than the frame, and both lids. */
+/** VRM 1's expressions of a frame: the five vowels and both lids. */
 export function expressions(frame) {
   const vowels = ['aa', 'ih', 'ou', 'ee', 'oh'];
-  const gap = (get) => Math.max(0, Object.entries(OPENING).reduce((sum, [name, v]) => sum + v * (get(name) || 0), 0));
-  const weights = shares((name) => frame.get(name), vowels);
-  const open = gap((name) => frame.get(name));
-  const blended = gap((name) => vowels.reduce((sum, vowel, i) => sum + weights[i] * (POSES[vowel][name] || 0), 0));
-  const found = weights.map((v) => v * Math.min(1, open / Math.max(blended, 1e-6)));
+  const found = asOpen((name) => frame.get(name), vowels);
   const out = { blinkLeft: frame.get('eyeBlinkLeft') || 0, blinkRight: frame.get('eyeBlinkRight') || 0 };
   vowels.forEach((name, i) => (out[name] = found[i]));
   return out;

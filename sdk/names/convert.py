@@ -93,9 +93,8 @@ class _Visemes(Convention):
 
     def from_arkit(self, values: np.ndarray) -> np.ndarray:
         out = super().from_arkit(values)
-        shares = visemes.weights(values, self.poses)
-        # without silence no pose shuts the lips
-        shares = visemes.with_silence(shares) if self.silence else visemes.as_open_as(shares, values, self.poses)
+        shares = visemes.as_open_as(visemes.weights(values, self.poses), values, self.poses)
+        shares = visemes.with_silence(shares) if self.silence else shares
         out[..., : shares.shape[-1]] = shares * np.float32(self.scale)
         return out
 

@@ -125,11 +125,11 @@ def opening_row() -> np.ndarray:
 
 
 def as_open_as(shares: np.ndarray, values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Weights `(..., k)` of poses none of which shuts the lips, so far less that the mouth opens no wider than in the
-    ARKit values `(..., 52)`: vowels alone would stay open at every /p b m/."""
-    blended = shares @ (np.stack([pose(name) for name in names]) @ opening_row())
-    share = np.minimum(1.0, opening(values) / np.maximum(blended, _LEAST_OPENING))
-    out: np.ndarray = (shares * share[..., None]).astype(np.float32)
+    """Weights `(..., k)` of poses, those that open the lips so far less that the mouth opens no wider than in the ARKit
+    values `(..., 52)`: the nearest blend alone stays open at nine of ten /p b m/, which are shut by little things."""
+    opens = np.maximum(np.stack([pose(name) for name in names]) @ opening_row(), 0.0)
+    share = np.minimum(1.0, opening(values) / np.maximum(shares @ opens, _LEAST_OPENING))
+    out: np.ndarray = np.where(opens > 0, shares * share[..., None], shares).astype(np.float32)
     return out
 
 

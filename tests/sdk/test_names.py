@@ -149,3 +149,16 @@ def test_vowels_open_no_wider_than_the_face_and_shut_with_it() -> None:
 def test_what_opens_the_lips_is_what_opens_our_head_s() -> None:
     _, row = Face.default().lip_gap_row(RigLayout.arkit())
     np.testing.assert_allclose(opening_row(), row / row[ARKIT_52.index("jawOpen")], atol=0.005)
+
+
+def test_visemes_shut_where_the_face_shuts_by_little_things() -> None:
+    """A shrug and rolls close what the jaw has opened a little: the nearest blend alone would stay open."""
+    little = {"jawOpen": 0.08, "mouthClose": 0.05, "mouthShrugLower": 0.15, "mouthRollLower": 0.1}
+    face = RigLayout.arkit().vector(little)
+    assert opening(face) == 0
+    for name, poses in (("oculus", OVR_15[1:]), ("vrm1", VOWELS)):
+        before = weights(face, poses)
+        assert opening(before @ np.stack([pose(viseme) for viseme in poses])) > 0.02
+        shown = from_arkit(face, name)[: len(poses) + (name == "oculus")][-len(poses) :]
+        assert opening(shown @ np.stack([pose(viseme) for viseme in poses])) < 1e-6
+    assert from_arkit(face, "oculus").sum() == pytest.approx(1, abs=1e-5)

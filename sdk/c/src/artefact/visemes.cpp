@@ -8,16 +8,23 @@ namespace fp {
 namespace {
 
 constexpr std::size_t kPoses = kVisemes - 1, kParts = 12;
+constexpr std::size_t kAll = 16;  // parts: the last four are in no pose, but shut or open the lips
 constexpr double kRidge = 1e-9;  // two poses that are alike share their weight instead of failing
 
 // The parts of a mouth, and on how many channels each stands: left and right, or one.
+// `opens`: what it adds to the lips' gap, in units of jawOpen; OPENING of sdk/names/visemes.py.
 struct Part {
   std::string_view name;
-  double channels;
+  double channels, opens;
 };
-constexpr Part kPart[kParts] = {{"jawOpen", 1},        {"mouthClose", 1},    {"mouthFunnel", 1},    {"mouthPucker", 1},
-                                {"mouthStretch", 2},   {"mouthLowerDown", 2}, {"mouthUpperUp", 2},  {"mouthSmile", 2},
-                                {"mouthRollLower", 1}, {"mouthRollUpper", 1}, {"mouthShrugUpper", 1}, {"tongueOut", 1}};
+constexpr Part kPart[kAll] = {
+    {"jawOpen", 1, 1},            {"mouthClose", 1, -1.128},     {"mouthFunnel", 1, 0.396},
+    {"mouthPucker", 1, -0.032},   {"mouthStretch", 2, 0},        {"mouthLowerDown", 2, 0.104},
+    {"mouthUpperUp", 2, 0.107},   {"mouthSmile", 2, 0},          {"mouthRollLower", 1, -0.079},
+    {"mouthRollUpper", 1, 0.067}, {"mouthShrugUpper", 1, 0.155}, {"tongueOut", 1, 0},
+    {"mouthShrugLower", 1, -0.21}, {"mouthPress", 2, -0.037},    {"jawForward", 1, 0.04},
+    {"noseSneer", 2, 0.091}};
+constexpr double kLeastOpening = 1e-6;
 // What a calm speaker's mouth does at the middle of such a sound; those of sdk/names/visemes.py.
 constexpr double kPose[kPoses][kParts] = {
     {0.10, 0.10, 0.00, 0.04, 0.00, 0.00, 0.00, 0.00, 0.15, 0.15, 0.0, 0.00},  // PP
@@ -111,12 +118,27 @@ double sum_of(const double* x) noexcept {
   return sum;
 }
 
+// The poses that open the lips so far less that the mouth opens no wider than the frame's.
+void open_as(const double* parts, double* found) noexcept {
+  double frame = 0, blended = 0, opens[kPoses];
+  for (std::size_t k = 0; k < kAll; ++k) frame += kPart[k].opens * parts[k];
+  for (std::size_t i = 0; i < kPoses; ++i) {
+    opens[i] = 0;
+    for (std::size_t k = 0; k < kParts; ++k) opens[i] += kPose[i][k] * kPart[k].opens * kPart[k].channels;
+    opens[i] = std::max(0.0, opens[i]);
+    blended += found[i] * opens[i];
+  }
+  const double share = std::min(1.0, std::max(0.0, frame) / std::max(blended, kLeastOpening));
+  for (std::size_t i = 0; i < kPoses; ++i)
+    if (opens[i] > 0) found[i] *= share;
+}
+
 }  // namespace
 
 Visemes::Visemes(const Vector<String>& names) : part_(names.size(), -1) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string_view name(names[i].data(), names[i].size());
-    for (std::size_t part = 0; part < kParts; ++part) {
+    for (std::size_t part = 0; part < kAll; ++part) {
       const std::string_view own = kPart[part].name;
       if (name.substr(0, own.size()) != own) continue;
       const std::string_view side = name.substr(own.size());
@@ -127,7 +149,7 @@ Visemes::Visemes(const Vector<String>& names) : part_(names.size(), -1) {
 }
 
 void Visemes::read(const float* values, float* weights) const noexcept {
-  double parts[kParts] = {}, wanted[kPoses], found[kPoses], most = 0;
+  double parts[kAll] = {}, wanted[kPoses], found[kPoses], most = 0;
   Row products[kPoses];
   for (std::size_t i = 0; i < part_.size(); ++i)
     if (part_[i] >= 0) parts[part_[i]] += double{values[i]};
@@ -151,9 +173,9 @@ void Visemes::read(const float* values, float* weights) const noexcept {
     non_negative(products, wanted, found);
     sum = sum_of(found);
     for (double& share : found) share /= sum;
-    sum = 1;
   }
-  weights[0] = static_cast<float>(std::max(0.0, 1 - sum));
+  open_as(parts, found);
+  weights[0] = static_cast<float>(std::max(0.0, 1 - sum_of(found)));
   for (std::size_t i = 0; i < kPoses; ++i) weights[1 + i] = static_cast<float>(found[i]);
 }
 
