@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_corpus import killed_at, utterance
+from small_corpus import SMALL, killed_at, utterance
 
 import sdk
 from distill.corpus.shards import write_shard
@@ -26,7 +26,6 @@ from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 SPEC = load_variant("s2", {"channels": 8})
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPECS = {"window": SPEC, "stream": load_variant("s6", SMALL)}
 PLAN = Plan(
     steps=14, exact_steps=4, batch=3, frames=8, exact_batch=2, exact_frames=3, rows=2, row_hops=100, learning_rate=3e-3

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_corpus import SMALL
 
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import load_mono
@@ -27,9 +28,7 @@ from sdk.rig import RigLayout
 
 ROOT = Path(__file__).resolve().parents[2]
 ARKIT, FACE = RigLayout.arkit(), Face.default()
-EARS = load_variant(
-    "s6", {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
-)
+EARS = load_variant("s6", SMALL)
 SPEC = TeacherSpec("tiny", 16, 12, 3, [1], 8, [1], 12, 0.1, "arkit")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_corpus import utterance
+from small_corpus import SMALL, utterance
 from torch import Tensor
 
 from distill.corpus.shards import write_shard
@@ -27,7 +27,6 @@ from distill.training.plan import Plan
 from distill.training.run import Run
 from distill.training.student import train
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPEC = load_variant("s6", SMALL)
 PLAN = Plan(steps=6, exact_steps=0, rows=1, row_hops=60, learning_rate=3e-3)
 

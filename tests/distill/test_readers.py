@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_corpus import utterance
+from small_corpus import STREAM, small_corpus
 
-from distill.corpus.shards import write_shard
 from distill.corpus.shelf import OnDisk, load_shards
 from distill.speech.augment import Augment
-from distill.students.spec import load_variant
 from distill.training.feeds import feed_of
 from distill.training.options import Conduct
 from distill.training.plan import Plan
@@ -19,19 +17,12 @@ from distill.training.readers import drawn
 from distill.training.student import train
 from sdk.errors import DataError
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
-SPEC = load_variant("s6", SMALL)
 PLAN = Plan(steps=9, rows=2, row_hops=60)
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    random = np.random.default_rng(0)
-    for number in range(2):
-        made = [utterance(f"{number}{i}", random) for i in range(3)]
-        write_shard(folder / "shards" / f"train-human-00{number}.npz", made)
-    return folder
+    return small_corpus(tmp_path_factory.mktemp("corpus"), shards=2, each=3)
 
 
 def seeded(step: int) -> np.random.Generator:
@@ -40,7 +31,7 @@ def seeded(step: int) -> np.random.Generator:
 
 @pytest.mark.parametrize("memory_bytes", [0, 10**9])
 def test_batches_are_the_same_for_any_number_of_readers(corpus: Path, memory_bytes: int) -> None:
-    feed = feed_of(SPEC, PLAN, load_shards(corpus, "train", memory_bytes), Augment())
+    feed = feed_of(STREAM, PLAN, load_shards(corpus, "train", memory_bytes), Augment())
     alone = list(drawn(feed.draw, seeded, 2, PLAN.steps))
     assert len(alone) == 7
     for readers in (1, 2):
@@ -51,7 +42,9 @@ def test_batches_are_the_same_for_any_number_of_readers(corpus: Path, memory_byt
 
 
 def test_weights_do_not_tell_how_many_readers_there_were(corpus: Path, tmp_path: Path) -> None:
-    made = [train(SPEC, PLAN, corpus, tmp_path / f"{n}.pt", Augment(), {}, conduct=Conduct(readers=n)) for n in (0, 2)]
+    made = [
+        train(STREAM, PLAN, corpus, tmp_path / f"{n}.pt", Augment(), {}, conduct=Conduct(readers=n)) for n in (0, 2)
+    ]
     assert made[0].weights_sha256 == made[1].weights_sha256
     assert made[0].training["waited_percent"] > 0
 

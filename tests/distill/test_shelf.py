@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_corpus import utterance
+from small_corpus import SMALL, utterance
 
 from distill.corpus.labeller import Labeller
 from distill.corpus.rows.streams import StreamRows
@@ -92,9 +92,7 @@ def test_memory_and_disk_give_the_same_batches(corpus: Path) -> None:
 
 
 def test_where_a_corpus_lies_changes_no_weight(corpus: Path, tmp_path: Path) -> None:
-    spec = load_variant(
-        "s6", {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
-    )
+    spec = load_variant("s6", SMALL)
     plan = Plan(steps=4, exact_steps=0, rows=2, row_hops=60)
     trained = [
         train(spec, plan, corpus, tmp_path / "s.pt", Augment(), {}, conduct=Conduct(memory_bytes=b)) for b in (0, 10**9)

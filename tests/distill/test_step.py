@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_corpus import killed_at, utterance
+from small_corpus import STREAM, killed_at, utterance
 from torch import Tensor, nn
 
 import distill
@@ -29,8 +29,6 @@ from distill.training.step import Precision, statistics_of
 from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
-STREAM = load_variant("s6", SMALL)
 WINDOW = load_variant("s5")
 CONFIGS = Path(distill.__file__).parent / "configs"
 PLAN = Plan(steps=3, exact_steps=0, rows=1, row_hops=60, batch=1, frames=4, learning_rate=3e-3)

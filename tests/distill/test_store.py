@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_corpus import utterance
+from small_corpus import STREAM, small_corpus
 
-from distill.corpus.shards import write_shard
 from distill.corpus.shelf import OnDisk, load_shards
 from distill.corpus.store import Cache, Stored
 from distill.speech.augment import Augment
-from distill.students.spec import load_variant
 from distill.training.feeds import feed_of
 from distill.training.options import Conduct
 from distill.training.plan import Plan
@@ -26,20 +24,13 @@ from distill.training.readers import drawn
 from distill.training.student import train
 from sdk.errors import ConfigError, DataError, EngineUnavailable
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
-SPEC = load_variant("s6", SMALL)
 PLAN = Plan(steps=3, rows=1, row_hops=60)
 fsspec = pytest.importorskip("fsspec")
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    random = np.random.default_rng(0)
-    for number in range(3):
-        made = [utterance(f"{number}{i}", random) for i in range(2)]
-        write_shard(folder / "shards" / f"train-human-00{number}.npz", made)
-    return folder
+    return small_corpus(tmp_path_factory.mktemp("corpus"), shards=3, each=2)
 
 
 @pytest.fixture
@@ -53,7 +44,7 @@ def bucket(corpus: Path) -> Iterator[str]:
 
 
 def audio_of(shards: list[Any], count: int = 5) -> list[np.ndarray]:
-    feed = feed_of(SPEC, PLAN, shards, Augment())
+    feed = feed_of(STREAM, PLAN, shards, Augment())
     return [feed.draw(np.random.default_rng([1, step]), step).audio for step in range(count)]
 
 
@@ -75,7 +66,7 @@ def test_batches_do_not_tell_where_the_corpus_lies(
 def test_weights_do_not_tell_either(corpus: Path, bucket: str, tmp_path: Path) -> None:
     way = Conduct(memory_bytes=0)
     stored = Stored(bucket, Cache(tmp_path / "cache"))
-    made = [train(SPEC, PLAN, place, tmp_path / "s.pt", None, {}, conduct=way) for place in (corpus, stored)]
+    made = [train(STREAM, PLAN, place, tmp_path / "s.pt", None, {}, conduct=way) for place in (corpus, stored)]
     assert made[0].weights_sha256 == made[1].weights_sha256
 
 
@@ -144,8 +135,8 @@ def test_readers_read_a_web_server(corpus: Path, tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         place = Stored(f"http://127.0.0.1:{server.server_address[1]}", Cache(tmp_path / "cache", 1))
-        feed = feed_of(SPEC, PLAN, load_shards(place, "train", 0), None)
-        home = feed_of(SPEC, PLAN, load_shards(corpus, "train"), None)
+        feed = feed_of(STREAM, PLAN, load_shards(place, "train", 0), None)
+        home = feed_of(STREAM, PLAN, load_shards(corpus, "train"), None)
 
         def seeded(step: int) -> np.random.Generator:
             return np.random.default_rng([1, step])

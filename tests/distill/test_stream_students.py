@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small_corpus import SMALL
 
 from distill.corpus.rows.streams import StreamRows
 from distill.corpus.shards import LABEL_HZ, Shard
@@ -16,7 +17,6 @@ from distill.teachers.articulatory.teacher import animate
 from distill.training.begin import initialise
 from sdk.errors import ConfigError
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SHAPES = {
     "base": {"channels": 16, "fc_width": 24},
     "short front": SMALL,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from small_corpus import utterance
+from small_corpus import SMALL, utterance
 
 import sdk
 from distill.corpus.shards import Utterance, write_shard
@@ -27,7 +27,6 @@ from export.quantise.precision import float_point
 from export.verify.proof import TOLERANCE
 from sdk.engines.eager import EagerStreamEngine
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
 
 

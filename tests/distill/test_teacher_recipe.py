@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_corpus import killed_at, utterance
+from small_corpus import SMALL, killed_at, utterance
 
 from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances, phone_classes
 from distill.corpus.shards import BY_PHONES, Utterance, labeller, read_shard, write_shard, write_shards
@@ -29,7 +29,6 @@ from sdk.rig import RigLayout
 
 SPEC = TeacherSpec("tiny", 16, 12, 3, [1], 8, [1], 12, 0.1, "arkit")
 PLAN = Plan(steps=12, exact_steps=0, rows=2, row_hops=100, learning_rate=3e-3, ema=0.9)
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("aɪ", 1.6, 2.5)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from accelerate import tracking
-from small_corpus import killed_at, utterance
+from small_corpus import SMALL, killed_at, utterance
 
 from distill.corpus.shards import write_shard
 from distill.files.checkpoint import Checkpoint
@@ -24,7 +24,6 @@ from sdk.errors import ConfigError, EngineUnavailable
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
-SMALL = {"channels": 8, "fc_width": 16, "spectrum": [], "front": [[4, 20, 10], [8, 8, 4], [8, 8, 4], [8, 4, 2]]}
 SPEC = load_variant("s6", SMALL)
 PLAN = Plan(steps=40, exact_steps=0, rows=1, row_hops=60, learning_rate=3e-3)
 TERMS = {"loss/vel", "loss/own", "loss/mouth", "loss/phone", "loss/lip", "loss/acc"}
