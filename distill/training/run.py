@@ -230,10 +230,9 @@ class Run:
         statistics = Statistics(self.student) if self.accumulate > 1 or self.precision.scaler.is_enabled() else None
         loss = self._parts(step, batches, loss_of, statistics)
         loss = self._agree(loss, asked)
-        self.norm, made = self.precision.update(self.optimiser, list(self.student.parameters()))
+        norm, made = self.precision.update(self.optimiser, list(self.student.parameters()))
         if statistics and not made:
             statistics.undo()
-        self._note(loss, made)
         with torch.no_grad():
             decay = min(self.plan["ema"], (step + 1) / (step + 10))
             # not by torch's AveragedModel: it copies the whole module, frozen ears too, and its file has a counter that
@@ -241,7 +240,9 @@ class Run:
             for name, value in self.student.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
         self.step = step + 1
-        return float(loss)
+        value, self.norm = torch.stack((loss, norm)).tolist()  # one read, last: a GPU is waited for once a step
+        self._note(value, made)
+        return float(value)
 
     def _parts(
         self, step: int, batches: Iterator[Any], loss_of: Callable[[Any, int], Tensor], statistics: Statistics | None
@@ -273,9 +274,8 @@ class Run:
             self._ending = bool(stop > 0)
         return loss
 
-    def _note(self, loss: Tensor, made: bool) -> None:
+    def _note(self, value: float, made: bool) -> None:
         if made:
-            value = float(loss)
             self.smooth_loss = value if self.smooth_loss is None else 0.98 * self.smooth_loss + 0.02 * value
         self.skipped += not made
 

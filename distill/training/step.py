@@ -40,7 +40,7 @@ class Precision:
         """For the student's pass; losses and weights stay float32."""
         return torch.autocast(self.device_type, self.half or torch.bfloat16, enabled=self.half is not None)
 
-    def update(self, optimiser: torch.optim.Optimizer, weights: Sequence[Tensor]) -> tuple[float, bool]:
+    def update(self, optimiser: torch.optim.Optimizer, weights: Sequence[Tensor]) -> tuple[Tensor, bool]:
         """One step of `optimiser` by its weights' gradients, unscaled and then clipped: their norm before that, and
         whether the step was made. It is not where float16 ran over: then the scale is halved."""
         scale = self.scaler.get_scale()
@@ -48,7 +48,7 @@ class Precision:
         norm = nn.utils.clip_grad_norm_(weights, CLIP_NORM)
         self.scaler.step(optimiser)
         self.scaler.update()
-        return float(norm), self.scaler.get_scale() >= scale
+        return norm, self.scaler.get_scale() >= scale
 
 
 class Statistics:
