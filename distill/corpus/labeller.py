@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,8 +46,9 @@ class Labeller:
 
 
 def labeller(name: str, device: str = "cpu") -> Labeller:
-    """The labeller of a teacher, a file of distill/teachers or the path of a trained `.teacher`, at work on `device`.
-    The articulatory one goes by the utterance's phones, every other by its sound.
+    """The labeller of a teacher, at work on `device`: a file of distill/teachers, the path of a trained `.teacher`, or
+    a module of somebody else's by its whole name (`studio.mouths`), with such a TEACHER as those files have. The
+    articulatory one goes by the utterance's phones, every other by its sound.
 
     Raises `ConfigError` for a wrong name or a teacher that knows no other device than the CPU, and what the teacher
     raises when its weights are missing.
@@ -59,6 +61,8 @@ def labeller(name: str, device: str = "cpu") -> Labeller:
         path = Path(name)
         teacher: Any = teacher_kind(path).teacher(path)
         name = path.stem
+    elif "." in name:
+        teacher = _foreign(name)()
     else:
         teacher = load_plugin("distill.teachers", name, "TEACHER")()
     if device != "cpu":
@@ -72,3 +76,10 @@ def labeller(name: str, device: str = "cpu") -> Labeller:
         return RigTrack(track.at(np.arange(count) / LABEL_HZ), Fraction(LABEL_HZ), track.layout)
 
     return Labeller(name, hear, str(getattr(teacher, "weights_sha256", "")))
+
+
+def _foreign(name: str) -> Any:
+    try:
+        return importlib.import_module(name).TEACHER
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"teacher {name!r}: no module with a TEACHER by that name ({error})") from error

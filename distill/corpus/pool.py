@@ -2,7 +2,8 @@
 
 A worker holds one shard and no more: it reads a recording, labels it, and goes on to the next. Every teacher works on
 one thread, so a shard's bytes are the same whatever the number of workers. What stands on disk is checked by the worker
-that would have to make it, and made again if it is damaged, of other recordings or by another teacher.
+that would have to make it, and made again if it is damaged, of other recordings or by another teacher. What a worker
+had in work when it was killed goes to others.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -26,16 +27,29 @@ from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, 
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
 
+IN_VAIN = 2  # times that a worker may be killed before all that is left is given up, unless a shard was made in between
+
 
 @dataclass(frozen=True)
 class Made:
     """What became of a batch: the shard's path (None if no recording of it could be read), kept or new, and a message
-    for each recording that was left out."""
+    for each recording that was left out. given_up: nobody knows, its workers were lost too often."""
 
     path: Path | None
     kept: bool
     samples: int
     failures: tuple[str, ...] = ()
+    given_up: bool = False
+
+
+class Watch(Protocol):
+    """Who is told how far a labelling is (`board.py`)."""
+
+    def heard(self, samples: int, /) -> None:
+        """So many samples were gone through, labelled or not."""
+
+    def lost(self, shards: int, why: str, /) -> None:
+        """Workers were lost with so many shards in work, which others take."""
 
 
 class Stopped(Exception):
@@ -82,41 +96,63 @@ def label_batches(
     batches: Sequence[ShardPieces],
     folder: Path,
     teacher: str,
-    tick: Callable[[int], None],
+    watch: Watch,
     device: str = "cpu",
     workers: int = 1,
 ) -> Iterator[Made]:
     """Label all of `batches` into `folder`, each answered when it is done, in any order.
 
-    teacher, device: as `corpus.labeller`; several GPUs are taken in turn. `tick(samples)` hears of what was gone
-    through since it last did. Raises what the teacher raises when it cannot be had, and `DataError` if a worker was
-    killed. Closing the iterator stops the workers within a recording; shards in work then leave nothing.
+    teacher, device: as `corpus.labeller`; several GPUs are taken in turn. After a worker was killed there is one fewer,
+    as memory is what mostly runs out, and what was in work comes last. Raises what the teacher raises when it cannot be
+    had, and `DataError` if workers are killed more than `IN_VAIN` times without a shard in between. Closing the
+    iterator stops the workers within a recording; shards in work then leave nothing.
     """
     # made even where workers make their own: a wrong name fails here, at once
     by = labeller(teacher, device if workers == 1 else "cpu")
     if workers == 1:
         with one_thread():
             for batch in batches:
-                yield label_batch(batch, folder, by, tick)
+                yield label_batch(batch, folder, by, watch.heard)
         return
     del by
+    left, in_vain = list(batches), 0
+    while left:
+        try:
+            with closing(_by_workers(left, folder, teacher, watch, device, workers)) as finished:
+                for batch, made in finished:
+                    left.remove(batch)
+                    in_vain = 0
+                    yield made
+        except BrokenProcessPool as error:
+            in_vain += 1
+            if in_vain > IN_VAIN:
+                raise DataError(
+                    f"a worker was killed {in_vain} times in a row, by the system if memory ran out; {len(left)} "
+                    "shards are left, and the same command goes on with them"
+                ) from error
+            in_work = left[:workers]  # more or less: others than these cannot have killed it
+            left = left[workers:] + in_work
+            watch.lost(len(in_work), "a worker was killed")
+            workers = max(workers - 1, 1)
+
+
+def _by_workers(
+    batches: Sequence[ShardPieces], folder: Path, teacher: str, watch: Watch, device: str, workers: int
+) -> Generator[tuple[ShardPieces, Made], None, None]:
+    """All of `batches` in processes. Raises `BrokenProcessPool` as soon as one of these is killed."""
     context = multiprocessing.get_context("spawn")
     shared = _Shared(context.Value("q", 0), context.Value("i", 0), context.Event())
     pool = ProcessPoolExecutor(workers, context, _begin, (shared, teacher, device))
     try:
-        waiting = {pool.submit(_work, batch, folder) for batch in batches}
-        seen = 0
+        tasks = {pool.submit(_work, batch, folder): batch for batch in batches}
+        waiting, seen = set(tasks), 0
         while waiting:
             done, waiting = wait(waiting, 1.0, FIRST_COMPLETED)
             reached = int(shared.samples.value)
-            tick(reached - seen)
+            watch.heard(reached - seen)
             seen = reached
-            yield from (future.result() for future in done)
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a worker was killed, by the system if memory ran out; the same command goes on from what is done, "
-            "with fewer --workers if it happens again"
-        ) from error
+            for future in sorted(done, key=lambda one: one.exception() is not None):  # first what was made
+                yield tasks[future], future.result()
     finally:
         shared.stop.set()
         pool.shutdown(cancel_futures=True)

@@ -4,11 +4,13 @@
     python -m distill.recipes.pseudo_label --speech /data/LibriSpeech --subsets 48 --out build/corpus --workers 64
     RAY_ADDRESS=head:6379 python -m distill.recipes.pseudo_label --engine ray --speech ... --out /shared/corpus
     python -m distill.recipes.pseudo_label --engine slurm --parts 48 --speech ... --out /shared/corpus   # label.sbatch
+    python -m distill.recipes.pseudo_label --board --out /shared/corpus   # how far the commands above are
 
 No transcript and no phones are asked for, so any language and any amount will do, in any tree of wav, flac, mp3 or
 ogg. Shards are those of `distill/corpus/shards.py`, split by speaker; the same tree always gives the same ones. What
-is on disk already is kept, so the same command goes on after a stop, a damaged shard is made again, and recordings
-that cannot be read are named and left out.
+is on disk already is kept, so the same command goes on after a stop, a damaged shard is made again, recordings that
+cannot be read are named and left out, and what lost workers had in work goes to others. How far each command is, with
+what it kept, lost and left out, stands below `OUT/progress`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.corpus.board import board, read_board, show
 from distill.corpus.engines import ray as on_ray
 from distill.corpus.engines import slurm
 from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
@@ -47,8 +50,12 @@ class Labelled:
     new_hours: float = 0.0
     wall_hours: float = 0.0
     left_out: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
 
     def add(self, made: Made) -> None:
+        if made.given_up:
+            self.given_up += made.failures
+            return
         self.left_out += made.failures
         if made.path:
             hours = made.samples / SAMPLE_RATE_HZ / 3600
@@ -97,42 +104,31 @@ def label(
     _check_room(folder, batches)
     batches = batches[part[0] :: part[1]]
     done = Labelled()
-    for failure in failures:
-        _leave_out(done, failure)
     began = time.monotonic()
     mark = f"-{part[0]}-{part[1]}" if part[1] > 1 else ""
-    with alone(out, mark), _bar(sum(batch.samples for batch in batches)) as bar:
+    samples = sum(batch.samples for batch in batches)
+    with alone(out, mark), board(out, part, len(batches), samples) as shown:
         clear_parts(folder, [batch.name for batch in batches])
-
-        def tick(samples: int) -> None:  # what headers say and what comes out may differ by a few samples
-            bar.update(min(samples, bar.total - bar.n))
-
+        for failure in failures:
+            shown.left_out(failure)
+        done.left_out += failures
         if engine == "ray":
-            labelled = on_ray.label_batches(batches, folder, teacher, tick, device)
+            labelled = on_ray.label_batches(batches, folder, teacher, shown, device)
         else:
-            labelled = label_batches(batches, folder, teacher, tick, device, workers)
+            labelled = label_batches(batches, folder, teacher, shown, device, workers)
         for made in labelled:
-            for failure in made.failures:
-                bar.write(f"left out: {failure}", file=sys.stderr)
+            shown.add(made)
             done.add(made)
+        if done.given_up:
+            raise DataError(
+                f"{len(done.given_up)} shards were given up, by the system if memory ran out: {done.given_up[0]}; the "
+                "same command goes on with them"
+            )
     done.wall_hours = (time.monotonic() - began) / 3600
     done.paths.sort()
     if not done.paths:
         raise DataError("none of the recordings could be read; there is nothing to train on")
     return done
-
-
-def _leave_out(done: Labelled, failure: str) -> None:
-    say(f"left out: {failure}")
-    done.left_out.append(failure)
-
-
-def _bar(samples: int):  # type: ignore[no-untyped-def]
-    from tqdm import tqdm
-
-    shape = "{desc}: {percentage:3.0f}%|{bar}| {n:.2f} of {total:.2f} h [{elapsed}<{remaining}]"
-    hours = 1 / (3600 * SAMPLE_RATE_HZ)
-    return tqdm(total=samples, unit_scale=hours, desc="labelling", bar_format=shape, mininterval=1)
 
 
 def _check_room(folder: Path, batches: Sequence[ShardPieces]) -> None:
@@ -176,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m distill.recipes.pseudo_label", description=about, allow_abbrev=False
     )
-    parser.add_argument("--speech", type=Path, nargs="+", required=True, help="folders of recordings in any language")
+    parser.add_argument("--speech", type=Path, nargs="+", help="folders of recordings in any language")
     parser.add_argument("--out", type=Path, required=True, help="corpus folder; labels go to its `shards`")
     parser.add_argument("--teacher", default="neural", help="a file of distill/teachers, or the path of a .teacher")
     parser.add_argument("--subsets", type=int, default=0, help="shuffle, and deal into so many; 48 in the paper")
@@ -186,8 +182,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", default="local", help="local, ray (RAY_ADDRESS), or slurm: writes OUT/label.sbatch")
     parser.add_argument("--parts", type=int, default=48, help="jobs of the array that --engine slurm writes")
     parser.add_argument("--part", default="0/1", help="label only part i of n, as 3/48")
+    parser.add_argument("--board", action="store_true", help="only say how far the commands are that label into OUT")
     options = parser.parse_args(arguments)
+    if not options.speech and not options.board:
+        parser.error("--speech is missing: folders of recordings")
     with ending("stopped; the same command goes on from what is done") as end:
+        if options.board:
+            print(show(read_board(options.out), time.time()))
+            return end.status
         if options.engine == "slurm":
             return _write_array(options, sys.argv[1:] if arguments is None else arguments)
         done = label(

@@ -12,6 +12,7 @@ read off speech that it was not trained on (`calibrate`); below that, poses move
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def can_close(layout: RigLayout) -> bool:
 
 def close_lips(values: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndarray:
     """Poses `(N, channels)` whose gap on the default face is `shut_cm` or less, closed, and those near it, nearer."""
-    offset, row = Face.default().lip_gap_row(layout)
+    offset, row = _gap_row(layout)
     shut = values.copy()
     shut[:, [layout.index(name) for name in _PARTED]] = 0.0
     shut[:, layout.index("mouthClose")] = shut[:, layout.index("jawOpen")]
@@ -40,6 +41,12 @@ def close_lips(values: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndar
     share = np.clip((gap - wanted) / np.maximum(gap - least, 1e-6), 0.0, 1.0)
     share = np.where(gap > least, share, 0.0)
     return np.asarray(values + share[:, None] * (shut - values), dtype=np.float32)
+
+
+@cache
+def _gap_row(layout: RigLayout) -> tuple[float, np.ndarray]:
+    """As the default face has it; reading that for every utterance was a fifteenth of labelling."""
+    return Face.default().lip_gap_row(layout)
 
 
 def label_of(curves: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndarray:

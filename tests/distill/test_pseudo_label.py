@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import soundfile
 import torch
 
 from distill.corpus import pool as label_pool
+from distill.corpus.board import read_board
 from distill.corpus.pool import alone, clear_parts, nth_device, pick_device
 from distill.corpus.recordings import find_pieces, read_piece
 from distill.corpus.shards import labeller, read_shard, split_of, write_shards
@@ -285,16 +287,57 @@ def test_what_would_fail_after_hours_is_told_before(
     assert not list((tmp_path / "shards").iterdir())
 
 
-def test_a_worker_that_the_system_kills_is_told(
+def test_what_a_killed_worker_had_in_work_goes_to_others(
+    librispeech: Path,
+    straight: Path,
+    teacher: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(label_pool, "_work", _die_once)
+    label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, workers=2)
+    assert contents(tmp_path) == contents(straight)
+    assert "lost: a worker was killed; 2 shards go to others" in capsys.readouterr().err
+    assert read_board(tmp_path)[0].lost == 2
+
+
+def _die_once(batch: Any, folder: Path) -> object:
+    try:
+        (folder.parent / "died").touch(exist_ok=False)
+    except FileExistsError:
+        return label_pool._work(batch, folder)  # of another process, where nothing was put in its place
+    return os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_are_killed_again_and_again_are_told(
     librispeech: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(label_pool, "_work", _die)
-    with pytest.raises(DataError, match="a worker was killed"):
+    monkeypatch.setattr(label_pool, "IN_VAIN", 0)
+    with pytest.raises(DataError, match=r"a worker was killed 1 times in a row.* goes on with them"):
         label([librispeech], tmp_path, teacher, workers=2)
+    assert read_board(tmp_path)[0].ended.startswith("failed: a worker was killed 1 times")
 
 
 def _die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_teacher_of_somebody_elses_is_its_modules_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, librispeech: Path
+) -> None:
+    (tmp_path / "studio").mkdir()
+    lines = "from distill.teachers.neural.teacher import NeuralTeacher\nclass TEACHER(NeuralTeacher): ...\n"
+    (tmp_path / "studio" / "mouths.py").write_text(lines)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert labeller("studio.mouths").teacher == "studio.mouths"
+    for name in ("studio.lips", "studio"):
+        with pytest.raises(ConfigError, match=r"no module with a TEACHER|there are: "):
+            labeller(name)
+    (tmp_path / "studio" / "lips.py").write_text("")
+    with pytest.raises(ConfigError, match="no module with a TEACHER"):
+        labeller("studio.lips")
 
 
 def test_half_written_files_are_removed_and_two_commands_do_not_meet(tmp_path: Path) -> None:
