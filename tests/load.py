@@ -3,9 +3,10 @@
     python -m tests.load --speech DIR --out /scratch/load --hours 50 [--steps 200]      make load HOURS=50 SPEECH=DIR
 
 It tests how much is borne, not what is learned: recordings are repeated at other speeds under other names, and the
-teacher is made up (`--teacher` for a real one). What is done stays done, so the same command goes on after a stop; with
-`--shards DIR` the corpus is that of DIR repeated, and labelling is left out. The figures go to OUT/load.json. Status 1
-where shards or weights differ that must be equal. Needs 150 MB an hour, twice where labelling is measured.
+teacher knows loudness alone (`--teacher` for a real one). What is done stays done, so the same command goes on after a
+stop; with `--shards DIR` the corpus is that of DIR repeated, and labelling is left out. Figures go to OUT/load.json.
+Status 1 where shards or weights differ that must be equal. Needs 150 MB an hour, and 265 more where labelling is
+measured (the recordings, and all shards twice).
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import hashlib
 import itertools
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +31,21 @@ import numpy as np
 import psutil
 import soundfile
 import torch
-from scipy.signal import resample_poly
 
-from distill.corpus.shards import SHARD_SECONDS, Shard, digest_of
+from distill.corpus.board import FOLDER, read_board
+from distill.corpus.shards import SHARD_SECONDS
 from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import atomic_open, atomic_write_text, find_audio, load_mono
-from distill.files.teacher import Trained
 from distill.recipes.pseudo_label import label
-from distill.speech.phonetics import CLASSES
-from distill.teachers.neural.network import Bidirectional, TeacherSpec
-from distill.teachers.neural.teacher import FILE
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError, DataError
 from sdk.tools.command import ending, say
 
 SPEEDS = ((1, 1), (20, 19), (19, 20), (10, 9), (9, 10), (8, 7), (7, 8))  # of each time round, resampled : original
 READERS = (0, 1, 2)
-TINY = TeacherSpec("tiny", 16, 12, 3, [1], 8, [1], 12, 0.1, "arkit")
+ONE, TWO = "labelled by one node", "labelled by two nodes, one killed"
+TEACHER = "tests.loud"
 
 
 def speak(folders: list[Path], out: Path, hours: float) -> float:
@@ -55,16 +56,11 @@ def speak(folders: list[Path], out: Path, hours: float) -> float:
     paths = [path for folder in folders for path in find_audio(folder)]
     made = 0.0
     for number in itertools.count():
-        up, down = SPEEDS[number % len(SPEEDS)]
         for place, path in enumerate(paths):
-            try:
-                sound = resample_poly(load_mono(path), up, down)
-            except AudioError:
-                continue
             file = out / f"{number:03d}" / f"{1000 * number + place % 1000}-{number}-{place:05d}.wav"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(file, sound.clip(-1, 1), SAMPLE_RATE_HZ, subtype="PCM_16")
-            made += len(sound) / SAMPLE_RATE_HZ / 3600
+            if not file.exists() and not _speak(path, file, *SPEEDS[number % len(SPEEDS)]):
+                continue
+            made += soundfile.info(file).duration / 3600
             if made >= hours:
                 (out / "done").write_text(f"{made:.3f}")
                 return made
@@ -73,56 +69,57 @@ def speak(folders: list[Path], out: Path, hours: float) -> float:
     raise AssertionError("itertools.count ended")
 
 
+def _speak(path: Path, file: Path, up: int, down: int) -> bool:
+    try:
+        sound = load_mono(path)
+    except AudioError:
+        return False
+    if up != down:  # by straight lines: it is for a load, and nobody listens
+        times = np.arange(len(sound) * up // down) * (down / up)
+        sound = np.interp(times, np.arange(len(sound)), sound).astype(np.float32)
+    with atomic_open(file) as stream:
+        soundfile.write(stream, sound.clip(-1, 1), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
+    return True
+
+
 def repeat(shards: Path, out: Path, hours: float) -> float:
-    """The training shards of the corpus `shards` as `hours` below `out`, each time round under other names and louder
-    or softer; the hours that there are."""
+    """The training shards of the corpus `shards` as `hours` below `out`, copied under other names as often as it takes,
+    so that all of it has to come from the disk; the hours that there are."""
     (out / "shards").mkdir(parents=True, exist_ok=True)
-    kept = load_shards(shards, "train", 0)
     made = 0.0
-    for number, shard in enumerate(itertools.cycle(kept)):
+    for number, shard in enumerate(itertools.cycle(load_shards(shards, "train", 0))):
         path = out / "shards" / f"train-human-{number:03d}.npz"
-        made += shard.seconds / 3600
         if not path.exists():
-            audio = (np.asarray(shard.audio[:]) * (0.7 + 0.3 * np.cos(number))).astype(np.int16)
-            _write(path, shard, audio, number)
+            part = path.with_suffix(".part")
+            shutil.copyfile(shards / "shards" / shard.path.name, part)
+            part.replace(path)
+        made += shard.seconds / 3600
         if made >= hours:
             return made
     raise AssertionError("a cycle ended")
 
 
-def _write(path: Path, shard: Shard, audio: np.ndarray, number: int) -> None:
-    content = dict(np.load(shard.path, allow_pickle=False))  # type: ignore[arg-type]
-    content["audio"], content["digest"] = audio, np.array(digest_of((audio, content["rig"])))
-    for key in ("names", "speakers"):
-        content[key] = np.array([f"{text}-{number}" for text in content[key]])
-    with atomic_open(path) as stream:
-        np.savez(stream, **content)
-
-
-def made_up(path: Path) -> str:
-    """A teacher that labels fast and knows nothing."""
-    network = Bidirectional(TINY, len(TINY.layout), len(CLASSES))
-    network.initialise(1)
-    Trained(FILE, TINY, FILE.halved(network.state_dict()), TINY.layout).save(path)
-    return str(path)
-
-
-def labelled(speech: Path, out: Path, teacher: str, nodes: int, shard_s: float) -> dict[str, Any]:
+def labelled(speech: Path, out: Path, teacher: str, nodes: int, shard_s: float, kill_at: float = 0.0) -> dict[str, Any]:
     """Seconds that `nodes` nodes of Ray, a CPU each, took to label `speech` into `out`, and the digest of the shards.
-    Of several one is killed, when the first shard is there."""
+    Of several one is killed, when `kill_at` of the shards are there."""
     import ray
     from ray.cluster_utils import Cluster
 
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])  # for `tests.loud`
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's is 15: beside other work its workers would hardly run
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     others = [cluster.add_node(num_cpus=1) for _ in range(nodes - 1)]
     os.environ["RAY_ADDRESS"] = cluster.address
     killed: list[float] = []
 
     def killing() -> None:
-        while not list((out / "shards").glob("*.npz")):
+        while not (tallies := list((out / FOLDER).glob("*.json"))):
+            time.sleep(0.1)
+        wanted = max(1, int(kill_at * json.loads(tallies[0].read_text())["planned"]))
+        while len(list((out / "shards").glob("*.npz"))) < wanted:
             time.sleep(0.1)
         cluster.remove_node(others[0], allow_graceful=False)
-        killed.append(time.monotonic() - began)
+        killed.append(round(time.monotonic() - began, 1))
 
     began = time.monotonic()
     if others:
@@ -135,7 +132,8 @@ def labelled(speech: Path, out: Path, teacher: str, nodes: int, shard_s: float) 
         del os.environ["RAY_ADDRESS"]
     shards = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in done.paths)).hexdigest()
     facts = {"nodes": nodes, "seconds": round(time.monotonic() - began, 1), "hours": round(done.hours, 2)}
-    return {**facts, "shards": len(done.paths), "kept": done.kept, "killed_at_s": killed, "sha256": shards}
+    facts |= {"shards": len(done.paths), "kept": done.kept, "killed_at_s": killed, "sha256": shards}
+    return {**facts, "lost_and_taken_again": read_board(out)[0].lost}
 
 
 def trained(corpus: Path, out: Path, readers: int, steps: int, memory_gb: float) -> dict[str, Any]:
@@ -178,28 +176,35 @@ def started(corpus: Path) -> dict[str, float]:
     return found
 
 
-def figures(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    """Each stage's name and figures, as they are found. Raises `DataError` where what must be equal is not."""
+def figures(options: argparse.Namespace, known: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each stage's name and figures, as they are found, or as they are `known` from before a stop. Raises `DataError`
+    where what must be equal is not."""
     out: Path = options.out
     corpus = out / "one"
+
+    def once(name: str, find: Callable[[], Any]) -> tuple[str, Any]:
+        return name, known[name] if name in known else find()
+
     if options.shards:
-        yield "hours", round(repeat(options.shards, corpus, options.hours), 2)
+        yield once("hours", lambda: round(repeat(options.shards, corpus, options.hours), 2))
     else:
-        yield "hours", round(speak(options.speech, out / "speech", options.hours), 2)
-        teacher = options.teacher or made_up(out / "tiny.teacher")
-        shard_s = min(SHARD_SECONDS, options.hours * 3600 / 8)
-        runs = [labelled(out / "speech", corpus, teacher, 1, shard_s)]
-        yield "labelled by one node", runs[0]
-        runs.append(labelled(out / "speech", out / "two", teacher, 2, shard_s))
-        yield "labelled by two nodes, one killed", runs[1]
-        if runs[0]["sha256"] != runs[1]["sha256"]:
+        yield once("hours", lambda: round(speak(options.speech, out / "speech", options.hours), 2))
+        shard_s, kill_at = min(SHARD_SECONDS, options.hours * 3600 / 8), random.Random(options.seed).uniform(0.05, 0.7)
+        speech, runs = out / "speech", []
+        for name, folder, nodes in ((ONE, corpus, 1), (TWO, out / "two", 2)):
+            find = partial(labelled, speech, folder, options.teacher, nodes, shard_s, kill_at)
+            runs.append(once(name, find))
+            yield runs[-1]
+        if runs[0][1]["sha256"] != runs[1][1]["sha256"]:
             raise DataError("the shards of one node and of two, one of them killed, differ")
-    yield "start", started(corpus)
+        shutil.rmtree(out / "two", ignore_errors=True)  # they are equal
+    yield once("start", lambda: started(corpus))
     weights = set()
     for readers in READERS:
-        found = trained(corpus, out / f"r{readers}.pt", readers, options.steps, options.memory_gb)
+        find = partial(trained, corpus, out / f"r{readers}.pt", readers, options.steps, options.memory_gb)
+        name, found = once(f"trained with {readers} readers", find)
         weights.add(found["weights"])
-        yield f"trained with {readers} readers", found
+        yield name, found
     if len(weights) > 1:
         raise DataError("the weights of runs with other numbers of readers differ")
 
@@ -212,16 +217,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=200, help="of s8, for each number of readers")
     parser.add_argument("--memory-gb", type=float, default=0.0, help="a larger corpus stays on disk")
-    parser.add_argument("--teacher", help="who labels; without it one that knows nothing")
+    parser.add_argument("--teacher", default=TEACHER, help="who labels; without it one that knows loudness alone")
+    parser.add_argument("--seed", type=int, default=1, help="of the moment at which a node is killed")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    found: dict[str, Any] = {}
+    asked = {"asked": {name: str(value) for name, value in vars(options).items()}}
     with ending("stopped; the same command goes on from what is done") as end:
         options.out.mkdir(parents=True, exist_ok=True)
-        for name, value in figures(options):
-            found[name] = value
+        file = options.out / "load.json"
+        known = json.loads(file.read_text()) if file.exists() else asked
+        if known["asked"] != asked["asked"]:
+            raise DataError(f"{options.out}: another load test stands there, {known['asked']}; give another --out")
+        for name, value in figures(options, dict(known)):
+            known[name] = value
             say(f"{name}: {value}")
-            atomic_write_text(options.out / "load.json", json.dumps(found, indent=1))
+            atomic_write_text(file, json.dumps(known, indent=1))
     return end.status
 
 
