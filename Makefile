@@ -9,15 +9,27 @@ COUNT ?= 100
 SPEECH ?= ../shared/data/speech
 RECORDINGS ?=
 JOBS ?= 0
+# 1: install exactly what .ci/requirements.lock says, by hash; else what pyproject.toml asks for
+LOCKED ?=
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report page-report setup demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
+.PHONY: validators live-report mic-report page-report setup lock demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml $(if $(LOCKED),.ci/requirements.lock)
 	$(PYTHON) -m venv .venv
+ifneq ($(LOCKED),)
+	$(PY) -m pip install -q --require-hashes -r .ci/requirements.lock
+	$(PY) -m pip install -q --no-deps --no-build-isolation -e .
+else
 	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,profile,native,dev]'
+endif
 	touch $@
+
+# .ci/requirements.lock anew, when pyproject.toml asks for something else or for newer releases; on what CI runs on
+lock: setup
+	$(PY) -m pip install -q -e '.[supply]'
+	$(PY) -m tests.lock
 
 # export the default student under the budget, then animate a spoken sentence; everything lands in build/demo/
 demo: setup
