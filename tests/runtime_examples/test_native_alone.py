@@ -7,6 +7,7 @@ import ctypes as c
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,25 @@ def test_a_project_gets_the_build_that_it_asks_for(tmp_path: Path) -> None:
     assert version
     assert f"-soname,libframe_stream.so.{version[1]} " in link_line(FRAME_STREAM_SOVERSION="ON")
     assert " libframe_stream.a " in link_line(BUILD_SHARED_LIBS="OFF")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes symbolic links")
+def test_it_plays_where_numpy_alone_is_installed(alone: Path, make_case: Callable[[str], Case], tmp_path: Path) -> None:
+    """As after `pip install tinyface` without an extra: 57 MB, no torch and no runtime to be found at all."""
+    home = Path(np.__file__).parents[1]
+    for name in ("numpy", "numpy.libs"):
+        if (home / name).exists():
+            (tmp_path / name).symlink_to(home / name)
+    code = (
+        "import sys, numpy, sdk; from importlib.util import find_spec;"
+        "assert not [m for m in ('torch', 'executorch', 'scipy', 'yaml', 'soundfile') if find_spec(m)];"
+        "voice = sdk.NativePredictor(sdk.NativeModel(sys.argv[1], sys.argv[2]), rate_hz=48000);"
+        "print(len(voice.push(numpy.zeros(48000, numpy.int16)) + voice.finish()))"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    words = [sys.executable, "-S", "-c", code, make_case("brook").path, alone / "lib"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("30\n", "")
 
 
 def test_programs_for_a_runtime_are_refused(alone: Path, tiny: Path) -> None:

@@ -32,6 +32,9 @@ def markdown(report: Mapping[str, Any]) -> str:
         "more voice keeps (its state, or its window). Quality is that of the `.pte`, on speech that nobody was "
         "trained on, in quiet and at 10 dB.",
         "",
+        "`int8-ptq` and `int8-qat` are the same operators with other numbers, so what their times differ by is the "
+        "noise of this table: up to 30 % for one voice, more in a crowd. Bytes and memory have none.",
+        "",
         "| " + " | ".join(COLUMNS) + " |",
         "|---" * len(COLUMNS) + "|",
         *[_line(row, _base(built, row)) for row in built],
