@@ -96,7 +96,8 @@ table2: setup
 	$(PY) -m export.table2
 
 # the seeds' tables from nothing: corpus, DiffusionTalker, CodeTalker, styles, into build/seeds; what is there is kept.
-# RECORDINGS: folders of real people with clips.tsv, for retrieval. How long a core takes was not measured
+# RECORDINGS: folders of real people with clips.tsv, for retrieval. Some 25 minutes of CPU at two thirds of these steps and half of
+# these clips (docs/diffusiontalker.md), the corpus's speech aside: 45 or so as it stands, on one thread (the last is computed)
 seeds: setup
 	$(PY) -m pip install -q -e '.[corpus,ears]'
 	$(PY) -m distill.recipes.seeds --out build/seeds $(if $(RECORDINGS),--recordings $(RECORDINGS))

@@ -6,7 +6,7 @@ any chunking. The predictor above them adds resampling, smoothing and frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -121,9 +121,13 @@ class StreamVoice:
 
 
 def style_vector(manifest: Manifest, strengths: Mapping[str, float]) -> np.ndarray:
-    """`(styles, 1, 1)` float32 of strengths by name, 0 for those that are not named. Raises `ConfigError` for a name
-    that is none of the manifest's styles, and for a strength beyond +-2 or not finite."""
-    names = manifest.styles
+    """`(styles, 1, 1)` float32 of strengths by name, for the last tensor of a state. Raises as `strengths_of`."""
+    return strengths_of(manifest.styles, strengths).reshape(-1, 1, 1)
+
+
+def strengths_of(names: Sequence[str], strengths: Mapping[str, float]) -> np.ndarray:
+    """`(styles,)` float32 in the order of `names`, 0 for those that are not named. Raises `ConfigError` for a name that
+    is none of them, and for a strength beyond +-2 or not finite."""
     if unknown := [name for name in strengths if name not in names]:
         has = (
             f"there are: {', '.join(names)}" if names else "this artefact has none; `python -m export.styled` adds them"
@@ -131,7 +135,7 @@ def style_vector(manifest: Manifest, strengths: Mapping[str, float]) -> np.ndarr
         raise ConfigError(f"no style {', '.join(unknown)}; {has}")
     if wrong := [name for name, value in strengths.items() if not abs(value) <= MOST_STYLE]:
         raise ConfigError(f"strength of {', '.join(wrong)} is not within -{MOST_STYLE:g} to {MOST_STYLE:g}")
-    return np.array([strengths.get(name, 0.0) for name in names], dtype=np.float32).reshape(-1, 1, 1)
+    return np.array([strengths.get(name, 0.0) for name in names], dtype=np.float32)
 
 
 def open_voice(engine: Engine, ticks: FrameClock, first_tick: int) -> Voice:

@@ -12,7 +12,7 @@ from distill.students.styled import StyledStream, StyleHead, StyleSpec
 from sdk.errors import CheckpointError, ConfigError
 from sdk.tools import strict
 
-SCHEMA = 1
+SCHEMA = 2
 _KIND = FileKind(
     "styles", "styles of a tinyface stream student", SCHEMA,
     frozenset({"schema", "styles", "student", "state", "scores", "weights_sha256"}),
@@ -36,9 +36,8 @@ def load_styles(path: Path, student: Checkpoint) -> StyledStream:
     neutral = stream_of(student)
     if raw["student"] != student.weights_sha256:
         raise CheckpointError(f"{path}: these are the styles of another student than {student.spec.name}")
-    head = StyleHead(
-        strict.load(StyleSpec, raw["styles"], where=f"{path}: styles"), neutral.fc3.in_channels, len(student.layout)
-    )
+    spec = strict.load(StyleSpec, raw["styles"], where=f"{path}: styles")
+    head = StyleHead(spec, neutral.fc3.in_channels, student.layout)
     head.load_state_dict(raw["state"])
     return StyledStream(neutral, head).eval()
 

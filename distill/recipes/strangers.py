@@ -6,7 +6,7 @@
 Faces: one that never moves, one that follows loudness, exact phones without style, and the labels. Voices: who speaks
 and how, told by five seconds (`distill/scoring/styled/voices.py`), of the talkers, of `resemblyzer` where it is
 installed, of six numbers anybody can measure; and errors of faces that enrolled. Cost: CPU seconds a second of audio
-of every talker in one run, by turns.
+of every talker in one run, by turns. Pieces are kept in `<json>.parts` as they are made: a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from distill.recipes.codetalker import neutral
 from distill.scoring.controls import loudness_mouth
 from distill.scoring.intervals import RESAMPLES
 from distill.scoring.styled import voices
-from distill.scoring.styled.talkers import judge_tracks, retrieval, told_apart
+from distill.scoring.styled.talkers import judge_tracks, told_apart
 from distill.teachers.diffusiontalker.ears import COMPACT, large_ears
 from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
@@ -52,33 +54,66 @@ def faces(clips: Sequence[Clip], taught: Sequence[Clip]) -> dict[str, Any]:
     return {name: judge_tracks(layout, clips, found, None, RESAMPLES) for name, found in tracks.items()}
 
 
-def told(talkers: Mapping[str, DiffusionTalkerTeacher], clips: Sequence[Clip]) -> dict[str, Any]:
-    """Retrieval of made-up strangers by each talker with a personalizer, and by what is no talker."""
-    people, emotions = [clip.person for clip in clips], [clip.emotion for clip in clips]
-    rows: dict[str, Any] = {name: retrieval(talker, clips, voices.SECONDS) for name, talker in talkers.items()}
-    sounds = [clip.audio[: int(voices.SECONDS * 16000)] for clip in clips]
-    for name, tell, scale in _others():
-        vectors = np.array([tell(sound) for sound in sounds])
-        vectors = voices.standardised(vectors) if scale else vectors
-        rows[name] = told_apart(vectors, vectors, people, emotions)
-    return {name: row for name, row in rows.items() if row}
+def tellers(talkers: Mapping[str, DiffusionTalkerTeacher]) -> dict[str, Teller]:
+    """Who is asked whose voice it is: the talkers with a personalizer, `resemblyzer` where it is, six numbers."""
+    found = {name: Teller(partial(one.enrol, name="")) for name, one in talkers.items() if one.spec.personal}
+    if voices.has_resemblyzer():
+        found["resemblyzer"] = Teller(lambda sound: _resemblyzer()(sound))
+    found["pitch, loudness, brightness"] = Teller(voices.pitch_and_loudness, True)
+    return found
 
 
-def told_people(talkers: Mapping[str, DiffusionTalkerTeacher], folder: Path) -> dict[str, Any]:
+@cache
+def _resemblyzer() -> voices.Print:
+    return voices.resemblyzer()
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Tells a voice from its sound: as a `Voice`, or as one vector for who and how. scale: by its spread, first."""
+
+    tell: Callable[[np.ndarray], Any]
+    scale: bool = False
+
+    def of_clips(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        """Retrieval of made-up strangers."""
+        found = [self.tell(clip.audio[: int(voices.SECONDS * 16000)]) for clip in clips]
+        who, how = (np.array([getattr(one, part, one) for one in found]) for part in ("identity", "emotion"))
+        if self.scale:
+            who = how = voices.standardised(who)
+        return told_apart(who, how, [clip.person for clip in clips], [clip.emotion for clip in clips])
+
+    def of_people(self, heard: Sequence[tuple[str, np.ndarray]]) -> dict[str, Any]:
+        """Retrieval of real people."""
+
+        def identity(sound: np.ndarray) -> np.ndarray:
+            told = self.tell(sound)
+            return np.array(getattr(told, "identity", told))
+
+        return voices.of_people(identity, heard, self.scale)
+
+
+class Kept:
+    """Pieces of the figures, each in the file as soon as it is made, so that a stopped run goes on from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    def piece(self, name: str, make: Callable[[], Any]) -> Any:
+        """What was kept under `name`, or what `make` makes."""
+        if name not in self.found:
+            self.found[name] = make()
+            atomic_write_text(self.path, json.dumps(self.found))
+            say(f"{name}: made")
+        return self.found[name]
+
+
+def told_people(asked: Mapping[str, Teller], folder: Path, kept: Kept) -> dict[str, Any]:
     """Retrieval of real people, of the recordings below `folder`."""
     heard = voices.recordings(folder)
-    rows = {}
-    for name, talker in talkers.items():
-        if talker.spec.personal:
-            rows[name] = voices.of_people(lambda sound, by=talker: np.array(by.enrol(sound, "").identity), heard)  # type: ignore[misc]
-    for name, tell, scale in _others():
-        rows[name] = voices.of_people(tell, heard, scale)
+    rows = {name: kept.piece(f"{folder.name} by {name}", partial(one.of_people, heard)) for name, one in asked.items()}
     return {"recordings": len(heard), "people": len({who for who, _ in heard}), "rows": rows}
-
-
-def _others() -> list[tuple[str, voices.Print, bool]]:
-    found: list[tuple[str, voices.Print, bool]] = [("pitch, loudness, brightness", voices.pitch_and_loudness, True)]
-    return [("resemblyzer", voices.resemblyzer(), False), *found] if voices.has_resemblyzer() else found
 
 
 def costs(talkers: Mapping[str, DiffusionTalkerTeacher], clips: Sequence[Clip]) -> dict[str, float]:
@@ -117,14 +152,22 @@ def main(arguments: list[str] | None = None) -> int:
             known.setdefault(source, None if source == COMPACT else large_ears(source))
             talkers[path.stem] = DiffusionTalkerTeacher(trained, known[source])
         last = FILE.load(options.talkers[-1])
+        kept = Kept(options.json.with_name(options.json.name + ".parts"))
+        asked = tellers(talkers)
+        told = {name: kept.piece(f"told by {name}", partial(one.of_clips, strangers)) for name, one in asked.items()}
+        people = {folder.name: told_people(asked, folder, kept) for folder in options.people}
         found = {
-            "faces": faces(clips, clips_of(load_shards(options.corpus, "train"), layout)),
-            "told": told(talkers, strangers),
-            "people": {folder.name: told_people(talkers, folder) for folder in options.people},
-            "enrolled": {"by": last.spec.name, "rows": voices.enrolled(last, known[last.spec.ears], clips)},
+            "faces": kept.piece("faces", lambda: faces(clips, clips_of(load_shards(options.corpus, "train"), layout))),
+            "told": {name: row for name, row in told.items() if row},
+            "people": people,
+            "enrolled": {
+                "by": last.spec.name,
+                "rows": kept.piece("enrolled", lambda: voices.enrolled(last, known[last.spec.ears], clips)),
+            },
             "cpu_s_per_s": costs(talkers, evenly(clips, _COST_CLIPS)),
         }
         atomic_write_text(options.json, json.dumps(found, indent=1))
+        kept.path.unlink(missing_ok=True)
         say(f"{options.json}: {len(clips)} clips of strangers, {len(options.people)} folders of people")
     return end.status
 

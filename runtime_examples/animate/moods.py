@@ -60,12 +60,12 @@ def draw_moods(path: Path, moods: Moods, face: Face) -> None:
     figure = Figure(figsize=(wide, high), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(moods.rows), len(moods.moments), squeeze=False)
-    for axes_row, (name, poses) in zip(grid, moods.rows.items(), strict=True):
+    for row, (axes_row, (name, poses)) in enumerate(zip(grid, moods.rows.items(), strict=True)):
         for axes, moment, pose in zip(axes_row, moods.moments, poses, strict=True):
             axes.set_xticks([])
             axes.set_yticks([])
             axes.imshow(render(face, face.vertices(pose, moods.layout), _PIXELS, _PIXELS, camera))
-            if axes_row is grid[0]:
+            if row == 0:
                 axes.set_title(f"/{moment}/", fontsize=9)
         axes_row[0].set_ylabel(name, fontsize=9)
     figure.subplots_adjust(left=0.4 / wide, right=0.995, top=1 - 0.3 / high, bottom=0.02, wspace=0.04, hspace=0.04)

@@ -117,6 +117,7 @@ _STATUS: dict[str, tuple[Any, ...]] = {
     "fp_stream_finish": (_P,),
     "fp_stream_reset": (_P,),
     "fp_stream_set_curve": (_P, _U32, _P),
+    "fp_stream_set_style": (_P, _P, _U32),
     "fp_stream_latency_samples": (_P, _U32, _P),
     "fp_crowd_create": (_P, _P),
     "fp_crowd_run": (_P, _P, _SIZE, _P),
@@ -126,11 +127,13 @@ _STATUS: dict[str, tuple[Any, ...]] = {
     "fp_track_push_f32": (_P, _P, _SIZE, c.c_double),
     "fp_track_push_i16": (_P, _P, _SIZE, c.c_double),
     "fp_track_pull": (_P, c.c_double, _P, _U32),
+    "fp_track_set_style": (_P, _P, _U32),
 }
 _OTHERS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fp_abi_version": (_U32, ()),
     "fp_status_string": (_TEXT, (c.c_int32,)),
     "fp_model_channel_name": (_TEXT, (_P, _U32)),
+    "fp_model_style_name": (_TEXT, (_P, _U32)),
     "fp_model_close": (None, (_P,)),
     "fp_stream_destroy": (None, (_P,)),
     "fp_crowd_destroy": (None, (_P,)),

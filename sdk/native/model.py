@@ -107,6 +107,14 @@ class NativeModel:
         low_all, high_all, rest_all = zip(*rows, strict=True)
         return RigLayout(tuple(names), low_all, high_all, rest_all)
 
+    @cached_property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles that this artefact's student has; none for most."""
+        names: list[str] = []
+        while (name := self.library.calls.fp_model_style_name(self.handle, len(names))) is not None:
+            names.append(name.decode())
+        return tuple(names)
+
     def close(self) -> None:
         """Give the model back now; its voices go on. Else it happens when the last reference goes."""
         self._owned.close()

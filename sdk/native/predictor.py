@@ -18,6 +18,7 @@ from sdk.native import abi
 from sdk.native.model import NativeModel
 from sdk.native.owned import Owned, in_words
 from sdk.rig import Frame
+from sdk.voices import strengths_of
 
 
 class NativePredictor:
@@ -133,6 +134,19 @@ class NativePredictor:
         curve = abi.sized(abi.Curve, gain=gain, offset=offset, minimum=low, maximum=high)
         with in_words():
             self._call("fp_stream_set_curve", at, c.byref(curve))
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles that this artefact's student has; none for most."""
+        return self.model.styles
+
+    def style(self, **strengths: float) -> None:
+        """From the next hop on, speak so: `style(anger=0.7)`, `style()` for neutral; `reset` keeps it. Raises
+        `ConfigError` for a style that this artefact lacks."""
+        vector = strengths_of(self.styles, strengths)
+        if self.styles:
+            with in_words():
+                self._call("fp_stream_set_style", vector.ctypes.data, len(vector))
 
     @property
     def latency(self) -> Latency:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +18,8 @@ from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
 from sdk.errors import CheckpointError, ConfigError
+from sdk.faces.face import CLOSED_CM, Face
+from sdk.rig import RigLayout
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = StyleSpec(["anger", "sadness"], 4)
@@ -25,7 +30,7 @@ def styled() -> StyledStream:
     torch.manual_seed(1)
     neutral = load_variant("s8").build().eval()
     assert isinstance(neutral, StreamStudent)
-    head = StyleHead(SPEC, neutral.fc3.in_channels, 52)
+    head = StyleHead(SPEC, neutral.fc3.in_channels, RigLayout.arkit())
     for weight in head.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     return StyledStream(neutral, head).eval()
@@ -57,10 +62,41 @@ def test_hop_by_hop_is_the_whole_and_a_style_may_change_on_the_way(styled: Style
     assert (whole[:, 2:5] - neutral[:, 2:5]).abs().max() > 0.01
 
 
+def test_lips_that_the_neutral_student_shuts_stay_shut_in_every_style(styled: StyledStream) -> None:
+    layout, lips = RigLayout.arkit(), styled.head.lips
+    random = np.random.default_rng(1)
+    neutral = random.uniform(0, 0.2, (400, 52)).astype(np.float32)
+    jaw, close = layout.index("jawOpen"), layout.index("mouthClose")
+    neutral[:, jaw], neutral[:, close] = 0.2, np.linspace(0, 0.4, 400)
+    neutral[::2, jaw], neutral[::2, close] = 0.0, -0.03  # below what is shown: raised from 0
+    opened = np.clip(neutral + random.uniform(-0.1, 0.1, neutral.shape), -1, 0.5).astype(np.float32)
+    opened[:, jaw] += 0.08
+    kept = lips(torch.from_numpy(neutral), torch.from_numpy(opened)).numpy()
+    before, loose, after = (
+        Face.default().lip_gap_cm(layout.clamp(values), layout) for values in (neutral, opened, kept)
+    )
+    shut = before <= CLOSED_CM
+    assert 50 < shut.sum() < 350
+    assert (loose[shut] > CLOSED_CM).sum() > 20, "the style alone opens closures"
+    assert (after[before < 2 * CLOSED_CM] <= before[before < 2 * CLOSED_CM] + 1e-5).all()
+    wide = before > 3 * CLOSED_CM
+    assert wide.sum() > 10
+    np.testing.assert_array_equal(kept[wide], opened[wide], "an open mouth is the style's own")
+
+
+def test_channels_that_are_left_alone_are_the_neutral_student_s_to_the_bit(styled: StyledStream) -> None:
+    alone = copy.deepcopy(styled)
+    alone.head.leave_alone([3, 7])
+    audio = torch.randn(1, 1, 3200) * 0.1
+    found, neutral = alone(audio, torch.ones(1, 2)), alone.neutral(audio)
+    assert torch.equal(found[..., [3, 7]], neutral[..., [3, 7]])
+    assert (found - neutral).abs().max() > 0.01
+
+
 def test_a_style_costs_less_than_three_per_cent_of_s7() -> None:
     neutral = load_variant("s7").build().eval()
     assert isinstance(neutral, StreamStudent)
-    head = StyleHead(StyleSpec([f"e{i}" for i in range(7)], 12), neutral.fc3.in_channels, 52)
+    head = StyleHead(StyleSpec([f"e{i}" for i in range(7)], 12), neutral.fc3.in_channels, RigLayout.arkit())
     assert 0.001 < StyledStream(neutral, head).cost < 0.03
 
 
@@ -77,7 +113,11 @@ def test_the_recipe_teaches_a_style_and_its_file_is_of_one_student(tmp_path: Pat
     corpus, out = tmp_path / "styled", tmp_path / "s8.styles"
     styled_corpus.build(3, 1, corpus, emotions=["neutral", "anger"])
     arguments = ["--student", str(ROOT / "checkpoints" / "s8.pt"), "--corpus", str(corpus), "--out", str(out)]
-    assert styled_student.main([*arguments, "--steps", "300"]) == 0
+    assert styled_student.main([*arguments, "--steps", "300", "--json", str(tmp_path / "figures.json")]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["emotion_told"] == 1, "a classifier that learned from labels tells the student's emotions"
+    assert figures["pbm_lost"]["all"][0] <= 0.01
+    assert len(figures["legibility_lost"]) == 3
     student = Checkpoint.load(ROOT / "checkpoints" / "s8.pt")
     made = load_styles(out, student)
     brow = student.layout.index("browDownLeft")

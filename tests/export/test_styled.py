@@ -28,7 +28,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     student = Checkpoint.load(STUDENT)
     torch.manual_seed(1)
     spec = StyleSpec(["anger", "sadness"], 4)
-    head = StyleHead(spec, stream_of(student).fc3.in_channels, len(student.layout))
+    head = StyleHead(spec, stream_of(student).fc3.in_channels, student.layout)
     torch.nn.init.normal_(head.hold.weight, std=0.3)
     save_styles(out / "s8.styles", spec, student, head, {})
     arguments = ["--checkpoint", str(STUDENT), "--styles", str(out / "s8.styles"), "--out", str(out)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from distill.scoring.intervals import bounds, picks
+from distill.scoring.intervals import RESAMPLES, bounds, picks
 from distill.scoring.mouth.phone_classes import CLASSES, class_of
 from distill.speech.phones import Phone
 from distill.speech.visemes import english
@@ -100,3 +100,17 @@ def _recalls(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
     asked = np.bincount(truth, minlength=len(CLASSES)).astype(np.float64)
     right = np.bincount(truth[truth == said], minlength=len(CLASSES))
     return np.divide(right, asked, out=np.full(len(CLASSES), np.nan), where=asked > 0)
+
+
+def lost(before: Legibility, after: Legibility, resamples: int = RESAMPLES) -> tuple[float, float, float]:
+    """How much less legible `after` is than `before`, of the same phones: the difference, and its interval over
+    speakers, each drawn for both at once; NaN where `scores` has none."""
+    drawn = []
+    truth = np.array(before.classes)
+    if len(set(before.whose)) < FOLDS or len(np.unique(truth)) < 2:
+        return float("nan"), float("nan"), float("nan")
+    said = [answers(np.stack(x.poses).reshape(len(truth), -1), truth, np.array(x.whose)) for x in (before, after)]
+    for pick in [np.arange(len(truth)), *picks(before.whose, resamples)]:
+        drawn.append(np.subtract(*(np.nanmean(_recalls(truth[pick], one[pick])) for one in said)))
+    low, high = bounds(np.array(drawn[1:]))
+    return float(drawn[0]), low, high

@@ -177,18 +177,32 @@ def _table4(table4: Rows) -> str:
 def _styles(styles: Rows) -> str:
     if not styles:
         return _NOT_MADE
-    lines = [
-        [name, *(f"{100 * value:.1f}" for key in ("pbm", "recall_at_2pct") for value in styles[key][name])]
-        for name in styles["pbm"]
+    lines = []
+    for name, (lost, *ends) in styles["pbm_lost"].items():
+        pairs = [f"{100 * value:.1f}" for key in ("pbm", "recall_at_2pct") for value in styles[key][name]]
+        lines.append([name, *pairs[:2], spread(lost, ends, 1, 100), *pairs[2:]])
+    titles = [
+        "emotion",
+        "PBM, neutral student",
+        "PBM, styled",
+        "lost, points",
+        "recall at 2 %, neutral",
+        "recall, styled",
     ]
-    titles = ["emotion", "PBM, neutral student", "PBM, styled", "recall at 2 %, neutral student", "recall, styled"]
     return text.STYLES_FOUND.format(
         student=styles["student"], told=100 * styles["emotion_told"], low=100 * styles["emotion_told_interval"][0],
         high=100 * styles["emotion_told_interval"][1], labels=100 * styles["emotion_told_of_labels"],
         chance=100 * styles["emotion_chance"], cost=100 * styles["cost"], neutral=styles["legibility"][0],
-        styled=styles["legibility"][1], less=100 * (1 - styles["mse_styled"] / styles["mse_neutral"]),
+        styled=styles["legibility"][1], lost=spread(*_with_ends(styles["legibility_lost"]), 3),
+        mouth=spread(*_with_ends(styles["legibility_lost_by_mouth"]), 3),
+        ideal=spread(*_with_ends(styles["legibility_lost_of_labels"]), 3),
+        less=100 * (1 - styles["mse_styled"] / styles["mse_neutral"]),
         clips=styles["clips"], people=styles["people"],
     ) + "\n\n" + grid(titles, lines)  # fmt: skip
+
+
+def _with_ends(found: Sequence[float]) -> tuple[float, Sequence[float]]:
+    return found[0], found[1:]
 
 
 def _top(told: Rows | None) -> str:

@@ -175,6 +175,10 @@ FP_API fp_status fp_model_get_info(const fp_model* model, fp_model_info* info, f
  * Thread: any. Allocates: never. */
 FP_API const char* fp_model_channel_name(const fp_model* model, uint32_t channel);
 
+/* The name of a style of an artefact that `python -m export.styled` wrote, and NULL beyond the last, of most artefacts at
+ * once. Styles are set by place: fp_stream_set_style. (since 1.4) Thread: any. Allocates: never. */
+FP_API const char* fp_model_style_name(const fp_model* model, uint32_t style);
+
 /* The range of a channel and its value at rest; each pointer may be NULL. Thread: any. Allocates: never. */
 FP_API fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float* minimum, float* maximum,
                                         float* neutral, fp_error* error);
@@ -273,6 +277,12 @@ typedef struct fp_curve {
  * Owner: `curve` is copied. Thread: the pulling one. Allocates: never. */
 FP_API fp_status fp_stream_set_curve(fp_stream* stream, uint32_t channel, const fp_curve* curve, fp_error* error);
 
+/* From the next hop on, speak so: a strength for each of the model's styles, 0 for none of it, 1 for all, within -2..2.
+ * Zeros are neutral: the very frames of a voice that was never told a style. A reset keeps it. (since 1.4)
+ * FP_BAD_ARGUMENT: `count` is not the number of the model's styles, of which most have none, or a strength is out of range.
+ * Owner: `strengths` is copied. Thread: the pulling one. Allocates: never. */
+FP_API fp_status fp_stream_set_style(fp_stream* stream, const float* strengths, uint32_t count, fp_error* error);
+
 /* Where the delay of a frame comes from, at worst, inference aside. */
 typedef struct fp_latency {
   uint32_t struct_size;
@@ -360,6 +370,9 @@ FP_API fp_status fp_track_pull(fp_track* track, double now_s, float* values, uin
  * Allocates: never. Locks: as fp_crowd_run. */
 FP_API fp_status fp_crowd_run_tracks(fp_crowd* crowd, fp_track* const* tracks, size_t count, size_t* hops,
                                      fp_error* error);
+
+/* fp_stream_set_style for a track (since 1.4). Owner: `strengths` is copied. Thread: the drawing one. Allocates: never. */
+FP_API fp_status fp_track_set_style(fp_track* track, const float* strengths, uint32_t count, fp_error* error);
 
 /* Seconds by which the face follows the sound: play the sound so much later, and they meet. Thread: any. */
 FP_API double fp_track_delay_s(const fp_track* track);

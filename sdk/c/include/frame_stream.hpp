@@ -92,6 +92,13 @@ class Model {
       names.emplace_back(name);
     return names;
   }
+  // Of an artefact with styles; none of most.
+  std::vector<std::string> style_names() const {
+    std::vector<std::string> names;
+    while (const char* name = fp_model_style_name(handle(), static_cast<std::uint32_t>(names.size())))
+      names.emplace_back(name);
+    return names;
+  }
   fp_model* handle() const noexcept { return handle_.get(); }
 
  private:
@@ -167,6 +174,12 @@ class Stream {
   }
   void set_curve(std::uint32_t channel) {
     detail::check([&](fp_error* error) { return fp_stream_set_curve(handle(), channel, nullptr, error); });
+  }
+
+  // From the next hop on, speak so: a strength for each of the model's style_names().
+  void set_style(const std::vector<float>& strengths) {
+    const auto count = static_cast<std::uint32_t>(strengths.size());
+    detail::check([&](fp_error* error) { return fp_stream_set_style(handle(), strengths.data(), count, error); });
   }
 
   fp_latency latency(std::uint32_t chunk_samples = 1) const {

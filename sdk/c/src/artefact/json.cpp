@@ -24,7 +24,7 @@ double decimal(std::uint64_t digits, int exponent) {
 
 class Reader {
  public:
-  Reader(std::string_view text, bool (*skipped)(std::string_view)) : text_(text), skipped_(skipped) {}
+  Reader(std::string_view text, Skipped skipped) : text_(text), skipped_(skipped) {}
 
   Failure document(Json* root) {
     *root = any(0);
@@ -87,15 +87,20 @@ class Reader {
     need('{');
     skip_space();
     if (take("}")) return value;
+    Vector<std::size_t> stay;  // places of the keys whose values are kept
     do {
       skip_space();
       String key = string();
       need(':');
-      const bool kept = keep_;
-      if (depth == 0) keep_ = !skipped_(key);
+      const bool kept = keep_, left = depth < 2 && skipped_(depth ? std::string_view(within_) : "", key);
+      if (depth == 0) within_ = key;
+      keep_ = kept && !left;
       Json inside = any(depth + 1);
       keep_ = kept;
-      if (keep_) value.list.push_back(std::move(inside));
+      if (kept && !(left && depth)) {
+        value.list.push_back(std::move(inside));
+        stay.push_back(value.keys.size());
+      }
       value.keys.push_back(std::move(key));
       skip_space();
     } while (take(","));
@@ -103,7 +108,11 @@ class Reader {
     Vector<std::string_view> sorted(value.keys.begin(), value.keys.end());
     std::sort(sorted.begin(), sorted.end());
     if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) stop("a key stands twice");
-    if (!keep_) value.keys.clear();
+    if (stay.size() < value.keys.size()) {
+      Vector<String> few;
+      for (const std::size_t i : stay) few.push_back(std::move(value.keys[i]));
+      value.keys = std::move(few);
+    }
     return value;
   }
 
@@ -245,8 +254,9 @@ class Reader {
   }
 
   std::string_view text_;
-  bool (*skipped_)(std::string_view);
+  Skipped skipped_;
   bool keep_ = true;  // what is read now
+  String within_;     // the root's key that is read now
   std::size_t at_ = 0, where_ = 0;
   const char* why_ = nullptr;
 };
@@ -259,7 +269,7 @@ const Json* Json::find(std::string_view key) const noexcept {
   return nullptr;
 }
 
-Failure parse_json(std::string_view text, Json* root, bool (*skipped)(std::string_view key)) {
+Failure parse_json(std::string_view text, Json* root, Skipped skipped) {
   return Reader(text, skipped).document(root);
 }
 

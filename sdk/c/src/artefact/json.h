@@ -21,8 +21,11 @@ struct Json {
   const Json* find(std::string_view key) const noexcept;
 };
 
-// FP_BAD_MANIFEST, naming the byte at which it stops. `skipped`: whether what stands under a key of the root is only
-// checked, and its kind kept, so that what nobody reads takes no memory.
-Failure parse_json(std::string_view text, Json* root, bool (*skipped)(std::string_view key));
+// Whether what stands under a key is only checked, so that what nobody reads takes no memory. `within`: empty for keys of
+// the root, of which the kind is kept; for those of an object in it that object's key, and nothing of them is kept.
+using Skipped = bool (*)(std::string_view within, std::string_view key);
+
+// FP_BAD_MANIFEST, naming the byte at which it stops.
+Failure parse_json(std::string_view text, Json* root, Skipped skipped);
 
 }  // namespace fp

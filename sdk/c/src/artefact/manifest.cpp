@@ -156,11 +156,28 @@ void read_state(Checker& check, Manifest& out) {
   if (out.is_stream() && out.state.empty()) check.say("a stream student has a state");
 }
 
+void read_styles(Checker& check, const Json& training, Manifest& out) {
+  const Json* const styles = training.find("styles");
+  if (!styles || (styles->kind == Kind::List && styles->list.empty())) return;
+  bool sane = styles->kind == Kind::List && out.is_stream() && !out.state.empty();
+  for (const Json& name : styles->list) {
+    sane = sane && name.kind == Kind::Text && name.text.find('\0') == std::string::npos;
+    out.styles.push_back(name.text);
+  }
+  Vector<String> sorted = out.styles;
+  std::sort(sorted.begin(), sorted.end());
+  sane = sane && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
+  if (!sane || out.state.back() != Shape{static_cast<std::int32_t>(out.styles.size()), 1, 1})
+    check.say("styles are not names for the last tensor of its state");
+}
+
 }  // namespace
 
 Failure parse_manifest(std::string_view json, Manifest* manifest) {
   Json root;
-  const auto told_to_people = [](std::string_view key) { return key == "tools" || key == "training" || key == "scores"; };
+  const auto told_to_people = [](std::string_view within, std::string_view key) {
+    return within.empty() ? key == "tools" || key == "scores" : within == "training" && key != "styles";
+  };
   if (auto failure = parse_json(json, &root, told_to_people)) return failure;
   Checker check(root);
   if (auto failure = check.found()) return failure;
@@ -174,6 +191,7 @@ Failure parse_manifest(std::string_view json, Manifest* manifest) {
   read_clock(check, out);
   read_state(check, out);
   read_rig(check, out);
+  read_styles(check, *root.find("training"), out);
   *manifest = std::move(out);
   return check.found();
 }

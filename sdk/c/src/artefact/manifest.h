@@ -20,6 +20,7 @@ struct Manifest {
   Vector<double> ensemble;  // three weights, or none
   Vector<String> names;
   Vector<float> minimum, maximum, neutral;
+  Vector<String> styles;  // a number each in the last tensor of a state; none of most students
   std::uint64_t parameters = 0;
 
   bool is_stream() const noexcept { return kind == "stream"; }

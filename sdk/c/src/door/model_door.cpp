@@ -135,6 +135,11 @@ const char* fp_model_channel_name(const fp_model* model, uint32_t channel) {
   return model->model->manifest().names[channel].c_str();
 }
 
+const char* fp_model_style_name(const fp_model* model, uint32_t style) {
+  if (check_handle(model, "model", nullptr) || style >= model->model->manifest().styles.size()) return nullptr;
+  return model->model->manifest().styles[style].c_str();
+}
+
 fp_status fp_model_channel_range(const fp_model* model, uint32_t channel, float* minimum, float* maximum,
                                  float* neutral, fp_error* error) {
   if (const fp_status status = check_handle(model, "model", error)) return status;

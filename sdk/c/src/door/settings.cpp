@@ -2,12 +2,14 @@
 
 #include <cmath>
 
+#include "door/door.h"
 #include "sound/resampler.h"
 
 namespace fp {
 namespace {
 
 constexpr std::int64_t kMostAudioChannels = 8, kLargestFraction = 1000000, kLongestBufferS = 60;
+constexpr float kMostStyle = 2;  // a strength beyond it is a mistake, not an expression
 
 Failure read_clock(const fp_stream_config& config, const Manifest& manifest, StreamSettings* settings) {
   std::int64_t n = config.fps_numerator, m = config.fps_denominator;
@@ -58,6 +60,17 @@ Failure read_settings(const fp_stream_config& config, const Manifest& manifest, 
   settings->audio_channels = config.audio_channels ? config.audio_channels : 1;
   settings->buffer_samples = static_cast<std::size_t>(config.buffer_samples ? config.buffer_samples : rate / 2);
   return settings->ensemble ? read_weights(config, manifest, settings) : Failure{};
+}
+
+fp_status check_style(const Manifest& manifest, const float* strengths, std::uint32_t count, fp_error* error) noexcept {
+  if (!strengths) return null(error, "strengths");
+  const std::size_t known = manifest.styles.size();
+  if (!known) return fail(error, FP_BAD_ARGUMENT, "this artefact has no styles: python -m export.styled adds them");
+  if (count != known) return fail(error, FP_BAD_ARGUMENT, "count is %u, this student has %zu styles", count, known);
+  for (std::size_t i = 0; i < known; ++i)
+    if (!(std::fabs(strengths[i]) <= kMostStyle))
+      return fail(error, FP_BAD_ARGUMENT, "the strength of %s is not within -2 to 2", manifest.styles[i].c_str());
+  return FP_OK;
 }
 
 }  // namespace fp

@@ -104,6 +104,13 @@ fp_status fp_stream_set_curve(fp_stream* stream, uint32_t channel, const fp_curv
   return FP_OK;
 }
 
+fp_status fp_stream_set_style(fp_stream* stream, const float* strengths, uint32_t count, fp_error* error) {
+  if (const fp_status status = check_handle(stream, "stream", error)) return status;
+  if (const fp_status status = check_style(stream->stream.manifest(), strengths, count, error)) return status;
+  stream->stream.hops()->dress(strengths);
+  return FP_OK;
+}
+
 fp_status fp_stream_latency_samples(const fp_stream* stream, uint32_t chunk_samples, fp_latency* latency,
                                     fp_error* error) {
   if (const fp_status status = check_handle(stream, "stream", error)) return status;

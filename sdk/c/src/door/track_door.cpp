@@ -86,6 +86,13 @@ fp_status fp_track_pull(fp_track* track, double now_s, float* values, uint32_t c
   return status < 0 ? fail(error, status, "%s", reason) : status;
 }
 
+fp_status fp_track_set_style(fp_track* track, const float* strengths, uint32_t count, fp_error* error) {
+  if (const fp_status status = check_handle(track, "track", error)) return status;
+  if (const fp_status status = check_style(track->model->manifest(), strengths, count, error)) return status;
+  for (const int which : {0, 1}) track->track.stream(which).hops()->dress(strengths);
+  return FP_OK;
+}
+
 double fp_track_delay_s(const fp_track* track) {
   return check_handle(track, "track", nullptr) ? 0 : track->track.delay_s();
 }

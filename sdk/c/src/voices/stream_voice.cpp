@@ -15,10 +15,17 @@ StreamVoice::StreamVoice(const Manifest& manifest, StreamEngine& engine, const T
     : engine_(engine), ticks_(ticks), timing_(manifest.timing()), channels_(manifest.names.size()), state_(manifest, 1),
       hop_(manifest.window_samples * sizeof(float)),
       kept_(buffer_samples / timing_.hop_samples + kLineHops + kPartialHops),
-      values_(static_cast<std::size_t>(kept_) * channels_) {}
+      values_(static_cast<std::size_t>(kept_) * channels_), style_(manifest.styles.size()) {}
+
+void StreamVoice::dress(const float* style) noexcept {
+  if (style_.empty()) return;
+  std::copy_n(style, style_.size(), style_.begin());
+  std::copy_n(style, style_.size(), state_.of(state_.tensors() - 1));
+}
 
 void StreamVoice::reset() noexcept {
   state_.clear();
+  dress(style_.data());
   filled_ = 0;
   made_ = used_ = 0;
 }

@@ -22,6 +22,8 @@ class StreamVoice {
   // As WindowVoice.
   fp_status predict(std::int64_t tick, Audio& audio, float* values, const char** reason) noexcept;
   void reset() noexcept;
+  // Hops that have not run yet run in this style, `(styles,)` numbers, also after a reset. A manifest with styles only.
+  void dress(const float* style) noexcept;
 
   // --- one hop: fill it, run it, keep what it gave
   // FP_OK: the next hop is full. FP_AGAIN: audio is missing, or room for its values. FP_END: no frame needs another.
@@ -52,6 +54,7 @@ class StreamVoice {
   std::int64_t used_ = 0;       // of these, what ticks have reached; the line ends at the last of them
   std::int64_t kept_;           // hops that have room
   Vector<float> values_;   // (kept_, channels), hop modulo kept_
+  Vector<float> style_;    // the last tensor of the state, which a hop gives back as it was; or nothing
 };
 
 }  // namespace fp
