@@ -106,13 +106,14 @@ def score(
         seen.append(summary(pair[1].clamp(0, 1)))  # as it is shown, and as the labels are
     lips = {name: one.scores() for name, one in sides.items() if one.whose}
     before, after = sides["all"].read
+    mouth = channels(layout, MOUTH)
     return {
         "mse_neutral": float(np.mean([e[0] for e in errors])),
         "mse_styled": float(np.mean([e[1] for e in errors])),
         **_told(taught, clips, np.stack(seen)),
         "legibility": [side.scores()["legibility"] for side in (before, after)],
         "legibility_lost": list(lost(before, after)),
-        "legibility_lost_by_mouth": list(lost(*(_of(side, channels(layout, MOUTH)) for side in (before, after)))),
+        "legibility_lost_by_mouth": list(lost(_of(before, mouth), _of(after, mouth))),
         "legibility_lost_of_labels": list(lost(before, ideal)),
         "clips": len(clips),
         "people": len({clip.person for clip in clips}),
