@@ -8,7 +8,7 @@ of what was lost over the people; and how often a classifier that learned emotio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,7 +88,7 @@ class Sides:
 
 
 def score(
-    head: StyleHead, taught: Sequence[Spoken], clips: Sequence[Spoken], phones: dict[str, Sequence[Phone]],
+    head: StyleHead, taught: Sequence[Spoken], clips: Sequence[Spoken], phones: Mapping[str, Sequence[Phone]],
     layout: RigLayout, future_s: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Figures of `clips`, of which nobody is in `taught`, whose labels the classifier learns from. future_s: by how
