@@ -28,10 +28,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from profiles.judge.compare import Change, Clock, compare
+from profiles.measure.plan import Plan
 from profiles.model.device import device_names, load_device
 from profiles.model.record import Record
 from profiles.model.schema import schema
-from profiles.run import Plan, profile
+from profiles.run import profile
 from profiles.show.exports import chrome_trace, prometheus
 from profiles.show.report import summary, write_report
 from profiles.show.spread import show, spread

@@ -11,11 +11,8 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from profiles.inspect.operators import operator_rows
 from profiles.judge import roofline
@@ -27,63 +24,14 @@ from profiles.measure.cpu import Job
 from profiles.measure.delay import latency_rows
 from profiles.measure.from_device import merge_launches, read_result
 from profiles.measure.native import find_profiler, run_native
+from profiles.measure.plan import Plan, Subject, jobs_of, subjects_of
 from profiles.model.device import NATIVE_BACKENDS, Device
-from profiles.model.environment import available_cores, environment
+from profiles.model.environment import environment
 from profiles.model.figures import Case, Estimate, Prediction, Setting, in_integers
 from profiles.model.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
-from sdk.artifact import Artifact, open_artifact
-from sdk.engines import check_trusted
-from sdk.errors import ArtifactError, EngineUnavailable, ProfileError, TinyfaceError
+from sdk.errors import ArtifactError, EngineUnavailable, TinyfaceError
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to measure, and how long.
-
-    launches: fresh processes a flat-out case, each `rounds` of `frames`. seconds: of the paced run, 0 for none. loads:
-    neighbours to measure beside. backends: None for all that run the artefact. gpu: `auto`, `off` or `require`. native:
-    also run the C++ profiler here. native_results: files that it brought back. counts: also count instructions, where
-    valgrind is installed; that takes minutes. trusted: also run `.pt` files, whose makers you know.
-    """
-
-    launches: int = 8
-    rounds: int = 3
-    frames: int = 60
-    seconds: float = 60.0
-    threads: tuple[int, ...] = (1, 2)
-    pinned_core: int | None = None
-    backends: tuple[str, ...] | None = None
-    loads: tuple[str, ...] = ("none", "renderer")
-    cold: bool = True
-    gpu: Literal["auto", "off", "require"] = "auto"
-    native: bool = True
-    native_results: tuple[Path, ...] = ()
-    operators: bool = True
-    estimates: bool = True
-    counts: bool = True
-    trusted: bool = False
-
-    def __post_init__(self) -> None:
-        if min(self.launches, self.rounds, self.frames) < 1 or self.seconds < 0 or not self.threads:
-            raise ProfileError("a plan needs a launch, a round, a frame and a number of threads, each 1 or more")
-
-    @classmethod
-    def quick(cls) -> Plan:
-        """About a minute an artefact: fewer and shorter cases, the same tests."""
-        return cls(
-            launches=5, rounds=2, frames=40, seconds=10.0, threads=(1,), loads=("none",), cold=False, counts=False
-        )
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """An artefact under measurement."""
-
-    path: Path
-    artifact: Artifact
-    facts: ArtifactFacts
 
 
 def profile(
@@ -98,11 +46,11 @@ def profile(
     Raises `ArtifactError`, `ManifestError` (a file that cannot be used), `ProfileError` (a core that is not there, a
     result that does not belong), `EngineUnavailable` (a GPU that was required).
     """
-    subjects = _subjects(paths, plan.trusted)
+    subjects = subjects_of(paths, plan.trusted)
     facts = [subject.facts for subject in subjects]
     where = environment()
     brought = [case for path in plan.native_results for case in read_result(path, facts)]
-    jobs, skipped = _jobs(subjects, plan)
+    jobs, skipped = jobs_of(subjects, plan)
     found: list[Case | Skipped] = list(
         cpu.measure_cases(
             jobs, launches=plan.launches, rounds=plan.rounds, frames=plan.frames, seconds=plan.seconds, say=say
@@ -121,79 +69,7 @@ def profile(
     )  # fmt: skip
 
 
-def names(artifacts: Sequence[Artifact]) -> list[str]:
-    """Short names, each once: `s5 fp32 xnnpack`, and the folder's name with those that would be equal."""
-    plain = [" ".join((a.manifest.student, a.manifest.precision, a.manifest.backend)) for a in artifacts]
-    plain = [
-        f"{name} .pt" if a.manifest.runtime == "torchscript" else name for name, a in zip(plain, artifacts, strict=True)
-    ]
-    twice = Counter(plain)
-    placed = [f"{n} ({a.path.parent.name})" if twice[n] > 1 else n for n, a in zip(plain, artifacts, strict=True)]
-    again: Counter[str] = Counter()
-    unique = []
-    for name in placed:
-        again[name] += 1
-        unique.append(name if again[name] == 1 else f"{name} #{again[name]}")
-    return unique
-
-
-def _subjects(paths: Sequence[Path], trusted: bool) -> list[_Subject]:
-    if not paths:
-        raise ProfileError("nothing to profile: give at least one artefact (.pte or .pt)")
-    artifacts = [open_artifact(path) for path in paths]
-    for artifact in artifacts:
-        check_trusted(artifact, trusted)
-    return [
-        _Subject(path, artifact, ArtifactFacts.of(artifact, name, str(path)))
-        for path, artifact, name in zip(paths, artifacts, names(artifacts), strict=True)
-    ]
-
-
-def _jobs(subjects: Sequence[_Subject], plan: Plan) -> tuple[list[Job], list[Skipped]]:
-    """Every case for this processor, in an order in which artefacts of one setting stand together."""
-    pinned = [] if plan.pinned_core is None else [plan.pinned_core]
-    jobs, skipped = [], []
-    for subject in subjects:
-        for backend in _backends(subject, plan):
-            settings, too_many = _settings(backend, plan, pinned)
-            voices = subject.artifact.manifest.crowd_voices
-            if voices and backend == subject.artifact.manifest.backend:
-                settings.append(Setting(backend, pinned_cores=pinned, voices=voices))
-            jobs += [Job(subject.path, subject.facts.name, setting) for setting in settings]
-            why = f"there are {available_cores()} cores here; more threads would only wait for each other"
-            skipped += [Skipped(f"{subject.facts.name}: {setting.title}", why) for setting in too_many]
-    order = {job.setting.title: at for at, job in reversed(list(enumerate(jobs)))}
-    return sorted(jobs, key=lambda job: order[job.setting.title]), skipped
-
-
-def _backends(subject: _Subject, plan: Plan) -> list[str]:
-    manifest = subject.artifact.manifest
-    own = "torchscript" if manifest.runtime == "torchscript" else manifest.backend
-    found = [own, "python_sdk"]
-    wanted = found if plan.backends is None else plan.backends
-    return [name for name in wanted if not name.startswith("cuda") and name != "native"]
-
-
-def _settings(backend: str, plan: Plan, pinned: list[int]) -> tuple[list[Setting], list[Setting]]:
-    """What to run a backend in: the plain case at every thread count; pace, neighbours, cold caches on one thread."""
-    if backend == "python_sdk":
-        return [Setting(backend, pinned_cores=pinned)], []
-    threads = [Setting(backend, count, pinned_cores=pinned) for count in plan.threads]
-    most = len(pinned) or available_cores()
-    settings = [setting for setting in threads if setting.threads <= most]
-    first = Setting(backend, min(plan.threads), pinned_cores=pinned)
-    if plan.seconds:
-        settings.append(dataclasses.replace(first, pacing="real_time"))
-    if plan.cold:
-        settings.append(dataclasses.replace(first, cache="cold"))
-    for load in plan.loads:
-        if load != "none":
-            settings.append(dataclasses.replace(first, load=load))
-            settings += [dataclasses.replace(first, load=load, pacing="real_time")] if plan.seconds else []
-    return settings, [setting for setting in threads if setting.threads > most]
-
-
-def _with_latency(case: Case, subjects: Sequence[_Subject]) -> Case:
+def _with_latency(case: Case, subjects: Sequence[Subject]) -> Case:
     manifest = _of(case, subjects).artifact.manifest
     return dataclasses.replace(
         case, latency=latency_rows(manifest, case.timing, pace=case.pace, voices=case.setting.voices)
@@ -201,7 +77,7 @@ def _with_latency(case: Case, subjects: Sequence[_Subject]) -> Case:
 
 
 def _with_operators(
-    cases: Sequence[Case], subjects: Sequence[_Subject], plan: Plan, say: Say
+    cases: Sequence[Case], subjects: Sequence[Subject], plan: Plan, say: Say
 ) -> tuple[list[Case], list[Skipped]]:
     """Operators to the first plain case of each artefact on one thread, alone and in a crowd; why there are none."""
     found, skipped, done = [], [], set()
@@ -220,7 +96,7 @@ def _with_operators(
     return found, skipped
 
 
-def _on_gpu(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
+def _on_gpu(subjects: Sequence[Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
     """Cases on a CUDA device. Raises `EngineUnavailable` when one was required and nothing ran on it."""
     wanted = [name for name in gpu.BACKENDS if plan.backends is None or name in plan.backends]
     if plan.gpu == "off" or not wanted:
@@ -241,7 +117,7 @@ def _on_gpu(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | S
     return found
 
 
-def _native(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
+def _native(subjects: Sequence[Subject], plan: Plan, say: Say) -> list[Case | Skipped]:
     """What the C++ profiler finds here: several launches of it, by turns between the artefacts; the first is paced."""
     programs = [subject for subject in subjects if subject.artifact.manifest.backend in NATIVE_BACKENDS]
     if not plan.native or not programs or not (plan.backends is None or "native" in plan.backends):
@@ -263,7 +139,7 @@ def _native(subjects: Sequence[_Subject], plan: Plan, say: Say) -> list[Case | S
     return [case for runs in taken.values() for case in merge_launches(runs)]
 
 
-def _run_native(subject: _Subject, plan: Plan, out: Path, seconds: float, voices: int) -> list[Case]:
+def _run_native(subject: Subject, plan: Plan, out: Path, seconds: float, voices: int) -> list[Case]:
     """One launch of the C++ profiler; cold caches of one voice alone."""
     result = run_native(
         subject.path, out, seconds=seconds, rounds=plan.rounds, frames=plan.frames, voices=voices,
@@ -314,5 +190,5 @@ def _counted(facts: Sequence[ArtifactFacts], plan: Plan, say: Say) -> tuple[dict
     return found, skipped
 
 
-def _of(case: Case, subjects: Sequence[_Subject]) -> _Subject:
+def _of(case: Case, subjects: Sequence[Subject]) -> Subject:
     return next(subject for subject in subjects if subject.facts.name == case.artifact)

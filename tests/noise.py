@@ -24,8 +24,9 @@ from export.lower.deploy import deploy
 from export.lower.program import export_program, lower
 from export.pipeline import build
 from profiles.judge.compare import Change, compare
+from profiles.measure.plan import Plan
 from profiles.model.record import Record
-from profiles.run import Plan, profile
+from profiles.run import profile
 from profiles.show.spread import show, spread
 from sdk.artifact import open_artifact, seal
 

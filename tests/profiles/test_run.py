@@ -16,9 +16,10 @@ from profiles import run
 from profiles.__main__ import main
 from profiles.measure.cpu import Job
 from profiles.measure.from_device import KIND, merge_launches, read_result
+from profiles.measure.plan import Plan, jobs_of, names, subjects_of
 from profiles.model.environment import available_cores, environment
 from profiles.model.record import ArtifactFacts, Record
-from profiles.run import Plan, names, profile
+from profiles.run import profile
 from sdk.artifact import Artifact, open_artifact
 from sdk.errors import EngineUnavailable, ProfileError
 
@@ -137,9 +138,9 @@ def test_names_are_short_and_each_once() -> None:
 
 def test_the_plan_becomes_cases(script: Path) -> None:
     """Artefacts of one setting stand together, and more threads than cores are left out with the reason."""
-    subjects = run._subjects([script, script], True)
+    subjects = subjects_of([script, script], True)
     plan = Plan(threads=(1, available_cores() + 1), backends=("torchscript",), loads=("none", "renderer"))
-    jobs, skipped = run._jobs(subjects, plan)
+    jobs, skipped = jobs_of(subjects, plan)
     titles = [job.setting.title for job in jobs]
     assert titles == [title for title in dict.fromkeys(titles) for _ in range(2)]
     assert "torchscript, 1 thread, real time, beside renderer" in titles
@@ -152,8 +153,8 @@ def test_the_plan_becomes_cases(script: Path) -> None:
 def test_a_stream_with_a_crowd_has_a_case_for_it(script: Path) -> None:
     stream = {"kind": "stream", "window_samples": 320, "future_samples": 704, "state": [[1, 1, 1]], "crowd_voices": 8}
     made = artifact("a", runtime="executorch", backend="xnnpack", **stream)
-    subject = dataclasses.replace(run._subjects([script], True)[0], artifact=made)
-    jobs, _ = run._jobs([subject], Plan.quick())
+    subject = dataclasses.replace(subjects_of([script], True)[0], artifact=made)
+    jobs, _ = jobs_of([subject], Plan.quick())
     crowds = [job.setting for job in jobs if job.setting.voices == 8]
     assert [setting.title for setting in crowds] == ["xnnpack, 1 thread, flat out, 8 voices"]
 
@@ -231,7 +232,7 @@ def test_a_device_result_decides_the_verdict(script: Path, tmp_path: Path) -> No
 
 
 def test_a_required_gpu_needs_a_script(script: Path) -> None:
-    subject = run._subjects([script], True)[0]
+    subject = subjects_of([script], True)[0]
     pte = dataclasses.replace(subject, artifact=artifact("a", runtime="executorch", backend="xnnpack"))
     with pytest.raises(EngineUnavailable, match=r"a CUDA device runs a \.pt, and none was given"):
         run._on_gpu([pte], Plan(gpu="require"), lambda line: None)
