@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +14,11 @@ from typing import Any
 import pytest
 from test_pseudo_label import SHARD_S, contents, librispeech, straight, teacher  # noqa: F401
 
+from distill.corpus.board import read_board
+from distill.corpus.engines import ray as on_ray
 from distill.corpus.engines import slurm
 from distill.recipes.pseudo_label import label, main
-from sdk.errors import CheckpointError, ConfigError
+from sdk.errors import CheckpointError, ConfigError, DataError
 
 
 @pytest.fixture
@@ -40,6 +44,7 @@ def test_a_node_of_ray_is_killed_and_every_shard_is_the_same(
     straight: Path,  # noqa: F811
     teacher: str,  # noqa: F811
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     killed: list[float] = []
 
@@ -58,6 +63,41 @@ def test_a_node_of_ray_is_killed_and_every_shard_is_the_same(
     assert len(done.paths) == len(contents(straight))
     again = label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, engine="ray")
     assert again.kept == len(again.paths)
+
+    once, ever = sorted(path.stem for path in done.paths)[:2]
+    for name in (once, ever):
+        (tmp_path / "shards" / f"{name}.npz").unlink()
+
+    def dying(batch: Any, folder: str, *rest: str) -> Any:
+        mark = Path(folder).parent / batch.name
+        if batch.name == ever or (batch.name == once and not mark.exists()):
+            mark.touch()
+            os._exit(1)
+        return work(batch, folder, *rest)
+
+    work = on_ray._work
+    monkeypatch.setattr(on_ray, "_work", dying)
+    monkeypatch.setattr(on_ray, "RETRIES", 1)
+    with pytest.raises(DataError, match=rf"1 shards were given up, .*shard {ever}: its workers were lost 2 times"):
+        label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, engine="ray")
+    (told,) = read_board(tmp_path)
+    assert (told.made, told.kept, told.failed, told.left, told.lost) == (1, len(done.paths) - 2, 1, 0, 2)
+    monkeypatch.undo()
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, engine="ray")
+    assert contents(tmp_path) == contents(straight)
+
+    for path in (tmp_path / "shards").iterdir():
+        path.unlink()
+    words = ["--speech", librispeech, "--out", tmp_path, "--teacher", teacher, "--subsets", 4, "--engine", "ray"]
+    command = [sys.executable, "-m", "distill.recipes.pseudo_label", *map(str, words), "--shard-seconds", str(SHARD_S)]
+    asked = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while asked.poll() is None and not list((tmp_path / "shards").glob("*.npz")):
+        time.sleep(0.02)
+    asked.terminate()
+    said = asked.communicate(timeout=120)[1]
+    assert (asked.returncode, read_board(tmp_path)[0].ended) == (130, "stopped"), said
+    assert "goes on from what is done" in said
     with pytest.raises(CheckpointError):
         label([librispeech], tmp_path, str(tmp_path / "none.teacher"), subsets=4, shard_s=SHARD_S, engine="ray")
 
