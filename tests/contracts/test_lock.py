@@ -47,10 +47,11 @@ def test_every_package_has_a_hash_and_none_says_where_from() -> None:
     assert not re.search(r"://|--index|--find-links|@ ", LOCK.read_text("utf-8"))
 
 
-def test_setup_installs_the_extras_that_are_locked() -> None:
+def test_setup_installs_the_extras_that_are_locked_and_ci_the_lock() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert f"'.[{','.join(EXTRAS)}]'" in makefile
     assert "--require-hashes -r .ci/requirements.lock" in makefile
+    assert re.search(r"^export .*\bLOCKED=1\b", (ROOT / ".ci/run").read_text("utf-8"), re.MULTILINE)
 
 
 def test_a_line_has_the_files_that_fit_alone() -> None:
