@@ -27,8 +27,7 @@ from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.backends.base import exportable, load_backend
 from export.measure.counted import in_words
 from export.pipeline import build
-from export.plan.budget import parse_budget
-from export.plan.target import allowed_backends, target
+from export.plan.target import allowed_backends, parse_budget, target
 from export.quantise.precision import PRECISIONS
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout

@@ -21,7 +21,8 @@ from export.lower.memory import error_percent
 from export.pipeline import finish, make_program, plan_all
 from export.plan.built import believed, find_built
 from export.plan.choose import Candidate
-from export.plan.pareto import key, pareto_rows, table
+from export.plan.decide import Decision, key
+from export.plan.pareto import pareto_rows, table
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
 from sdk.errors import DataError, TinyfaceError
@@ -69,8 +70,8 @@ def folder_name(candidate: Candidate) -> str:
 def _build_one(candidate: Candidate, out: Path) -> dict[str, Any]:
     with workshop(out) as folder:
         lowered, measured = make_program(candidate, folder, say)
-        report = choice_report(candidate, [candidate], UNLIMITED_BYTES, {}, {})
-        report |= finish(candidate, lowered, measured, UNLIMITED_BYTES, folder, say)
+        decision = Decision(UNLIMITED_BYTES, [candidate], {}, candidate)
+        report = choice_report(decision) | finish(decision, lowered, measured, folder, say)
         write_papers(folder, report, candidate.path, candidate.checkpoint, say)
         deliver(folder, out)
     return report
@@ -99,7 +100,7 @@ def _summary(
             "max_abs_error": report["verification"]["max_abs_error"].get("model.pte"),
         })  # fmt: skip
     errors = [abs(one["error_percent"]["counted_bytes"] or 0.0) for one in built]
-    rows = pareto_rows(planned, UNLIMITED_BYTES, find_built(out))
+    rows = pareto_rows(Decision(UNLIMITED_BYTES, planned, find_built(out)))
     return {
         "schema": SUMMARY_SCHEMA, "built": built, "failed": failed, "versions": versions(),
         "worst_error_percent": max(errors, default=None), "points": table(rows),

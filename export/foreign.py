@@ -24,7 +24,7 @@ from export.load.versions import here, versions
 from export.lower.backends.base import Backend, cannot_run, exportable
 from export.lower.program import Lowered
 from export.measure.counted import file_report
-from export.plan.choose import quality
+from export.plan.quality import grades, quality
 from export.quantise.precision import Point, float_point, points
 from export.verify.proof import tolerance, verify
 from profiles.measure.harness import measure
@@ -79,7 +79,9 @@ def _best(
             ]
     if not found:
         raise ConfigError(f"backend {name} takes {', '.join(backend.precisions)}, not {precision}")
-    return max(found, key=lambda one: quality(one[1].scores if backend.rounds_itself else one[2].scores))
+    good = [quality(one[1].scores if backend.rounds_itself else one[2].scores) for one in found]
+    graded = grades(good)
+    return found[min(range(len(found)), key=lambda at: (graded[at], -good[at].value))]
 
 
 def _rounded(checkpoint: Checkpoint, name: str) -> Point:
@@ -93,13 +95,14 @@ def _rounded(checkpoint: Checkpoint, name: str) -> Point:
 
 
 def _report(path: Path, checkpoint: Checkpoint, point: Point, name: str, lowered: Lowered) -> dict[str, Any]:
+    good = quality(point.scores)
     return {
         "schema": REPORT_SCHEMA,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "choice": {
             "student": checkpoint.spec.name, "checkpoint": path.name, "weights_sha256": point.weights_sha256,
             "parameters": checkpoint.parameters, "precision": point.precision, "backend": name,
-            "quality": quality(point.scores), "why": f"backend {name} was asked for by name",
+            "quality": good.value, "quality_is": good.measure, "why": f"backend {name} was asked for by name",
         },
         "scores": point.scores, "versions": versions(), "outside_delegate": list(lowered.outside),
         "measured_on": here(),

@@ -23,10 +23,11 @@ from export.lower.program import Lowered
 from export.lower.torchscript import torchscript
 from export.lower.trace import trace
 from export.measure.counted import counted, file_report, memory_report
-from export.plan.built import Built, Key, find_built
+from export.plan.built import Built, find_built
 from export.plan.choose import Candidate, automatic_backends, lower, plan, ranked
+from export.plan.decide import Decision, decide, exceeded
 from export.plan.known import known_rows
-from export.plan.pareto import exceeded, key, may_fit
+from export.plan.quality import cell, heading
 from export.quantise.precision import PRECISIONS, float_point, points
 from export.verify.heard import listen
 from export.verify.proof import tolerance, verify
@@ -47,14 +48,21 @@ def build(budget_bytes: int, out: Path, wanted: Wanted, say: Say = lambda line: 
     with workshop(out) as folder:
         planned, others = plan_all(wanted, say)
         say(f"      {show_bytes(budget_bytes)} for everything:")
+        head = heading(candidate.quality.measure for candidate in planned)
         for candidate in planned:
-            needs = show_bytes(candidate.rows.counted_bytes)
-            say(f"      {candidate.name}: quality {candidate.quality:.3f}, needs {needs}")
-        found = _first_that_fits(planned, budget_bytes, folder, say, known := find_built(BUILT))
-        if found is None:
-            raise exceeded(budget_bytes, planned, others(), known)
-        chosen, report = found
-        write_papers(folder, report, chosen.path, chosen.checkpoint, say)
+            needs, found = show_bytes(candidate.rows.counted_bytes), candidate.quality
+            say(f"      {candidate.name}: {head} {cell(found.value, found.measure, head)}, needs {needs}")
+        made: list[tuple[Lowered, Measured]] = []  # of those tried, the last is the chosen one
+
+        def weigh(candidate: Candidate) -> Built:
+            made.append(make_program(candidate, folder, say))
+            return weighed(candidate, made[-1][1])
+
+        decision = decide(planned, budget_bytes, find_built(BUILT), weigh, weigh_sure=True, say=say)
+        if decision.chosen is None:
+            raise exceeded(decision, others())
+        report = choice_report(decision) | finish(decision, *made[-1], folder, say)
+        write_papers(folder, report, decision.chosen.path, decision.chosen.checkpoint, say)
         deliver(folder, out)
     return report
 
@@ -97,36 +105,6 @@ def _plan_each(loaded: Loaded, precision: str, strict: bool, say: Say, backends:
     return planned
 
 
-def _first_that_fits(
-    planned: Sequence[Candidate], budget_bytes: int, folder: Path, say: Say, known: dict[Key, Built]
-) -> tuple[Candidate, dict[str, Any]] | None:
-    """Lower, measure and verify in order of quality until a file fits; which it is, and its report, or None.
-
-    known: what was measured here before; what is measured now joins it.
-    """
-    rejected: dict[str, str] = {}
-    for candidate in planned:
-        if not may_fit(candidate, budget_bytes, known):
-            continue
-        lowered, measured = make_program(candidate, folder, say)
-        needed = counted(candidate.rows, measured)
-        say(f"      counted {show_bytes(needed)} of {show_bytes(budget_bytes)}, {measured.median_us:.0f} us a call")
-        known[key(candidate)] = Built(needed, measured.file_bytes, measured.median_us)
-        if needed > budget_bytes:
-            rejected[candidate.name] = measured_too_large(candidate, needed)
-            say(f"      {rejected[candidate.name]}: trying the next best")
-            continue
-        report = choice_report(candidate, planned, budget_bytes, rejected, known)
-        return candidate, report | finish(candidate, lowered, measured, budget_bytes, folder, say)
-    return None
-
-
-def measured_too_large(candidate: Candidate, needed_bytes: int) -> str:
-    """What is said of a point that seemed to fit, or nearly, and did not."""
-    planned = show_bytes(candidate.rows.counted_bytes)
-    return f"{candidate.name} was planned at {planned} but measured {show_bytes(needed_bytes)}"
-
-
 def make_program(candidate: Candidate, folder: Path, say: Say) -> tuple[Lowered, Measured]:
     """Stages 3 to 5: `model.pte` in `folder`, sealed, and what it takes."""
     backend = load_backend(candidate.backend)
@@ -139,10 +117,15 @@ def make_program(candidate: Candidate, folder: Path, say: Say) -> tuple[Lowered,
     return lowered, measure(folder / "model.pte")
 
 
-def finish(
-    candidate: Candidate, lowered: Lowered, measured: Measured, budget_bytes: int, folder: Path, say: Say
-) -> dict[str, Any]:
-    """Stage 6: `model.pt` beside it, both verified; the rest of the report."""
+def weighed(candidate: Candidate, measured: Measured) -> Built:
+    """What a decision wants to know of a program that was measured."""
+    return Built(counted(candidate.rows, measured), measured.file_bytes, measured.median_us)
+
+
+def finish(decision: Decision, lowered: Lowered, measured: Measured, folder: Path, say: Say) -> dict[str, Any]:
+    """Stage 6: `model.pt` beside the chosen program, both verified; the rest of the report."""
+    candidate = decision.chosen
+    assert candidate
     checkpoint, single = candidate.checkpoint, float_point(candidate.checkpoint)
     pt = folder / "model.pt"
     write(pt, seal(torchscript(single.student), manifest(checkpoint, single, "torchscript", "cpu")))
@@ -155,7 +138,7 @@ def finish(
         "model.pt": file_report(pt, measured_pt),
     }
     return {
-        "memory": memory_report(rows, measured, len(lowered.program), budget_bytes),
+        "memory": memory_report(rows, measured, len(lowered.program), decision.budget_bytes),
         "files": files,
         "verification": {"tolerance": tolerance(candidate.point.student), "max_abs_error": errors},
         "heard": listen(folder / "model.pte", checkpoint),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from export.plan.quality import RECALL, WHOLE
 from profiles.show.plots import figure
 from profiles.show.words import show_bytes
 
@@ -72,32 +73,40 @@ def memory(report: Mapping[str, Any]) -> str:
 
 
 def pareto(rows: Sequence[Mapping[str, Any]], budget_bytes: int) -> str:
-    """Quality over memory: the chosen point filled, those that nothing beats joined, what another beats pale."""
+    """Quality over memory: the chosen point filled, what another beats pale. A picture for each measure that points
+    were scored by, the one that goes before above; those without any stand in the last, at 0."""
+    measures = [name for name in (WHOLE, RECALL) if any(row["quality_is"] == name for row in rows)] or [RECALL]
 
     def needs(row: Mapping[str, Any]) -> float:
         return float(row["measured_counted_bytes"] or row["computed_counted_bytes"])
 
     def draw(axes: list[Any]) -> None:
-        (ax,) = axes
-        for row in rows:
-            beaten = bool(row["dominated_by"]) or not row["is_real_time"]
-            tint = _AFTER if row["backend"] == "xnnpack" else "#c8541b" if row["backend"] == "portable" else _WON
-            face = tint if row["is_chosen"] else "white"
-            marker = "s" if row["precision"] == "fp32" else "o"
-            ax.plot(needs(row), row["quality"], marker, ms=8, mec=tint, mfc=face, alpha=0.4 if beaten else 1.0)
-            ax.annotate(row["name"], (needs(row), row["quality"]), (6, 4), "data", "offset points", fontsize=7.5,
-                        alpha=0.5 if beaten else 1.0, fontweight="bold" if row["is_chosen"] else "normal")  # fmt: skip
-        ax.set_xscale("log")
-        if budget_bytes < 20 * max(needs(row) for row in rows):
-            ax.axvline(budget_bytes, color=_LOST, lw=1.2, ls="--")
+        for ax, measure in zip(axes, measures, strict=True):
+            ax.set_ylabel(measure)
+            for row in rows:
+                if (row["quality_is"] or measures[-1]) == measure:
+                    _point(ax, row, needs(row))
+            ax.set_xscale("log")
+            if budget_bytes < 20 * max(needs(row) for row in rows):
+                ax.axvline(budget_bytes, color=_LOST, lw=1.2, ls="--")
         from matplotlib.ticker import FuncFormatter, NullFormatter
 
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_bytes(value)))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel("memory counted; □ float32, ○ integers; blue XNNPACK, orange portable; dashed: the budget")
-        ax.set_ylabel("quality")
 
-    return figure("pareto", 3.8, 1, draw)
+    return figure("pareto", 1.0 + 2.8 * len(measures), len(measures), draw, sharex=True)
+
+
+def _point(ax: Any, row: Mapping[str, Any], needs_bytes: float) -> None:
+    """One point of the table, with its name."""
+    beaten = bool(row["dominated_by"]) or not row["is_real_time"]
+    tint = _AFTER if row["backend"] == "xnnpack" else "#c8541b" if row["backend"] == "portable" else _WON
+    face = tint if row["is_chosen"] else "white"
+    marker = "s" if row["precision"] == "fp32" else "o"
+    ax.plot(needs_bytes, row["quality"], marker, ms=8, mec=tint, mfc=face, alpha=0.4 if beaten else 1.0)
+    ax.annotate(row["name"], (needs_bytes, row["quality"]), (6, 4), "data", "offset points", fontsize=7.5,
+                alpha=0.5 if beaten else 1.0, fontweight="bold" if row["is_chosen"] else "normal")  # fmt: skip
 
 
 def sensitivity(found: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from distill.files.checkpoint import Checkpoint
 from export.deliver import drawings
 from export.lower.memory import error_percent
-from export.plan.pareto import HEAD, Row, cells
+from export.plan.pareto import Row, cells, head
+from export.plan.quality import Quality
 from export.quantise.keep import sensitivity_path
 from profiles.model.environment import environment
 from profiles.show.words import show_bytes, show_number
@@ -52,9 +53,11 @@ def page(report: Mapping[str, Any], sensitivity: Mapping[str, Any] | None) -> st
         autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",), default=False),
     )  # fmt: skip
     heard = report.get("heard") or {"why_not": "nothing was heard"}
+    points = [Row(**row) for row in report["candidates"]]
+    quality = Quality(report["choice"]["quality"], report["choice"]["quality_is"])
     context = {
         "report": report, "choice": report["choice"], "heard": heard, "memory_rows": memory_rows(report),
-        "head": HEAD, "points": [cells(Row(**row)) for row in report["candidates"]], "sensitivity": sensitivity,
+        "head": head(points), "points": cells(points), "sensitivity": sensitivity, "quality": quality,
         "scores": _scores(report["scores"]), "environment": _environment(report), "show_bytes": show_bytes,
         "show_number": show_number, "plots": _plots(report, heard, sensitivity),
     }  # fmt: skip

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from export.load.versions import here, versions
 from export.lower.backends.base import load_backend
-from export.plan.built import Built, Key
-from export.plan.choose import Candidate, whole_quality
+from export.plan.decide import Decision
 from export.plan.pareto import pareto_rows
 
 REPORT_SCHEMA = 1
 
 
-def why_chosen(chosen: Candidate, planned: Sequence[Candidate], rejected: Mapping[str, str]) -> str:
-    """One sentence: what is best about it, and which better ones were too large.
-
-    planned: best first; whatever stands before `chosen` was too large. rejected: of those, what measuring them said.
-    """
-    better = planned[: next((at for at, c in enumerate(planned) if c is chosen), 0)]
-    large = [c.name for c in better if c.name not in rejected]
-    whole = whole_quality(chosen.point.scores)
-    if whole is not None:
-        why = f"{chosen.name} has the best whole mouth ({whole[0]:.3f}) of what fits, or is the cheapest as good as it"
-    elif chosen.quality:
-        why = f"{chosen.name} has the best quality ({chosen.quality:.3f}) of what fits"
-    else:
+def why_chosen(decision: Decision) -> str:
+    """One sentence: what is best about the chosen one, and which better ones were too large."""
+    chosen, rejected = decision.chosen, decision.rejected
+    assert chosen
+    good, large = chosen.quality, [c.name for c in decision.better if c.name not in rejected]
+    why = f"{chosen.name} has the best {good.measure} ({good}) of what fits"
+    if good.half:
+        why += ", or is the cheapest as good as it"
+    if not good.measure:
         why = f"{chosen.name} is the first that fits; it was never scored"
     if load_backend(chosen.backend).is_last_resort:
         why = f"{chosen.name} alone fits: reference kernels that use the weights where the file has them, and slow ones"
@@ -36,18 +30,14 @@ def why_chosen(chosen: Candidate, planned: Sequence[Candidate], rejected: Mappin
     return why + "".join(f"; {said}" for said in rejected.values())
 
 
-def choice_report(
-    chosen: Candidate,
-    planned: Sequence[Candidate],
-    budget_bytes: int,
-    rejected: Mapping[str, str],
-    built: Mapping[Key, Built],
-) -> dict[str, Any]:
+def choice_report(decision: Decision) -> dict[str, Any]:
     """What was chosen, among what, and why."""
+    chosen = decision.chosen
+    assert chosen
     return {
         "schema": REPORT_SCHEMA,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "budget_bytes": budget_bytes,
+        "budget_bytes": decision.budget_bytes,
         "choice": {
             "student": chosen.checkpoint.spec.name,
             "checkpoint": chosen.path.name,
@@ -55,10 +45,11 @@ def choice_report(
             "parameters": chosen.checkpoint.parameters,
             "precision": chosen.point.precision,
             "backend": chosen.backend,
-            "quality": chosen.quality,
-            "why": why_chosen(chosen, planned, rejected),
+            "quality": chosen.quality.value,
+            "quality_is": chosen.quality.measure,
+            "why": why_chosen(decision),
         },
-        "candidates": [dataclasses.asdict(row) for row in pareto_rows(planned, budget_bytes, built, chosen)],
+        "candidates": [dataclasses.asdict(row) for row in pareto_rows(decision)],
         "scores": chosen.point.scores,
         "versions": versions(),
         "measured_on": here(),

@@ -19,7 +19,8 @@ from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.pipeline import BUILT, plan_all
 from export.plan.built import Built, Key, find_built
 from export.plan.choose import Candidate
-from export.plan.pareto import first_that_fits, key, may_fit, needs
+from export.plan.decide import Decision, decide, key
+from export.plan.quality import cell, heading
 from export.plan.target import allowed_backends, target
 from profiles.model.device import device_names
 from profiles.show.table import markdown
@@ -29,19 +30,19 @@ from sdk.tools.command import ending
 from sdk.tools.whole import whole_file
 
 BUDGETS = ("20MB", "8MB", "4MB", "2MB", "1MB", "500KB", "100KB")
-HEAD = ("target", "memory for us", "precision", "chosen", "quality", "counted", "µs a frame", "why")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """For one target. chosen: name of a point, "" where nothing fits. counted_is, frame_us_is: where the figures come
-    from."""
+    """For one target. chosen: name of a point, "" where nothing fits. quality_is: the measure that it was chosen by.
+    counted_is, frame_us_is: where the figures come from."""
 
     target: str
     budget_bytes: int
     precision: str
     chosen: str
     quality: float | None
+    quality_is: str
     counted_bytes: int | None
     counted_is: str
     frame_us: float | None
@@ -53,46 +54,48 @@ def choice_for(
     name: str, planned: Sequence[Candidate], budget_bytes: int, precision: str, built: Mapping[Key, Built]
 ) -> Choice:
     """What of `planned`, the points that the target allows, best first, would be built for it."""
-    found = first_that_fits(planned, budget_bytes, dict(built))
+    decision = decide(planned, budget_bytes, built)
+    found = decision.chosen
     if found is None:
-        closest = min(planned, key=lambda c: needs(c, built))
-        over = show_bytes(needs(closest, built) - budget_bytes)
+        closest = min(planned, key=decision.needs)
+        over = show_bytes(decision.needs(closest) - budget_bytes)
         why = f"nothing fits: {closest.name} is closest, {over} too much"
-        return Choice(name, budget_bytes, precision, "", None, None, "", None, "", why)
+        return Choice(name, budget_bytes, precision, "", None, "", None, "", None, "", why)
     known = built.get(key(found))
     measured = "measured here" if known else "computed"
     frame_us = found.cost.frame_us_of(known.call_us) if known else found.cost.frame_us
-    why = reason(found, planned, built, budget_bytes)
     return Choice(
-        name, budget_bytes, precision, found.name, found.quality, needs(found, built), measured, frame_us,
-        "measured here" if known else "estimated", why,
+        name, budget_bytes, precision, found.name, found.quality.value, found.quality.measure, decision.needs(found),
+        measured, frame_us, "measured here" if known else "estimated", reason(decision),
     )  # fmt: skip
 
 
-def reason(chosen: Candidate, planned: Sequence[Candidate], built: Mapping[Key, Built], budget_bytes: int) -> str:
+def reason(decision: Decision) -> str:
     """Why not the ones before it: each with what it needs; and which a build would measure first, being so near."""
-    better = planned[: next(at for at, one in enumerate(planned) if one is chosen)]
+    better = decision.better
     if not better:
         return "the best of all that are allowed"
-    shown = [f"{one.name} needs {show_bytes(needs(one, built))}" for one in better[:3]]
+    shown = [f"{one.name} needs {show_bytes(decision.needs(one))}" for one in better[:3]]
     more = f" and {len(better) - 3} more that need too much" if len(better) > 3 else ""
-    near = [one.name for one in better if may_fit(one, budget_bytes, built)]
+    near = [one.name for one in better if decision.may_fit(one)]
     close = f"; too near to tell, so a build measures it first: {', '.join(near)}" if near else ""
     return f"better but too large: {', '.join(shown)}{more}{close}"
 
 
 def table(choices: Sequence[Choice]) -> str:
-    """Markdown."""
-    rows = []
+    """Markdown; the head of the fifth column says what the qualities were measured by."""
+    rows, measure = [], heading(one.quality_is for one in choices)
+    head = ("target", "memory for us", "precision", "chosen", measure, "counted", "µs a frame", "why")
     for one in choices:
         counted = "–" if one.counted_bytes is None else show_bytes(one.counted_bytes)
         time = "–" if one.frame_us is None else f"{one.frame_us:,.0f}"
+        good = "–" if one.quality is None else cell(one.quality, one.quality_is, measure)
         rows.append([
             one.target, show_bytes(one.budget_bytes), one.precision, one.chosen or "nothing",
-            "–" if one.quality is None else f"{one.quality:.3f}", "~" * (one.counted_is == "computed") + counted,
+            good, "~" * (one.counted_is == "computed") + counted,
             "~" * (one.frame_us_is == "estimated") + time, one.why,
         ])  # fmt: skip
-    return markdown(HEAD, rows)
+    return markdown(head, rows)
 
 
 def choices(

@@ -24,7 +24,7 @@ from distill.teachers.neural.teacher import FILE
 from distill.teachers.registry import teacher_kind
 from distill.training.begin import initialise
 from export.build import main as build
-from export.plan.choose import quality
+from export.plan.quality import quality
 from sdk.errors import CheckpointError, ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.plan.budget import parse_budget
+from export.plan.target import parse_budget
 from profiles.show.words import show_bytes
 from sdk.errors import BudgetError
 

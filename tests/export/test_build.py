@@ -20,7 +20,7 @@ from export.load.golden import golden_windows
 from export.lower.program import Lowered
 from export.measure.counted import in_words
 from export.pipeline import build
-from export.plan.choose import quality
+from export.plan.quality import quality
 from export.verify.proof import verify
 from profiles.measure.harness import Measured
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError, DataError, TinyfaceError, VerificationError
@@ -30,7 +30,7 @@ from sdk.rig import RigLayout
 def test_builds_the_best_that_fits(built: Built) -> None:
     choice = built.report["choice"]
     assert choice["student"] == "s2"
-    assert choice["why"] == "s2 has the best quality (0.800) of what fits; too large: s5"
+    assert choice["why"] == "s2 has the best recall at 2 % (0.800) of what fits; too large: s5"
     assert sorted(path.name for path in built.out.iterdir()) == [
         "model.md", "model.pt", "model.pte", "report.html", "report.json",
     ]  # fmt: skip
@@ -262,4 +262,4 @@ def test_errors_share_one_root() -> None:
     ],
 )
 def test_quality_weighs_test_sets_alike(scores: dict[str, Any], expected: float) -> None:
-    assert quality(scores) == pytest.approx(expected)
+    assert quality(scores).value == pytest.approx(expected)

@@ -23,7 +23,9 @@ from export.plan.built import Built as Measured
 from export.plan.built import find_built
 from export.plan.choose import Candidate, plan, ranked
 from export.plan.cost import Cost
-from export.plan.pareto import key, pareto_rows, table
+from export.plan.decide import Decision, key
+from export.plan.pareto import pareto_rows, table
+from export.plan.quality import RECALL, Quality
 from export.plan.target import allowed_backends
 from export.quantise.precision import PRECISIONS, float_point
 from export.studies import choices as choosing
@@ -46,7 +48,9 @@ def altered(candidate: Candidate, name: str, quality: float, bytes_: int, us: fl
         stream_state_bytes=0, workspace_bytes=bytes_,
     )  # fmt: skip
     cost = Cost(candidate.cost.macs, 30, 30, us)
-    return dataclasses.replace(candidate, path=Path(f"{name}.pt"), rows=rows, cost=cost, quality=quality)
+    return dataclasses.replace(
+        candidate, path=Path(f"{name}.pt"), rows=rows, cost=cost, quality=Quality(quality, RECALL)
+    )
 
 
 def test_what_another_beats_in_everything_is_dominated(planned: list[Candidate]) -> None:
@@ -56,7 +60,7 @@ def test_what_another_beats_in_everything_is_dominated(planned: list[Candidate])
         altered(one, "worse", 0.8, 6000, 60.0), altered(one, "fast", 0.8, 6000, 10.0),
         altered(one, "twin", 0.9, 5000, 50.0),
     ]  # fmt: skip
-    rows = {row.name: row for row in pareto_rows(points, 5000, {}, points[0])}
+    rows = {row.name: row for row in pareto_rows(Decision(5000, points, {}, points[0]))}
     assert {name: row.dominated_by for name, row in rows.items()} == {
         "best": "", "small": "", "worse": "best", "fast": "", "twin": "",
     }  # fmt: skip
@@ -69,7 +73,7 @@ def test_what_another_beats_in_everything_is_dominated(planned: list[Candidate])
 
 def test_a_measured_figure_wins_over_a_computed_one(planned: list[Candidate]) -> None:
     one = altered(planned[0], "one", 0.9, 5000, 50.0)
-    (row,) = pareto_rows([one], 6000, {key(one): Measured(7000, 123, 80.0)})
+    (row,) = pareto_rows(Decision(6000, [one], {key(one): Measured(7000, 123, 80.0)}))
     assert (row.computed_counted_bytes, row.measured_counted_bytes, row.counted_bytes) == (5000, 7000, 7000)
     assert not row.fits
     assert (row.frame_us, row.frame_us_is, row.file_bytes) == (80.0, "measured here", 123)
@@ -78,7 +82,7 @@ def test_a_measured_figure_wins_over_a_computed_one(planned: list[Candidate]) ->
 def test_fast_backends_come_first_and_what_is_too_slow_last(planned: list[Candidate]) -> None:
     xnnpack, portable = planned
     slow = altered(xnnpack, "slow", 1.0, 10, 40_000.0)
-    poor = dataclasses.replace(xnnpack, quality=0.1)
+    poor = dataclasses.replace(xnnpack, quality=Quality(0.1, RECALL))
     assert not slow.cost.is_real_time
     able = dataclasses.replace(portable, cost=dataclasses.replace(portable.cost, call_us=10.0))
     assert ranked([slow, able, poor]) == [poor, able, slow]
@@ -92,7 +96,7 @@ def test_explain_lowers_nothing(shelf: Path, built: Built, monkeypatch: pytest.M
     monkeypatch.setattr(building, "measure", fail)
     wanted = Wanted(checkpoints=shelf)
     text = explain(2_000_000, wanted, built=find_built(built.out.parent))
-    assert "2.00 MB: s2 has the best quality (0.800) of what fits; too large: s5" in text
+    assert "2.00 MB: s2 has the best recall at 2 % (0.800) of what fits; too large: s5" in text
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| s")}
     assert {"s2", "s3", "s5", "s2 portable"} <= set(lines)
     assert "**chosen**" in lines["s2"]
@@ -151,7 +155,7 @@ def test_a_student_that_was_never_scored_is_not_called_the_best(tmp_path: Path) 
     make_checkpoint("s2", 8, None).save(tmp_path / "s2.pt")
     text = explain(2_000_000, Wanted(checkpoints=tmp_path), {})
     assert "2.00 MB: s2 is the first that fits; it was never scored" in text
-    assert "best quality" not in text
+    assert "has the best" not in text
 
 
 def test_backends_that_there_are_not(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -218,7 +222,7 @@ def test_the_command_lines(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["--explain", "--budget", "2MB", *only]) == 0
     said = capsys.readouterr().out
     assert "**chosen**" in said
-    assert "2.00 MB: s2 has the best quality" in said
+    assert "2.00 MB: s2 has the best recall at 2 %" in said
     assert main(["--explain", "--budget", "10KB", *only]) == 2
     said = capsys.readouterr()
     assert "| s2 " in said.out, "the table is shown all the same"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from distill.files.disk import check_writable
 from distill.teachers.diffusiontalker.teacher import FILE
-from export.plan.budget import parse_budget
+from export.plan.target import parse_budget
 from export.studies.talker.programs import cost_table, export
 from sdk.tools.command import ending
 

@@ -1,0 +1,97 @@
+"""One idea of quality: what is printed, what dominates and what is chosen go by the same measure and its ties."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from export.deliver.report import why_chosen
+from export.explain import explain
+from export.load.checkpoints import Wanted
+from export.pipeline import plan_all
+from export.plan.decide import Decision, decide
+from export.plan.pareto import cells, head, pareto_rows
+from export.plan.quality import RECALL, WHOLE, Quality, cell, grades, heading, quality
+
+
+def scored(auc: float, legibility: float, recall: float, half: float = 0.01) -> dict[str, Any]:
+    ends = {"other_auc": [auc - half, auc + half], "legibility": [legibility - half, legibility + half]}
+    whole = {"other_auc": auc, "legibility": legibility, "intervals": ends}
+    return {"people": {"recall_at_2pct": recall, "whole": whole}, "people_10db": {"recall_at_2pct": recall - 0.2}}
+
+
+def test_the_composite_is_the_mean_of_its_three_parts() -> None:
+    found = quality(scored(0.9, 0.6, 0.95))
+    assert found.measure == WHOLE
+    assert found.value == pytest.approx((0.9 + 0.6 + 0.85) / 3)
+    assert found.half == pytest.approx(2**0.5 * 0.01 / 3)
+
+
+def test_scores_of_the_old_form_rank_as_they_did_and_behind_what_was_measured_whole() -> None:
+    old = {"human": {"recall_at_2pct": 0.9}}
+    assert quality(old) == Quality(0.9, RECALL)
+    assert quality({"people": {"recall_at_2pct": 0.9}}).measure == RECALL
+    assert quality({}) == Quality()
+    first, second, measured, never = grades(
+        [Quality(0.9, RECALL), Quality(0.95, RECALL), Quality(0.7, WHOLE, 0.1), Quality()]
+    )
+    assert measured < second < first < never
+
+
+def test_within_the_interval_of_the_best_all_are_as_good_as_it() -> None:
+    assert grades([Quality(value, WHOLE, 0.02) for value in (0.80, 0.79, 0.77, 0.70)]) == [0.0, 0.0, 1.0, 2.0]
+
+
+def test_the_heading_says_which_measure_and_the_cells_where_it_is_another() -> None:
+    assert heading([WHOLE, WHOLE, ""]) == WHOLE
+    assert heading([RECALL]) == RECALL
+    assert heading(["", ""]) == "quality"
+    both = heading([WHOLE, RECALL])
+    assert both == "whole mouth, else recall"
+    assert [cell(0.8, WHOLE, both), cell(0.9, RECALL, both), cell(0.0, "", both)] == [
+        "0.800",
+        "0.900 recall",
+        "not scored",
+    ]
+    assert cell(0.9, RECALL, RECALL) == "0.900"
+
+
+def test_why_names_the_measure_that_was_chosen_by() -> None:
+    chosen: Any = SimpleNamespace(name="s6 int8", quality=Quality(0.783, WHOLE, 0.01), backend="xnnpack")
+    decision = Decision(1, [chosen], {}, chosen)
+    said = "s6 int8 has the best whole mouth (0.783) of what fits, or is the cheapest as good as it"
+    assert why_chosen(decision) == said
+    chosen.quality = Quality(0.866, RECALL)
+    assert why_chosen(decision) == "s6 int8 has the best recall at 2 % (0.866) of what fits"
+    chosen.quality = Quality()
+    assert why_chosen(decision) == "s6 int8 is the first that fits; it was never scored"
+
+
+def test_of_the_shipped_students_none_that_is_chosen_is_dominated() -> None:
+    """The shelf has both measures; whatever the budget, the table and the choice agree."""
+    planned, _ = plan_all(Wanted(precision="fp32", backends=("xnnpack",)), lambda line: None)
+    rows = pareto_rows(Decision(1, planned, {}))
+    assert head(rows)[1] == "whole mouth, else recall"
+    assert {row.quality_is for row in rows} == {WHOLE, RECALL}
+    shown = {one[0]: one[1] for one in cells(rows)}
+    assert shown["s2"].endswith(" recall")
+    assert float(shown["s6"]) == pytest.approx(quality(planned[0].checkpoint.scores).value, abs=5e-4)
+    dominated = {row.name for row in rows if row.dominated_by}
+    chosen = {
+        one.name
+        for budget in range(100_000, 6_000_000, 50_000)
+        if (one := decide(planned, budget, {}).chosen) is not None
+    }
+    assert len(chosen) > 2
+    assert not chosen & dominated
+    by_grade = [quality(one.point.scores).measure for one in planned]
+    assert [measure for measure, _ in itertools.groupby(by_grade)] == [WHOLE, RECALL], "the older recall ranks behind"
+
+
+def test_a_folder_of_one_measure_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    text = explain(8_000_000, Wanted(student="s6", precision="fp32", backends=("xnnpack",)), {})
+    assert text.splitlines()[0].split("|")[2].strip() == WHOLE
+    assert "8.00 MB: s6 has the best whole mouth (" in text
