@@ -122,7 +122,7 @@ def _run(pte: Path, lowered: Lowered, point: Point, backend: Backend, say: Calla
     say("[3/4] measure: the file, in a fresh process")
     measured = measure(pte)
     say("[4/4] verify: against the checkpoint, in a fresh process")
-    errors = verify([pte], point.student, backend.allowed)
+    errors = verify({pte: point.student}, backend.allowed)
     return {
         "memory": {"counted_bytes": measured.heap_bytes, "counted_is": "measured: heap alone"},
         "files": {"model.pte": file_report(pte, measured, lowered)},

@@ -131,7 +131,7 @@ def finish(decision: Decision, lowered: Lowered, measured: Measured, folder: Pat
     write(pt, seal(torchscript(single.student), manifest(checkpoint, single, "torchscript", "cpu")))
     measured_pt = measure(pt)
     say("[6/6] verify: both files against the checkpoint, in a fresh process")
-    errors = verify([folder / "model.pte"], candidate.point.student) | verify([pt], single.student)
+    errors = verify({folder / "model.pte": candidate.point.student, pt: single.student})
     rows = _finished_rows(candidate, lowered)
     files = {
         "model.pte": file_report(folder / "model.pte", measured, lowered),

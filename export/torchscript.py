@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             tried = Path(folder) / "model.pt"
             tried.write_bytes(sealed)
-            errors = verify([tried], point.student)
+            errors = verify({tried: point.student})
         with atomic_open(options.out) as stream:
             stream.write(sealed)
         print(f"{options.out}: {len(sealed):,} bytes, off by {max(errors.values()):.1e} at most on golden speech")

@@ -1,6 +1,8 @@
 """Fresh process of `proof`: what engines answer, call by call, to all that they shall hear (`_play` plays).
 
-python -m export.verify._replay FILE... HEARD.npz FRAMES.npz
+python -m export.verify._replay FILE HEARD.npz [FILE HEARD.npz ...]
+
+What a file answers takes the place of what it heard.
 """
 
 from __future__ import annotations
@@ -28,15 +30,13 @@ def replay(engine: Engine, heard: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    *paths, source, result = sys.argv[1:]
-    with np.load(source) as file:
-        heard = dict(file)
-    frames: dict[str, np.ndarray] = {}
-    for number, path in enumerate(paths):
+    paths, sources = sys.argv[1::2], sys.argv[2::2]
+    for path, source in zip(paths, sources, strict=True):
+        with np.load(source) as file:
+            heard = dict(file)
         engine = open_engine(path, trusted=True)
-        frames |= {f"{number} {name}": replay(engine, inputs) for name, inputs in heard.items()}
-    np.savez(result, **frames)  # type: ignore[arg-type]
-    sys.stdout.write(json.dumps({"frames": sum(len(one) for one in frames.values())}) + "\n")
+        np.savez(source, **{how: replay(engine, inputs) for how, inputs in heard.items()})  # type: ignore[arg-type]
+    sys.stdout.write(json.dumps({"files": len(paths)}) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,43 +27,64 @@ def tolerance(student: Student) -> float:
     return INT8_TOLERANCE if is_int8(student) else TOLERANCE
 
 
-def verify(paths: Sequence[Path], student: Student, allowed: float | None = None) -> dict[str, float]:
-    """Largest absolute difference from eager, by file name. Raises `VerificationError` above its `tolerance`.
+def verify(files: Mapping[Path, Student], allowed: float | None = None) -> dict[str, float]:
+    """Largest absolute difference of each file from its student, by the file's name. Raises `VerificationError` above
+    the student's `tolerance`.
 
-    paths: sealed artefacts; all are opened by the sdk in one fresh process, and every method of each is run: a stream
+    files: sealed artefacts; all are opened by the sdk in one fresh process, and every method of each is run: a stream
     hears golden speech alone, and in groups as large as its `crowd` takes, one less and one more. allowed: instead
     of that tolerance, for a backend that computes in fewer bits of its own accord.
     """
-    heard = _takes(student) if isinstance(student, StreamStudent) else {"alone": golden_windows(student.window_samples)}
-    with torch.inference_mode():  # a stream's steps are judged by one pass over the whole take
-        expected = {name: _judge(student, inputs) for name, inputs in heard.items()}
+    heard = [_heard(student) for student in files.values()]
+    expected = [_expected(student, inputs) for student, inputs in zip(files.values(), heard, strict=True)]
+    frames = _replayed(list(files), heard)
+    apart, wrong = {}, []
+    for (path, student), said, wanted in zip(files.items(), frames, expected, strict=True):
+        errors = {how: float(np.abs(said[how] - wanted[how]).max()) for how in wanted}
+        most = tolerance(student) if allowed is None else allowed
+        apart[path.name] = max(errors.values())
+        wrong += [f"{path.name} by {e:.1e} ({how}), allowed {most:.0e}" for how, e in errors.items() if not e <= most]
+    if wrong:
+        raise VerificationError(
+            f"the exported program does not do what the checkpoint does: off {'; '.join(wrong)}, on golden speech. "
+            "This is a fault of the export; report it with the checkpoint"
+        )
+    return apart
+
+
+def _heard(student: Student) -> dict[str, np.ndarray]:
+    """What a program of the student hears, by how: windows `(N, samples)`, or takes of so many voices."""
+    return _takes(student) if isinstance(student, StreamStudent) else {"alone": golden_windows(student.window_samples)}
+
+
+def _expected(student: Student, heard: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the student itself says to that; a stream's steps are judged by one pass over the whole take."""
+    with torch.inference_mode():
+        expected = {how: _judge(student, inputs) for how, inputs in heard.items()}
     if max(values.reshape(-1, values.shape[-1]).std(axis=0).max() for values in expected.values()) < 1e-6:
         raise VerificationError(
             "the student gives the same frame for every window of speech: there is nothing to compare. "
             "Its weights are untrained or broken; train the checkpoint again"
         )
+    return expected
+
+
+def _replayed(paths: Sequence[Path], heard: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    """What each file says to what it heard, in one fresh process."""
     with tempfile.TemporaryDirectory() as folder:
-        source, result = Path(folder, "heard.npz"), Path(folder, "frames.npz")
-        np.savez(source, **heard)  # type: ignore[arg-type]
+        sources = [Path(folder, f"{at}.npz") for at in range(len(paths))]
+        for source, inputs in zip(sources, heard, strict=True):
+            np.savez(source, **inputs)  # type: ignore[arg-type]
+        words = [str(word) for pair in zip(paths, sources, strict=True) for word in pair]
         try:
-            run_fresh("export.verify._replay", *map(str, paths), str(source), str(result))
+            run_fresh("export.verify._replay", *words)
         except ArtifactError as error:
             raise VerificationError(f"the finished artefact cannot be used: {error}") from error
-        with np.load(result) as found:
-            apart = {
-                path.name: {how: float(np.abs(found[f"{at} {how}"] - expected[how]).max()) for how in expected}
-                for at, path in enumerate(paths)
-            }
-    allowed = tolerance(student) if allowed is None else allowed
-    wrong = [
-        f"{name} by {e:.1e} ({how})" for name, errors in apart.items() for how, e in errors.items() if not e <= allowed
-    ]
-    if wrong:
-        raise VerificationError(
-            f"the exported program does not do what the checkpoint does: off {', '.join(wrong)} on golden speech, "
-            f"allowed {allowed:.0e}. This is a fault of the export; report it with the checkpoint"
-        )
-    return {name: max(errors.values()) for name, errors in apart.items()}
+        found = []
+        for source in sources:
+            with np.load(source) as frames:
+                found.append(dict(frames))
+    return found
 
 
 def _takes(student: StreamStudent) -> dict[str, np.ndarray]:

@@ -84,21 +84,21 @@ def test_memory_is_computed_as_it_is_measured(built: Built) -> None:
 def test_verify_tells_another_student(built: Built) -> None:
     other = lively(built.checkpoint.spec.build(), seed=1)
     with pytest.raises(VerificationError, match=r"off model\.pte by .* allowed 1e-04"):
-        verify([built.out / "model.pte"], other)
+        verify({built.out / "model.pte": other})
 
 
 def test_verify_refuses_what_cannot_be_compared(built: Built) -> None:
     dull = built.checkpoint.student()
     torch.nn.init.zeros_(dull.fc3.weight)
     with pytest.raises(VerificationError, match="same frame for every window"):
-        verify([built.out / "model.pte"], dull)
+        verify({built.out / "model.pte": dull})
 
 
 def test_verify_tells_a_broken_file(built: Built, tmp_path: Path) -> None:
     broken = tmp_path / "model.pte"
     broken.write_bytes((built.out / "model.pte").read_bytes()[:-100])
     with pytest.raises(VerificationError, match="cannot be used"):
-        verify([broken], built.checkpoint.student())
+        verify({broken: built.checkpoint.student()})
 
 
 def test_nothing_fits_says_what_would(shelf: Path, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_file_larger_than_planned_gives_way_to_the_next(
 
     monkeypatch.setattr(building, "lower", lambda exported: Lowered(b"program", 1, 1))
     monkeypatch.setattr(building, "measure", fake_measure)
-    monkeypatch.setattr(building, "verify", lambda paths, student: {})
+    monkeypatch.setattr(building, "verify", lambda files: {})
     said: list[str] = []
     report = build(8_000_000, tmp_path / "out", Wanted(checkpoints=shelf), said.append)
     assert report["choice"]["student"] == "s2"
@@ -147,7 +147,7 @@ def test_an_interrupted_build_leaves_nothing(
     fake = Measured(1, "mapped", 1, 1, 1, 1, 1.0, 1.0, 1)
     monkeypatch.setattr(building, "lower", lambda exported: Lowered(b"program", 1, 1))
     monkeypatch.setattr(building, "measure", lambda path: fake)
-    monkeypatch.setattr(building, "verify", lambda paths, student: {})
+    monkeypatch.setattr(building, "verify", lambda files: {})
     monkeypatch.setattr(building, stage, fail)
     kept = tmp_path / "kept"
     kept.mkdir()

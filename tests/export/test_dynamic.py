@@ -90,7 +90,7 @@ def test_the_build_is_one_delegate_and_computed_right(dynamic_built: Built) -> N
     file = twin_path(dynamic_built.out.parent / "s6.pt", "dynamic")
     twin = Twin.load(file, dynamic_built.checkpoint)
     assert manifest.weights_sha256 == twin.weights_sha256
-    verify([dynamic_built.out / "model.pte"], from_twin(dynamic_built.checkpoint, twin))
+    verify({dynamic_built.out / "model.pte": from_twin(dynamic_built.checkpoint, twin)})
 
 
 def test_streaming_and_crowds_are_exact(dynamic_built: Built, rows: list[np.ndarray]) -> None:

@@ -167,10 +167,10 @@ def test_a_crowd_is_so_many_voices(twin_built: tuple[Built, Twin], rows: list[np
 
 def test_verify_tells_a_twin_of_other_weights(twin_built: tuple[Built, Twin], rows: list[np.ndarray]) -> None:
     built, twin = twin_built
-    verify([built.out / "model.pte"], from_twin(built.checkpoint, twin))
+    verify({built.out / "model.pte": from_twin(built.checkpoint, twin)})
     other = quantise(make_stream_checkpoint(seed=1).student(), rows)
     with pytest.raises(VerificationError, match=r"off model\.pte by"):
-        verify([built.out / "model.pte"], other)
+        verify({built.out / "model.pte": other})
 
 
 def test_auto_takes_the_better_of_both(
@@ -184,7 +184,7 @@ def test_auto_takes_the_better_of_both(
     fake = Measured(1, "mapped", 1, 1, 1, 1, 1.0, 1.0, 1)
     monkeypatch.setattr(building, "lower", lambda methods: Lowered(b"program", 1, 1))
     monkeypatch.setattr(building, "measure", lambda path: fake)
-    monkeypatch.setattr(building, "verify", lambda paths, student: {})
+    monkeypatch.setattr(building, "verify", lambda files: {})
     built.checkpoint.save(tmp_path / "s6.pt")
     for recall, precision in ((0.95, "int8"), (0.5, "fp32")):  # the checkpoint's own is 0.9
         scores = {"human": {"recall_at_2pct": recall}}

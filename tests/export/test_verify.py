@@ -35,11 +35,11 @@ def test_a_crowd_that_says_something_else_is_refused(tmp_path: Path) -> None:
         (tmp_path / f"{name}.pte").write_bytes(seal(program, facts))
     pt = tmp_path / "model.pt"
     pt.write_bytes(seal(torchscript(student), manifest(checkpoint, float_point(checkpoint), "torchscript", "cpu")))
-    errors = verify([tmp_path / "good.pte", pt], student)
+    errors = verify({tmp_path / "good.pte": student, pt: student})
     assert set(errors) == {"good.pte", "model.pt"}
     assert max(errors.values()) < TOLERANCE
     with pytest.raises(VerificationError) as caught:
-        verify([tmp_path / "bad.pte"], student)
+        verify({tmp_path / "bad.pte": student})
     said = str(caught.value)
     assert "alone" not in said, "one by one it is right"
     for voices in (CROWD_VOICES - 1, CROWD_VOICES, CROWD_VOICES + 1):
