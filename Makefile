@@ -8,7 +8,8 @@ HOURS ?= 1
 COUNT ?= 100
 SPEECH ?= ../shared/data/speech
 RECORDINGS ?=
-JOBS ?= 0
+# tests: two processes where there are two cores; more would each hold torch in memory
+JOBS ?= $(shell $(PYTHON) -c "import os; print(2 if (os.cpu_count() or 1) > 1 else 0)")
 # 1: install exactly what .ci/requirements.lock says, by hash; else what pyproject.toml asks for
 LOCKED ?=
 ARTEFACT ?= build/demo/model.pte
@@ -41,9 +42,9 @@ else
 	$(PY) -m runtime_examples.animate build/demo/model.pte --out build/demo
 endif
 
-# JOBS=2: by two processes, each file of tests in one of them (0: in this one, always in the same order)
+# JOBS: by so many processes, each file of tests in one of them (0: in this one, always in the same order)
 test: setup
-	$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 # what takes minutes by itself: real programs built, timed and scored
 slow: setup

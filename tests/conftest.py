@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from made_once import run_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,5 +29,5 @@ def one_torch_thread() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def plans_of_this_run_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is cached between builds (`export/plan/known.py`) lies in a folder of this run."""
-    os.environ["TINYFACE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """What is cached between builds (`export/plan/known.py`) lies in a folder of this run, for all its processes."""
+    os.environ["TINYFACE_CACHE"] = str(run_folder(tmp_path_factory) / "cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -53,8 +54,35 @@ def test_the_demo_animates_its_sentence(demo: Path) -> None:
         assert len((out / "frames.csv").read_text().splitlines()) > 100
 
 
-@pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", README))))
-def test_commands_that_it_names_answer(module: str) -> None:
-    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
+COMMANDS = sorted(set(re.findall(r"python -m ([\w.]+)", README)))
+ASK = """
+import contextlib, io, json, runpy, sys
+found = {}
+for module in sys.argv[1:]:
+    sys.argv, said, status = [module, "--help"], io.StringIO(), 0
+    with contextlib.redirect_stdout(said):
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            status = end.code or 0
+        except Exception as error:
+            status = repr(error)
+    found[module] = status, said.getvalue()
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, tuple[int | str, str]]:
+    """(exit status, words) of each, asked for help: in one process, since each would import for seconds."""
+    command = [sys.executable, "-W", "ignore", "-c", ASK, *COMMANDS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "usage" in done.stdout
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_commands_that_it_names_answer(answers: dict[str, tuple[int | str, str]], module: str) -> None:
+    status, said = answers[module]
+    assert status == 0, status
+    assert "usage" in said

@@ -93,12 +93,22 @@ def untrained(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained checkpoint, built."""
+    folder = tmp_path_factory.mktemp("untrained")
+    untrained(folder)
+    assert build(["--checkpoint", str(folder / "s2.pt"), "--budget", "8MB", "--out", str(folder / "out")]) == 0
+    return folder / "out/model.pte"
+
+
+def test_scores_go_into_the_checkpoint_and_its_card(
+    artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """From an untrained checkpoint to a scored one, through the files that a studio would touch."""
     checkpoint = untrained(tmp_path)
-    assert build(["--checkpoint", str(tmp_path / "s2.pt"), "--budget", "8MB", "--out", str(tmp_path / "out")]) == 0
     clips = clips_folder(tmp_path / "clips")
-    arguments = [str(tmp_path / "out/model.pte"), "--aligned", str(clips), "--into", str(tmp_path / "s2.pt")]
+    arguments = [str(artefact), "--aligned", str(clips), "--into", str(tmp_path / "s2.pt")]
     usual = ["--conditions", "quiet,10db"]
     assert evaluate([*arguments, *usual, "--json", str(tmp_path / "scores.json")]) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
@@ -124,12 +134,11 @@ def test_scores_go_into_the_checkpoint_and_its_card(tmp_path: Path, capsys: pyte
     assert Checkpoint.load(tmp_path / "other.pt").scores == {}
 
 
-def test_a_checkpoint_is_scored_like_its_artefact_by_any_number_of_processes(tmp_path: Path) -> None:
+def test_a_checkpoint_is_scored_like_its_artefact_by_any_number_of_processes(artefact: Path, tmp_path: Path) -> None:
     untrained(tmp_path)
-    assert build(["--checkpoint", str(tmp_path / "s2.pt"), "--budget", "8MB", "--out", str(tmp_path / "out")]) == 0
     clips = clips_folder(tmp_path / "clips", 3)
     found = []
-    for scored, workers in ((tmp_path / "out/model.pte", "1"), (tmp_path / "s2.pt", "1"), (tmp_path / "s2.pt", "2")):
+    for scored, workers in ((artefact, "1"), (tmp_path / "s2.pt", "1"), (tmp_path / "s2.pt", "2")):
         out, gaps = tmp_path / "scores.json", tmp_path / "gaps.npz"
         arguments = ["--aligned", str(clips), "--workers", workers, "--json", str(out), "--gaps", str(gaps)]
         assert evaluate([str(scored), *arguments]) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from known import HOP, WINDOW, Echo, Known, facts
+from made_once import made_once
 
 from sdk.artifact import seal
 
@@ -18,7 +19,10 @@ def known_pte(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
     from export.lower.program import export_program, lower
 
-    program = lower({"forward": export_program(Known().eval(), (torch.zeros(1, 1, WINDOW),))}).program
+    def lowered(_: Path) -> bytes:
+        return lower({"forward": export_program(Known().eval(), (torch.zeros(1, 1, WINDOW),))}).program
+
+    _, program = made_once(tmp_path_factory, "known-program", lowered)
     path = tmp_path_factory.mktemp("known") / "model.pte"
     path.write_bytes(seal(program, facts()))
     return path

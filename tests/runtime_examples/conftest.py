@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import wave
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from csharp_tools import Compile, find_compiler
+from made_once import made_once, one_at_a_time
 
 from sdk.artifact import seal
 from sdk.c.build import build, missing_tools
@@ -50,16 +50,6 @@ def alone() -> Path:
         return build(out, alone=True, tests=True, ovr=True).parent
 
 
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Two runs of the tests at once must not write into one build folder."""
-    fcntl = pytest.importorskip("fcntl", reason="the native library is built on Linux and macOS")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
 def library(built_native: Path) -> Library:
     return Library(built_native / "lib")
@@ -85,16 +75,19 @@ def make_facts() -> Callable[..., Manifest]:
 
 
 @pytest.fixture(scope="session")
-def tiny_program() -> bytes:
+def tiny_program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A linear map of the window: 27 kB, a few microseconds a run, and every sample of the window counts."""
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
     from export.lower.program import export_program, lower
 
-    torch.manual_seed(3)
-    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(TINY_WINDOW, 3), torch.nn.Tanh()).eval()
-    torch.nn.init.normal_(net[1].weight, std=0.05)
-    return lower({"forward": export_program(net, (torch.zeros(1, 1, TINY_WINDOW),))}).program
+    def make(_: Path) -> bytes:
+        torch.manual_seed(3)
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(TINY_WINDOW, 3), torch.nn.Tanh()).eval()
+        torch.nn.init.normal_(net[1].weight, std=0.05)
+        return lower({"forward": export_program(net, (torch.zeros(1, 1, TINY_WINDOW),))}).program
+
+    return made_once(tmp_path_factory, "tiny-program", make)[1]
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +115,11 @@ def small(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPath
             torch.nn.init.normal_(layer.bias, std=0.1)
     window: WindowSpec = spec.window
     deployed = DeployedStudent(student)
-    program = lower({"forward": export_program(deployed, deployed.inputs())}).program
+
+    def lowered(_: Path) -> bytes:
+        return lower({"forward": export_program(deployed, deployed.inputs())}).program
+
+    _, program = made_once(tmp_path_factory, "small-program", lowered)
     names = list(spec.layout.names)
     manifest = make_facts(names=names, window_samples=window.length_samples, future_samples=window.future_samples)
     path = tmp_path_factory.mktemp("small") / "model.pte"
@@ -137,7 +134,7 @@ TINY_STREAM = {
 
 
 @pytest.fixture(scope="session")
-def make_stream(make_facts: Callable[..., Manifest]) -> Callable[..., bytes]:
+def make_stream(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
     """An artefact of a small untrained stream student, some facts of its manifest changed."""
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
@@ -152,9 +149,13 @@ def make_stream(make_facts: Callable[..., Manifest]) -> Callable[..., bytes]:
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.normal_(layer.weight, std=(1.7 / layer.weight[0].numel()) ** 0.5)
     deployed = DeployedStream(student)
-    methods = {"forward": export_program(deployed, deployed.inputs(1))}
-    methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
-    program = lower(methods).program
+
+    def lowered(_: Path) -> bytes:
+        methods = {"forward": export_program(deployed, deployed.inputs(1))}
+        methods["crowd"] = export_program(deployed, deployed.inputs(CROWD_VOICES))
+        return lower(methods).program
+
+    _, program = made_once(tmp_path_factory, "brook-program", lowered)
     names = list(spec.layout.names)
     state = [list(tensor.shape[1:]) for tensor in student.initial_state()]
 
