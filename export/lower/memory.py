@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import fx
@@ -32,6 +31,7 @@ from torch.export import ExportedProgram
 from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from export.lower.deploy_stream import CROWD_VOICES
+from export.lower.graph import bytes_of, calls, is_view, live_peak, name_of, planned_peak, results_of, shape_of
 
 FLOAT_BYTES = 4
 POINTER_BYTES = 8
@@ -43,10 +43,7 @@ CONVERSION_BYTES = 1000  # one step onto a grid, off it, or to find one, where i
 END_BYTES = 1000  # one tensor that goes in or comes out, in the books of program and delegate
 OPERATOR_FILE_BYTES = 370  # one operator in the program, beside its weights
 PORTABLE_CALL_BYTES = 950  # one call with its values in the runtime's books, where there is no delegate
-_FREE_VIEWS = ("reshape", "view", "flatten", "unsqueeze", "alias")
-_VIEWS = ("reshape", "view", "flatten", "transpose", "permute", "expand", "unsqueeze", "alias")
 _CONVERSIONS = ("quantize", "dequantize", "choose_qparams", "getitem")
-_IN_PLACE = ("gelu", "tanh", "relu", "add", "sub", "mul", "rsqrt")
 
 
 @dataclass(frozen=True)
@@ -108,25 +105,25 @@ RowsOf = Callable[[ExportedProgram, Student], MemoryRows]
 
 def xnnpack_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
     """Rows of an XNNPACK program. exported: its traced `forward`, in any precision. student: the float one."""
-    nodes = _calls(exported)
-    results = _results(exported)
+    nodes = calls(exported)
+    results = results_of(exported)
     stream = isinstance(student, StreamStudent)
     parameters = _parameter_bytes(exported)
     return MemoryRows(
         program_bytes=parameters + operator_count(exported) * (2 if stream else 1) * OPERATOR_FILE_BYTES,
         parameters_bytes=parameters,
-        packed_weights_bytes=sum(_packed_bytes(node) for node in nodes if "conv" in _name(node)),
+        packed_weights_bytes=sum(_packed_bytes(node) for node in nodes if "conv" in name_of(node)),
         in_place_bytes=0,
         operators_bytes=_operators_bytes(exported) + 2 * len(results) * END_BYTES,
-        planned_arenas_bytes=sum(_bytes(result) for result in results) * (CROWD_VOICES if stream else 1),
-        workspace_bytes=_live_peak(exported) + sum(_table_bytes(node) for node in nodes if "conv" in _name(node)),
+        planned_arenas_bytes=sum(bytes_of(result) for result in results) * (CROWD_VOICES if stream else 1),
+        workspace_bytes=live_peak(exported) + sum(_table_bytes(node) for node in nodes if "conv" in name_of(node)),
         stream_state_bytes=voice_bytes(student),
     )
 
 
 def portable_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
     """Rows of a program without a delegate or crowd, in float: every value is in the plan, weights stay in place."""
-    nodes = _calls(exported)
+    nodes = calls(exported)
     parameters = _parameter_bytes(exported)
     return MemoryRows(
         program_bytes=parameters + operator_count(exported) * OPERATOR_FILE_BYTES,
@@ -134,7 +131,7 @@ def portable_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
         packed_weights_bytes=0,
         in_place_bytes=parameters,
         operators_bytes=len(nodes) * PORTABLE_CALL_BYTES,
-        planned_arenas_bytes=_planned_peak(exported),
+        planned_arenas_bytes=planned_peak(exported),
         workspace_bytes=0,
         stream_state_bytes=voice_bytes(student),
     )
@@ -142,45 +139,18 @@ def portable_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
 
 def convolutions(exported: ExportedProgram) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Shapes of every convolution's output and weights."""
-    return [(_shape(node), _shape(node.args[1])) for node in _calls(exported) if "conv" in _name(node)]
+    return [(shape_of(node), shape_of(node.args[1])) for node in calls(exported) if "conv" in name_of(node)]
 
 
 def operator_count(exported: ExportedProgram) -> int:
     """Operators that a delegate runs one by one."""
-    return sum(not _is_view(node) for node in _calls(exported))
+    return sum(not is_view(node) for node in calls(exported))
 
 
 def _operators_bytes(exported: ExportedProgram) -> int:
-    names = [_name(node) for node in _calls(exported) if not _is_view(node)]
+    names = [name_of(node) for node in calls(exported) if not is_view(node)]
     conversions = sum(name.startswith(_CONVERSIONS) for name in names)
     return (len(names) - conversions) * OPERATOR_BYTES + conversions * CONVERSION_BYTES
-
-
-def _calls(exported: ExportedProgram) -> list[fx.Node]:
-    return [node for node in exported.graph.nodes if node.op == "call_function"]
-
-
-def _results(exported: ExportedProgram) -> list[Any]:
-    return list(next(iter(exported.graph.find_nodes(op="output"))).args[0])
-
-
-def _planned_peak(exported: ExportedProgram) -> int:
-    """Most bytes of values alive at once where every one is written out, in graph order; outputs stay to the end."""
-    order, results = _calls(exported), set(_results(exported))
-    owner: dict[fx.Node, fx.Node] = {}
-    for node in order:
-        if _name(node).startswith(_FREE_VIEWS) and node.all_input_nodes:
-            owner[node] = owner.get(node.all_input_nodes[0], node.all_input_nodes[0])
-    last = {owner.get(arg, arg): step for step, node in enumerate(order) for arg in node.all_input_nodes}
-    kept = {owner.get(node, node) for node in results}
-    live: dict[fx.Node, int] = {}
-    peak = 0
-    for step, node in enumerate(order):
-        if node not in owner:
-            live[node] = _bytes(node)
-        peak = max(peak, sum(live.values()))
-        live = {value: size for value, size in live.items() if last.get(value, -1) > step or value in kept}
-    return peak
 
 
 def _parameter_bytes(exported: ExportedProgram) -> int:
@@ -193,7 +163,7 @@ def paper_bytes(student: Student) -> int:
     inputs = (torch.zeros(1, 1, HOP_SAMPLES if isinstance(student, StreamStudent) else student.window_samples),)
     exported = torch.export.export(student.eval(), inputs, strict=False)
     nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
-    outputs = sum(_bytes(node) for node in nodes if not _is_view(node) and "pad" not in _name(node))
+    outputs = sum(bytes_of(node) for node in nodes if not is_view(node) and "pad" not in name_of(node))
     return outputs + sum(p.numel() for p in student.parameters()) * FLOAT_BYTES
 
 
@@ -209,46 +179,12 @@ def error_percent(computed: int, measured: int | None) -> float | None:
     return None if not measured else 100.0 * (computed - measured) / measured
 
 
-def _live_peak(exported: ExportedProgram) -> int:
-    """Most bytes of layer outputs alive at once, in graph order; element-wise steps reuse their input's memory.
-
-    The delegate turns every state tensor into its own layout (channels last) at the start: a copy until it is used.
-    """
-    graph, given = exported.graph, exported.graph_signature.user_inputs
-    inputs = {node for node in graph.nodes if node.op == "placeholder" and _name(node) not in ("window", "hop")}
-    root: dict[fx.Node, fx.Node] = {}  # the node that owns a value's memory
-    order = [node for node in graph.nodes if node.op == "call_function"]
-    for node in order:
-        sources = [arg for arg in node.all_input_nodes if arg not in inputs]
-        owner = next((s for s in sources if _bytes(s) == _bytes(node) and len(s.users) == 1), None)
-        if sources and _is_view(node):
-            root[node] = root.get(sources[0], sources[0])
-        elif owner is not None and owner.op != "placeholder" and _name(node).startswith(_IN_PLACE):
-            root[node] = root.get(owner, owner)
-    last = {root.get(arg, arg): step for step, node in enumerate(order) for arg in node.all_input_nodes}
-    live = {node: _bytes(node) for node in inputs if node.name in given and len(_shape(node)) == 4}
-    peak = 0
-    for step, node in enumerate(order):
-        if node not in root and not _is_fused_square(node) and "per_channel" not in _name(node):
-            live[node] = _bytes(node)
-        peak = max(peak, sum(live.values()))
-        live = {kept: size for kept, size in live.items() if last.get(kept, -1) > step}
-    return peak
-
-
-def _is_fused_square(node: fx.Node) -> bool:
-    """y * y that only a mean reads: the delegate computes the mean of squares and never stores the squares."""
-    users = [_name(user) for user in node.users]
-    square = _name(node).startswith("mul") and node.args[0] is node.args[1]
-    return square and len(users) == 1 and users[0].startswith("mean")
-
-
 def _packed_bytes(node: fx.Node) -> int:
     """A convolution's weights as the delegate keeps them: whole tiles of outputs, each with its bias."""
-    outputs, inputs, height, width = _shape(node.args[1])
+    outputs, inputs, height, width = shape_of(node.args[1])
     groups = _groups(node)
     tiles = math.ceil(outputs / groups / TILE_OUTPUTS) * TILE_OUTPUTS
-    if "dequantize" in _name(node.args[1]):  # type: ignore[arg-type]
+    if "dequantize" in name_of(node.args[1]):  # type: ignore[arg-type]
         whole = math.ceil(inputs / INPUTS_TOGETHER) * INPUTS_TOGETHER
         return groups * tiles * (whole * height * width + INT8_OUTPUT_BYTES)
     return groups * tiles * (inputs * height * width + 1) * FLOAT_BYTES
@@ -256,58 +192,9 @@ def _packed_bytes(node: fx.Node) -> int:
 
 def _table_bytes(node: fx.Node) -> int:
     """A convolution's table of input pointers; one over a single position needs none."""
-    taps = math.prod(_shape(node.args[1])[2:])
-    return 0 if taps == 1 else _shape(node)[-1] * taps * POINTER_BYTES
+    taps = math.prod(shape_of(node.args[1])[2:])
+    return 0 if taps == 1 else shape_of(node)[-1] * taps * POINTER_BYTES
 
 
 def _groups(node: fx.Node) -> int:
     return int(node.args[6]) if len(node.args) > 6 else int(node.kwargs.get("groups", 1))  # type: ignore[arg-type,call-overload]
-
-
-def _name(node: fx.Node) -> str:
-    target: Any = node.target
-    return target if isinstance(target, str) else target.__name__
-
-
-def _is_view(node: fx.Node) -> bool:
-    """Whether `node` makes nothing of its own: another view of its input, or a part of an integer operator."""
-    return _name(node).startswith(_VIEWS) or _is_part(node)
-
-
-def _is_part(node: fx.Node) -> bool:
-    """A conversion that the delegate takes into the integer operator before or behind it."""
-    if _name(node).startswith(("choose_qparams", "getitem")) or _name(node) == "dequantize_per_tensor.tensor":
-        return True  # of a grid that is chosen at every call: the conversion onto it does all of that
-    if _name(node).startswith("dequantize"):
-        return all(_is_integer(user) for user in node.users)
-    source = node.args[0]
-    return _name(node).startswith("quantize") and isinstance(source, fx.Node) and _is_integer(source)
-
-
-def _is_integer(node: fx.Node) -> bool:
-    """Whether the delegate does `node` in integers: all its inputs come off a grid and its result goes onto one."""
-    if node.op != "call_function" or "quantize" in _name(node):
-        return False
-    inputs = [arg for arg in node.all_input_nodes if not _is_constant(arg)]
-    names = [_name(user) for user in node.users]
-    into = len(names) == 1 and names[0].startswith("quantize")
-    return into and bool(inputs) and all(_name(arg).startswith("dequantize") for arg in inputs)
-
-
-def _is_constant(node: fx.Node) -> bool:
-    """A weight, or what becomes of one before the first call."""
-    if node.op != "call_function":
-        return _name(node).startswith(("p_", "b_", "c_", "_prop"))
-    return _name(node).startswith("dequantize_per_channel")
-
-
-def _shape(node: Any) -> tuple[int, ...]:
-    value = node.meta["val"]
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
-
-
-def _bytes(node: Any) -> int:
-    shape = _shape(node)
-    if not shape:
-        return 0
-    return math.prod(shape) * (1 if _is_integer(node) else int(node.meta["val"].element_size()))
