@@ -107,10 +107,6 @@ class StreamingResampler:
             self._rows = _weight_rows(self._up, self._down, self.lookahead_samples)
         self.reset()
 
-    @property
-    def lookahead_ms(self) -> float:
-        return self.lookahead_samples * 1000.0 / self.rate_hz
-
     def reset(self) -> None:
         """Forget everything: the next sample pushed is sample 0."""
         # what stands before sample 0 is silence

@@ -270,12 +270,6 @@ def _read_textgrid(path: Path) -> object:
     return read_textgrid(path)
 
 
-def _read_record(path: Path) -> object:
-    from profiles.model.record import Record
-
-    return Record.read(path)
-
-
 def _read_rig(path: Path) -> object:
     from sdk.rig import RigLayout
 

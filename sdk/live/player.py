@@ -67,10 +67,6 @@ class Player:
     def ppm(self) -> float:
         return self._clock.ppm
 
-    @property
-    def waiting_s(self) -> float:
-        return self._ring.waiting / self.rate_hz
-
     def stop(self) -> None:
         for ending in (self._stream.close, self._port.terminate):
             with contextlib.suppress(OSError):

@@ -15,7 +15,6 @@ from sdk.errors import RigError
 from sdk.names import metahuman, orders, visemes
 from sdk.rig import ARKIT_52, RigLayout
 
-Values = Callable[[np.ndarray], np.ndarray]
 _JAW, _CLOSE = ARKIT_52.index("jawOpen"), ARKIT_52.index("mouthClose")
 
 
