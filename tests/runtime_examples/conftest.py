@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import wave
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from csharp_tools import Compile, find_compiler
+from kernel_cases import CASES, Case, case_of
 from made_once import made_once, one_at_a_time
 
 from sdk.artifact import seal
@@ -173,6 +175,17 @@ def brook(make_stream: Callable[..., bytes], tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("brook") / "model.pte"
     path.write_bytes(make_stream(ensemble=[0.25, 0.5, 0.25]))
     return path
+
+
+@pytest.fixture(scope="session")
+def make_case(make_facts: Callable[..., Manifest], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
+    """An artefact for our kernels by its name in `CASES`."""
+    return cache(lambda name: case_of(name, make_facts, tmp_path_factory))
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, make_case: Callable[[str], Case]) -> Case:
+    return make_case(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The library on a bare Cortex-M55, in QEMU: built for it, played from flash, equal to this machine's."""
 
-# ruff: noqa: F811 - fixtures of another file are arguments here
 from __future__ import annotations
 
 import json
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_cases import Case, Speech
 from native_tools import animate, values
-from test_native_kernels import Case, Speech, make_case  # noqa: F401 - fixtures
 
 from runtime_examples.cortex_m.board import BoardFailed, Took, build_board, missing_tool, play
 from sdk.native import NativeModel, NativePredictor

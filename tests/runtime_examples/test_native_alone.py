@@ -1,6 +1,5 @@
 """The C library without any runtime: the same frames, one small file, a host's own memory."""
 
-# ruff: noqa: F811 - fixtures of another file are arguments here
 from __future__ import annotations
 
 import ctypes as c
@@ -14,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_cases import Case, Speech
 from native_tools import animate, refused, run, values
-from test_native_kernels import Case, Speech, case, make_case  # noqa: F401 - fixtures
 
 from sdk.c.build import missing_tools
 from sdk.native import NativeModel, NativePredictor, abi

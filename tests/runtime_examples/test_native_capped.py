@@ -4,7 +4,6 @@ XNNPACK and we ask the processor itself, so no variable holds them below it. An 
 Nehalem has SSE4.2 and no AVX, Haswell AVX2 and no AVX-512. What this machine has stands against both.
 """
 
-# ruff: noqa: F811 - fixtures of another file are arguments here
 from __future__ import annotations
 
 import platform
@@ -14,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kernel_cases import INT8_TOLERANCE, UNITS_AGREE, Case, lively
 from native_tools import largest_difference, read_line
-from test_native_kernels import INT8_TOLERANCE, UNITS_AGREE, Case, lively, make_case  # noqa: F401 - a fixture
 
 from sdk.artifact import open_artifact, seal
 

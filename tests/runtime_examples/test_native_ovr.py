@@ -1,6 +1,5 @@
 """The calls of OVRLipSync on our library: blocks as engines give them, our own frames' weights."""
 
-# ruff: noqa: F811 - fixtures of another file are arguments here
 from __future__ import annotations
 
 import ctypes as c
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_native_kernels import Case, Speech, make_case  # noqa: F401 - fixtures
+from kernel_cases import Case, Speech
 
 from sdk.names import from_arkit
 from sdk.names.visemes import OVR_15

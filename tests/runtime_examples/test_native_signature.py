@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_cases import Case
 from native_tools import refused
-from test_native_kernels import Case, make_case  # noqa: F401 - a fixture
 
 from sdk.artifact import open_artifact
 from sdk.errors import ArtifactError, ConfigError

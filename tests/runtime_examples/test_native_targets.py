@@ -1,6 +1,5 @@
 """The library for other systems: built by one command each, run here where an emulator can, one golden file for all."""
 
-# ruff: noqa: F811 - fixtures of another file are arguments here
 from __future__ import annotations
 
 import os
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_cases import Case
 from native_tools import run
-from test_native_kernels import Case, make_case  # noqa: F401 - fixtures
 from test_xcframework import check_xcframework
 
 from sdk.c.targets import BIONIC_NAMES, GLIBC, TARGETS, build_target

@@ -1,5 +1,4 @@
 """A game's loop on the C library: smooth whatever the blocks, at rest when the sound stops, back when it returns."""
-# ruff: noqa: F811 - fixtures of another file are arguments here
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from game_loop import bend
+from kernel_cases import Case, Speech
 from native_tools import refused
-from test_native_kernels import Case, Speech, make_case  # noqa: F401 - fixtures
 
 from sdk.native import NativeModel, abi
 from sdk.native.abi import Library

@@ -1,6 +1,5 @@
 """The page in a browser: nothing but a static server, a sentence said, lips shut where it says so."""
 
-# ruff: noqa: F811 - fixtures of another file are arguments here
 from __future__ import annotations
 
 import functools
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import BROWSERS, FLAGS, chromium, lacking
-from test_native_kernels import Speech, make_case  # noqa: F401 - fixtures
+from kernel_cases import Speech
 
 from runtime_examples.web.__main__ import StaticFiles
 from runtime_examples.web.site import build_site

@@ -11,28 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from facts_of_manifests import CHANNELS, HOP_SAMPLES, WINDOW_SAMPLES, facts, stream_facts
+from made_once import made_once
 
 from sdk.artifact import seal
 from sdk.engines.base import EngineState
 from sdk.engines.eager import EagerEngine, EagerStreamEngine
 from sdk.manifest import Manifest
-
-WINDOW_SAMPLES = 1000
-CHANNELS = ("jawOpen", "mouthClose", "tongueOut")
-
-
-def facts(**changes: Any) -> dict[str, Any]:
-    """The fields of a valid manifest, with some changed."""
-    names = list(changes.pop("names", CHANNELS))
-    valid: dict[str, Any] = {
-        "schema": 2, "student": "tiny", "kind": "window", "runtime": "executorch", "backend": "xnnpack",
-        "precision": "fp32", "sample_rate_hz": 16000, "window_samples": WINDOW_SAMPLES, "future_samples": 400,
-        "state": [], "crowd_voices": 0, "fps": [30, 1], "ensemble": [], "history": "zeros", "names": names,
-        "minimum": [0.0] * len(names),
-        "maximum": [1.0] * len(names), "neutral": [0.0] * len(names), "parameters": 27, "weights_sha256": "0" * 64,
-        "tools": {"torch": "2"}, "training": {"corpus": "none"}, "scores": {"mse": 0.5},
-    }  # fmt: skip
-    return {**valid, **changes}
 
 
 @pytest.fixture
@@ -51,15 +36,6 @@ def make_engine() -> Callable[..., EagerEngine]:
         return EagerEngine(manifest, lambda window: 1 / (1 + np.exp(-(matrix * window).sum(axis=1))))
 
     return make
-
-
-HOP_SAMPLES = 320
-
-
-def stream_facts(**changes: Any) -> dict[str, Any]:
-    """The fields of a valid manifest of a stream student, with some changed."""
-    valid = {"kind": "stream", "window_samples": HOP_SAMPLES, "future_samples": 704, "state": [[1, 1, 1], [4, 1, 2]]}
-    return facts(**{**valid, **changes})
 
 
 @pytest.fixture
@@ -88,7 +64,7 @@ def make_stream_engine() -> Callable[..., EagerStreamEngine]:
 
 
 @pytest.fixture(scope="session")
-def tiny_programs() -> dict[str, Any]:
+def tiny_programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A 27-parameter network as `.pte` (XNNPACK) and `.pt`, and a function that judges them."""
     torch = pytest.importorskip("torch", reason="torch builds the programs under test")
     pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
@@ -104,26 +80,31 @@ def tiny_programs() -> dict[str, Any]:
             y = self.conv(x.reshape(1, 1, 1, WINDOW_SAMPLES))
             return torch.sigmoid((y * y).mean((2, 3), keepdim=True).reshape(1, len(CHANNELS)))
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     torch.manual_seed(3)
     net = Tiny().eval()
     example = torch.randn(1, 1, WINDOW_SAMPLES)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        lowered = to_edge_transform_and_lower(
-            torch.export.export(net, (example,), strict=False), partitioner=[XnnpackPartitioner()]
-        )
-        script = io.BytesIO()
-        torch.jit.save(torch.jit.freeze(torch.jit.trace(net, example)), script)
-    torch.set_num_threads(threads)
+
+    def make(_: Path) -> dict[str, bytes]:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lowered = to_edge_transform_and_lower(
+                torch.export.export(net, (example,), strict=False), partitioner=[XnnpackPartitioner()]
+            )
+            script = io.BytesIO()
+            torch.jit.save(torch.jit.freeze(torch.jit.trace(net, example)), script)
+        torch.set_num_threads(threads)
+        return {"executorch": bytes(lowered.to_executorch().buffer), "torchscript": script.getvalue()}
+
+    _, programs = made_once(tmp_path_factory, "tiny-programs", make)
 
     def eager(window: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             values: np.ndarray = net(torch.tensor(window).reshape(1, 1, -1)).numpy()
         return values
 
-    return {"executorch": bytes(lowered.to_executorch().buffer), "torchscript": script.getvalue(), "eager": eager}
+    return {**programs, "eager": eager}
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import stream_facts
+from facts_of_manifests import stream_facts
 
 import sdk
 from sdk.artifact import open_artifact, seal

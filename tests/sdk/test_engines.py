@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import CHANNELS, WINDOW_SAMPLES, facts
+from facts_of_manifests import CHANNELS, WINDOW_SAMPLES, facts
 
 import sdk
 from sdk.artifact import open_artifact, seal

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import stream_facts
+from facts_of_manifests import stream_facts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
