@@ -38,7 +38,8 @@ def verify(files: Mapping[Path, Student], allowed: float | None = None) -> dict[
     heard = [_heard(student) for student in files.values()]
     expected = [_expected(student, inputs) for student, inputs in zip(files.values(), heard, strict=True)]
     frames = _replayed(list(files), heard)
-    apart, wrong = {}, []
+    apart: dict[str, float] = {}
+    wrong: list[str] = []
     for (path, student), said, wanted in zip(files.items(), frames, expected, strict=True):
         errors = {how: float(np.abs(said[how] - wanted[how]).max()) for how in wanted}
         most = tolerance(student) if allowed is None else allowed
