@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_store import PLAN, SPEC, corpus  # noqa: F401
+from small_corpus import STREAM, small_corpus
 
 from distill.corpus.shelf import load_shards
 from distill.corpus.store import Cache, Stored
 from distill.speech.augment import Augment
 from distill.training.feeds import feed_of
 from distill.training.options import Conduct
+from distill.training.plan import Plan
 from distill.training.readers import drawn
 from distill.training.run import Run
 from distill.training.student import train
@@ -26,11 +27,17 @@ from sdk.errors import DataError
 
 pytest.importorskip("s3fs", reason="the extra `store` is not installed")
 served = pytest.importorskip("moto.server", reason="moto's server is not installed: the extra `s3server`")
-WAY = Conduct(memory_bytes=0, readers=1, save_every_s=0)
+PLAN = Plan(steps=3, rows=1, row_hops=60)
+WAY = Conduct(memory_bytes=0, save_every_s=0)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_corpus(tmp_path_factory.mktemp("corpus"), shards=3, each=2)
 
 
 @pytest.fixture
-def store(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:  # noqa: F811
+def store(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """What to talk to a store by: its `server`, and at `url` a copy of the corpus."""
     import s3fs
 
@@ -55,9 +62,9 @@ def store(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:  # no
 
 
 @pytest.mark.parametrize("cache_bytes", [10**9, 1])
-def test_readers_read_s3(store: Any, corpus: Path, tmp_path: Path, cache_bytes: int) -> None:  # noqa: F811
+def test_readers_read_s3(store: Any, corpus: Path, tmp_path: Path, cache_bytes: int) -> None:
     place = Stored(store.url, Cache(tmp_path / "cache", cache_bytes))
-    feed, home = (feed_of(SPEC, PLAN, load_shards(one, "train", 0), Augment()) for one in (place, corpus))
+    feed, home = (feed_of(STREAM, PLAN, load_shards(one, "train", 0), Augment()) for one in (place, corpus))
 
     def seeded(step: int) -> np.random.Generator:
         return np.random.default_rng([1, step])
@@ -68,7 +75,7 @@ def test_readers_read_s3(store: Any, corpus: Path, tmp_path: Path, cache_bytes: 
     assert kept == 3 if cache_bytes > 1 else kept == 0
 
 
-def learn_until_killed(corpus: str, cache: Path, out: Path) -> None:  # noqa: F811
+def learn_until_killed(corpus: str, cache: Path, out: Path) -> None:
     step = Run._step
 
     def dying(run: Run, at: int, *rest: Any) -> float:
@@ -77,12 +84,12 @@ def learn_until_killed(corpus: str, cache: Path, out: Path) -> None:  # noqa: F8
         return step(run, at, *rest)
 
     Run._step = dying  # type: ignore[assignment,method-assign]
-    train(SPEC, PLAN, Stored(corpus, Cache(cache)), out, None, {}, conduct=WAY)
+    train(STREAM, PLAN, Stored(corpus, Cache(cache)), out, None, {}, conduct=WAY)
 
 
 def test_a_run_from_s3_that_was_killed_goes_on_to_the_weights_of_a_run_at_home(
     store: Any,
-    corpus: Path,  # noqa: F811
+    corpus: Path,
     tmp_path: Path,
 ) -> None:
     out, cache = tmp_path / "s.pt", tmp_path / "cache"
@@ -91,8 +98,8 @@ def test_a_run_from_s3_that_was_killed_goes_on_to_the_weights_of_a_run_at_home(
     child.join(300)
     assert child.exitcode == -signal.SIGKILL
     assert (tmp_path / "s.pt.resume").exists()
-    away = train(SPEC, PLAN, Stored(store.url, Cache(cache)), out, None, {}, conduct=WAY)
-    home = train(SPEC, PLAN, corpus, tmp_path / "home.pt", None, {}, conduct=WAY)
+    away = train(STREAM, PLAN, Stored(store.url, Cache(cache)), out, None, {}, conduct=WAY)
+    home = train(STREAM, PLAN, corpus, tmp_path / "home.pt", None, {}, conduct=WAY)
     assert away.weights_sha256 == home.weights_sha256
 
 
