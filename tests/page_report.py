@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/runtime_examples"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/runtime_examples")]  # as pytest finds them
 WINDOWS = {"desktop": ((1280, 800), False), "phone": ((390, 844), True)}
 NO_HEAD = """HTMLCanvasElement.prototype.getContext = ((get) => function (kind, ...rest) {
   return kind === 'webgl' ? null : get.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)"""

@@ -27,7 +27,7 @@ from sdk.rig import RigLayout
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "tests/runtime_examples/web/peer.html"
-sys.path.insert(0, str(ROOT / "tests/runtime_examples"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/runtime_examples")]  # as pytest finds them
 PP = 5  # of its fifteen
 DIST = ("headaudio.min.mjs", "headworklet.min.mjs", "model-en-mixed.bin")
 
