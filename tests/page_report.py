@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/runtime_examples")]  # as pytest finds them
+sys.path.insert(0, str(ROOT / "tests/runtime_examples"))
 WINDOWS = {"desktop": ((1280, 800), False), "phone": ((390, 844), True)}
 NO_HEAD = """HTMLCanvasElement.prototype.getContext = ((get) => function (kind, ...rest) {
   return kind === 'webgl' ? null : get.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)"""
@@ -83,8 +83,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="a window of 480 x 360: less to draw by software")
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder of the pictures")
     options = parser.parse_args()
-    from chromium import chromium, lacking
-    from test_web import served
+    from chromium import chromium, lacking, served
 
     if why := lacking():
         print(f"cannot measure: {why}", file=sys.stderr)

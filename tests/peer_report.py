@@ -27,7 +27,7 @@ from sdk.rig import RigLayout
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "tests/runtime_examples/web/peer.html"
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/runtime_examples")]  # as pytest finds them
+sys.path.insert(0, str(ROOT / "tests/runtime_examples"))
 PP = 5  # of its fifteen
 DIST = ("headaudio.min.mjs", "headworklet.min.mjs", "model-en-mixed.bin")
 
@@ -47,7 +47,7 @@ def found_by_us(rows: list[list[float]], names: list[str], closures: list[tuple[
 
 def ask_browser(site: Path, student: str, folder: Path) -> dict[str, Any]:
     """What peer.html tells. Raises `RuntimeError` if it tells nothing, or an error."""
-    from test_web import BROWSERS, served
+    from chromium import BROWSERS, served
 
     browser = next(found for name in BROWSERS if (found := shutil.which(name)))
     flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", f"--user-data-dir={folder}"]

@@ -33,7 +33,7 @@ from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
 from distill.files.teacher import Trained
 from distill.files.twin import SUFFIX as TWIN_SUFFIX
 from distill.files.twin import Twin, twin_card
-from distill.scoring.conditions import CONDITIONS, Item, read_sets, rest_set, synthetic_set
+from distill.scoring.conditions import CONDITIONS, Item, read_sets, rest_set, synthetic_set, thinned
 from distill.scoring.conditions import conditions as each_condition
 from distill.scoring.controls import CONTROLS
 from distill.scoring.report import control_row, table
@@ -178,9 +178,7 @@ def sets_of(options: argparse.Namespace) -> Sets:
     sets = read_sets(folders, options.clips)
     for folder in sorted(path for path in options.languages.iterdir() if path.is_dir()) if options.languages else []:
         sets[folder.name] = synthetic_set(folder)
-    if not options.limit:
-        return sets
-    return {name: items[:: -(-len(items) // options.limit)] for name, items in sets.items()}
+    return {name: thinned(items, options.limit) for name, items in sets.items()}
 
 
 def voices_of(sets: Sets) -> list[Item]:

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from distill.files.disk import atomic_write_text
-from distill.scoring.conditions import read_sets
+from distill.scoring.conditions import read_sets, thinned
 from distill.scoring.rigs import on_rigs, rig_table
 from distill.scoring.trackers import ask_for_trust, open_judged
 from distill.scoring.whole import RESAMPLES
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         items = [item for each in sets.values() for item in each]
         if not items:
             raise DataError("nothing to score on: give --aligned, --people or --synthetic")
-        items = items[:: -(-len(items) // options.limit)] if options.limit else items
+        items = thinned(items, options.limit)
         scores = {}
         for name in (EXACT, options.artefact):
             layout, track, _ = open_judged(name)

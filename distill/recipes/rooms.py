@@ -1,6 +1,8 @@
 """Room responses to train in (`--rooms`), made by image sources; repeatable from a seed.
 
-python -m distill.recipes.rooms --out build/rooms --count 120          needs the extra `rooms`
+    python -m distill.recipes.rooms --out build/rooms --count 120
+
+Needs the extra `rooms`; what a room is drawn from stands in `distill/speech/shoeboxes.py`.
 """
 
 from __future__ import annotations

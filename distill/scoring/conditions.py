@@ -153,6 +153,11 @@ def _called(name: str, word: str) -> bool:
     return name == word or name.endswith(f"_{word}")
 
 
+def thinned(items: list[Item], limit: int | None) -> list[Item]:
+    """At most `limit` of the items, spread evenly; all of them without a limit."""
+    return items[:: -(-len(items) // limit)] if limit else items
+
+
 def read_sets(folders: Mapping[str, Path | Sequence[Path] | None], clips: Sequence[str] = ()) -> dict[str, list[Item]]:
     """The sets whose folders are given, each read as its name says, in the order of `folders`.
 

@@ -1,18 +1,23 @@
-"""A headless Chromium, driven by its own protocol: what people do with a page, and what it then shows."""
+"""A page served to a headless Chromium that is driven by its own protocol: what people do, and what it then shows."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import itertools
 import json
 import shutil
 import subprocess
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from runtime_examples.web.__main__ import StaticFiles
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -117,3 +122,34 @@ def chromium(folder: Path, *flags: str) -> Iterator[Page]:
                 yield Page(socket)
         finally:
             process.terminate()
+
+
+@contextmanager
+def served(
+    folder: Path, headers: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, list[str], list[dict[str, Any]], threading.Event]]:
+    """The folder on the loopback address: its address, what was asked for, what was told, and when."""
+    asked: list[str] = []
+    told: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    class Ears(StaticFiles):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+        def end_headers(self) -> None:
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            super().end_headers()
+
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+            done.set()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ears, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked, told, done
+        server.shutdown()

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from chromium import BROWSERS, FLAGS, chromium, lacking
+from chromium import BROWSERS, FLAGS, chromium, lacking, served
 from kernel_cases import Speech
 
-from runtime_examples.web.__main__ import StaticFiles
 from runtime_examples.web.site import build_site
 from sdk.faces.face import CLOSED_CM
 from sdk.js.pack import pack, poses
@@ -53,37 +47,6 @@ def site(wasm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = build_site(tmp_path_factory.mktemp("web") / "site", wasm=wasm, models=models)
     shutil.copy2(HERE / "drive.html", out / "drive.html")
     return out
-
-
-@contextmanager
-def served(
-    folder: Path, headers: Mapping[str, str] | None = None
-) -> Iterator[tuple[str, list[str], list[dict[str, Any]], threading.Event]]:
-    """The folder on the loopback address: its address, what was asked for, what was told, and when."""
-    asked: list[str] = []
-    told: list[dict[str, Any]] = []
-    done = threading.Event()
-
-    class Ears(StaticFiles):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            super().do_GET()
-
-        def end_headers(self) -> None:
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            super().end_headers()
-
-        def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            done.set()
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ears, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked, told, done
-        server.shutdown()
 
 
 def test_the_page_says_the_sentence_with_its_lips(site: Path, tmp_path: Path) -> None:

@@ -61,21 +61,45 @@ class Legibility:
         nan = float("nan")
         asked = {"phones": len(self.classes), "folded_over": len(set(self.whose))}
         names = [f"read_as_{name}" for name in CLASSES]
-        if len(set(self.whose)) < FOLDS or len(set(self.classes)) < 2:
+        read = self.read()
+        if read is None:
             return {"legibility": nan, **dict.fromkeys(names, nan), **asked}
-        truth = np.array(self.classes)
-        said = answers(np.stack(self.poses).reshape(len(truth), -1), truth, np.array(self.whose))
-        recalls = _recalls(truth, said)
         found: dict[str, Any] = {
-            "legibility": float(np.nanmean(recalls)),
-            **dict(zip(names, map(float, recalls), strict=True)),
+            "legibility": read.legibility,
+            **dict(zip(names, map(float, read.recalls()), strict=True)),
             **asked,
         }
         if resamples:
-            drawn = np.array([_recalls(truth[pick], said[pick]) for pick in picks(self.whose, resamples)])
+            drawn = np.array([read.recalls(pick) for pick in picks(self.whose, resamples)])
             ends = {name: bounds(column) for name, column in zip(names, drawn.T, strict=True)}
             found["intervals"] = {"legibility": bounds(np.nanmean(drawn, axis=1)), **ends}
         return found
+
+    def read(self) -> Reading | None:
+        """Every phone as it is read; None where there are too few speakers, or classes, to ask."""
+        if len(set(self.whose)) < FOLDS or len(set(self.classes)) < 2:
+            return None
+        truth = np.array(self.classes)
+        poses = np.stack(self.poses).reshape(len(truth), -1)
+        return Reading(truth, answers(poses, truth, np.array(self.whose)), self.whose)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Classes of phones as they were said `truth` and as they are read `said`, both `(n,)`, and by whom."""
+
+    truth: np.ndarray
+    said: np.ndarray
+    whose: Sequence[str]
+
+    def recalls(self, pick: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """`(10,)`: the share of each class, of the phones `pick`, that was read as itself; NaN for one not there."""
+        return _recalls(self.truth[pick], self.said[pick])
+
+    @property
+    def legibility(self) -> float:
+        """Balanced accuracy over the classes there are."""
+        return float(np.nanmean(self.recalls()))
 
 
 def answers(poses: np.ndarray, classes: np.ndarray, whose: np.ndarray) -> np.ndarray:
@@ -102,15 +126,13 @@ def _recalls(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
     return np.divide(right, asked, out=np.full(len(CLASSES), np.nan), where=asked > 0)
 
 
-def lost(before: Legibility, after: Legibility, resamples: int = RESAMPLES) -> tuple[float, float, float]:
+def lost(before: Reading | None, after: Reading | None, resamples: int = RESAMPLES) -> tuple[float, float, float]:
     """How much less legible `after` is than `before`, of the same phones: the difference, and its interval over
-    speakers, each drawn for both at once; NaN where `scores` has none."""
-    drawn = []
-    truth = np.array(before.classes)
-    if len(set(before.whose)) < FOLDS or len(np.unique(truth)) < 2:
+    speakers, each drawn for both at once; NaN where one could not be read."""
+    if before is None or after is None:
         return float("nan"), float("nan"), float("nan")
-    said = [answers(np.stack(x.poses).reshape(len(truth), -1), truth, np.array(x.whose)) for x in (before, after)]
-    for pick in [np.arange(len(truth)), *picks(before.whose, resamples)]:
-        drawn.append(np.subtract(*(np.nanmean(_recalls(truth[pick], one[pick])) for one in said)))
-    low, high = bounds(np.array(drawn[1:]))
-    return float(drawn[0]), low, high
+    drawn = [
+        np.nanmean(before.recalls(pick)) - np.nanmean(after.recalls(pick)) for pick in picks(before.whose, resamples)
+    ]
+    low, high = bounds(np.array(drawn))
+    return before.legibility - after.legibility, low, high

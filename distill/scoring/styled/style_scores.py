@@ -105,16 +105,17 @@ def score(
         ideal.add(layout.clamp(on_clock(clip.wanted.numpy(), future_s)), HOP_HZ, phones[clip.name], clip.person)
         seen.append(summary(pair[1].clamp(0, 1)))  # as it is shown, and as the labels are
     lips = {name: one.scores() for name, one in sides.items() if one.whose}
-    before, after = sides["all"].read
     mouth = channels(layout, MOUTH)
+    before, after = (one.read() for one in sides["all"].read)
+    by_mouth = [_of(one, mouth).read() for one in sides["all"].read]
     return {
         "mse_neutral": float(np.mean([e[0] for e in errors])),
         "mse_styled": float(np.mean([e[1] for e in errors])),
         **_told(taught, clips, np.stack(seen)),
-        "legibility": [side.scores()["legibility"] for side in (before, after)],
+        "legibility": [one.legibility if one else float("nan") for one in (before, after)],
         "legibility_lost": list(lost(before, after)),
-        "legibility_lost_by_mouth": list(lost(_of(before, mouth), _of(after, mouth))),
-        "legibility_lost_of_labels": list(lost(before, ideal)),
+        "legibility_lost_by_mouth": list(lost(by_mouth[0], by_mouth[1])),
+        "legibility_lost_of_labels": list(lost(before, ideal.read())),
         "clips": len(clips),
         "people": len({clip.person for clip in clips}),
         **{key: {name: one[key] for name, one in lips.items()} for key in ("pbm", "pbm_lost", "recall_at_2pct")},
