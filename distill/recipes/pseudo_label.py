@@ -119,6 +119,7 @@ def label(
         for made in labelled:
             shown.add(made)
             done.add(made)
+        clear_parts(folder, [batch.name for batch in batches])  # of workers that were killed while they wrote
         if done.given_up:
             raise DataError(
                 f"{len(done.given_up)} shards were given up, by the system if memory ran out: {done.given_up[0]}; the "

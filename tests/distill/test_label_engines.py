@@ -72,6 +72,7 @@ def test_a_node_of_ray_is_killed_and_every_shard_is_the_same(
         mark = Path(folder).parent / batch.name
         if batch.name == ever or (batch.name == once and not mark.exists()):
             mark.touch()
+            (Path(folder) / f".{batch.name}.npz.0123.part").write_bytes(b"half")
             os._exit(1)
         return work(batch, folder, *rest)
 
@@ -82,6 +83,7 @@ def test_a_node_of_ray_is_killed_and_every_shard_is_the_same(
         label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, engine="ray")
     (told,) = read_board(tmp_path)
     assert (told.made, told.kept, told.failed, told.left, told.lost) == (1, len(done.paths) - 2, 1, 0, 2)
+    assert not list((tmp_path / "shards").glob(".*")), "what the killed had half written"
     monkeypatch.undo()
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     label([librispeech], tmp_path, teacher, subsets=4, shard_s=SHARD_S, engine="ray")
