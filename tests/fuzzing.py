@@ -215,7 +215,7 @@ def _checkpoint() -> list[bytes]:
     from distill.students.spec import load_variant
 
     front = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
-    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front})
+    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front, "spectrum": [], "dilations": [1]})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "s8.pt"
         Checkpoint(spec, spec.build().state_dict(), {"seed": 0}).save(path)

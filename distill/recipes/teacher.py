@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from distill.corpus.rows.utterances import UNKNOWN_CLASS, UtteranceRows, Utterances
+from distill.corpus.rows.classes import UNKNOWN_CLASS
+from distill.corpus.rows.utterances import UtteranceRows, Utterances
 from distill.corpus.shelf import load_shards
 from distill.corpus.store import Stored
 from distill.files.checkpoint import Checkpoint

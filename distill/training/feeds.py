@@ -96,6 +96,7 @@ class WindowFeed:
         features = window_features(student, cut(drawn.audio, self.margins[0]).to(device), drawn.starts, shared)
         label = torch.from_numpy(drawn.rig).to(device)
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, step / self.total)
+        loss = with_phones(self.objective, loss, student, features[1], drawn.classes)
         if self.second:
             with torch.no_grad():
                 heard = drawn.clean if plan.second_hears == "clean" else drawn.audio
@@ -145,9 +146,7 @@ class StreamFeed:
         features = student.features(audio)
         steps_per_frame, done = FRAME_SAMPLES / HOP_SAMPLES, step / self.total
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, done, _SLACK_HOPS)
-        if isinstance(head := getattr(student, HEAD, None), PhoneHead):
-            classes = torch.from_numpy(drawn.classes).to(device)
-            loss = self.objective.with_part("phone", loss, self.plan.alpha_phone * head.loss(features[1], classes))
+        loss = with_phones(self.objective, loss, student, features[1], drawn.classes)
         if isinstance(self.second, StreamStudent):
             with torch.no_grad():
                 heard = drawn.clean if self.plan.second_hears == "clean" else drawn.audio
@@ -156,6 +155,17 @@ class StreamFeed:
             feat = self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
             loss = self.objective.with_part("feat", loss, feat)
         return loss
+
+
+def with_phones(
+    objective: Objective, loss: Tensor, student: nn.Module, features: Tensor, classes: np.ndarray
+) -> Tensor:
+    """`loss` and what F_-3 (B, N, width) tells of the phones (B, N), where the student has a head for them."""
+    head = getattr(student, HEAD, None)
+    if not isinstance(head, PhoneHead):
+        return loss
+    wrong = head.loss(features, torch.from_numpy(classes).to(features.device))
+    return objective.with_part("phone", loss, objective.plan.alpha_phone * wrong)
 
 
 def feed_of(

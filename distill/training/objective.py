@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.corpus.rows.utterances import UNKNOWN_CLASS
+from distill.corpus.rows.classes import UNKNOWN_CLASS
 from distill.speech.phonetics import CLASSES
 from distill.students.spec import StudentSpec
 from distill.teachers.neural.network import TeacherSpec

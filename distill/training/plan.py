@@ -21,7 +21,7 @@ def warm_cosine(peak: float, step: int, steps: int, warm: int, least: float) -> 
 class Plan:
     """How long and how hard. `alpha_*` weigh eq. 4, our losses, and eq. 5 where there is a second teacher. Ours: `own`
     errors of channels over their own variance, `mouth` errors of the mouth's vertices over theirs, both for the poses
-    and (times `own_velocity`) from frame to frame; `phone` what a stream's hidden features tell of the phone; `lip` and
+    and (times `own_velocity`) from frame to frame; `phone` what the last hidden features tell of the phone; `lip` and
     `acc` the lip gap. The paper's own objective is `alpha_rec` 0.1 or more with the others 0. Inside
     the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks

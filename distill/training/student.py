@@ -22,7 +22,7 @@ from distill.speech.augment import Augment
 from distill.students.spec import StudentSpec
 from distill.students.stream import BatchNorm
 from distill.training.begin import initialise
-from distill.training.feeds import Feed, StreamFeed, feed_of
+from distill.training.feeds import Feed, feed_of
 from distill.training.objective import HEAD, PhoneHead
 from distill.training.options import USUAL, Conduct
 from distill.training.plan import Plan
@@ -67,7 +67,7 @@ def train(
         student.load_state_dict(init.state)
     else:
         raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same shape")
-    if plan.alpha_phone and isinstance(feed, StreamFeed):
+    if plan.alpha_phone:
         student.add_module(HEAD, PhoneHead(spec.fc_width))
     run = Run.begin(spec, asdict(plan), student, out, inputs_of(shards, augment, init, second), conduct.accumulate)
 

@@ -104,7 +104,7 @@ def test_a_checkpoint(tmp_path: Path) -> None:
     from distill.students.spec import load_variant
 
     front = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
-    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front})
+    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front, "spectrum": [], "dilations": [1]})
     made = Checkpoint(spec, spec.build().state_dict(), {"seed": 0})
     path = tmp_path / "s8.pt"
 

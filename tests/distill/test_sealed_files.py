@@ -18,7 +18,8 @@ from distill.files.twin import Twin
 from distill.students.spec import load_spec, load_variant
 from sdk.errors import CheckpointError, ConfigError
 
-SPEC = load_variant("s8", {"channels": 8, "fc_width": 8, "front": [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]})
+FRONT = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
+SPEC = load_variant("s8", {"channels": 8, "fc_width": 8, "front": FRONT, "spectrum": [], "dilations": [1]})
 FLIPS = 400
 
 

@@ -50,7 +50,7 @@ def begun(spec: Any, plan: Plan, out: Path, accumulate: int = 1) -> Run:
 
 def together(batches: list[Batch]) -> Batch:
     parts = [np.concatenate([getattr(batch, name) for batch in batches]) for name in ("audio", "clean", "rig")]
-    return Batch(*parts, batches[0].starts)
+    return Batch(*parts, batches[0].starts, np.concatenate([batch.classes for batch in batches]))
 
 
 def test_four_batches_are_the_step_of_one_of_four_times_the_rows(corpus: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_float16_is_unscaled_before_it_is_clipped(
         feed = feed_of(STREAM, plan, load_shards(corpus, "train"), Augment())
         run = begun(STREAM, plan, tmp_path / precision)
         if precision == "fp16":
-            run.precision.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+            run.precision.scaler = torch.amp.GradScaler("cpu", init_scale=64.0)  # what this batch survives
         run.go(1, partial(feed.loss, run.student), plan.rate, draw=feed.draw)  # type: ignore[arg-type]
         assert run.skipped == 0
     assert clipped[0] > 1, "there is something to clip"

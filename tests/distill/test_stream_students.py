@@ -191,6 +191,29 @@ def test_rows_hold_the_label_of_every_hop_s_instant(future: int) -> None:
         assert jaw[row][instants < first].max() == 0
 
 
+def test_half_of_the_rows_begin_inside_an_utterance() -> None:
+    """Clips are cut inside the sound and microphones opened there: sound and labels go on from the same instant."""
+    rows = StreamRows([shard()], 320, 320, {}, Augment(strength=0.0))
+    batch = rows.batch(np.random.default_rng(3), 60, 50)
+    begun = np.abs(batch.clean[:, 0, :160]).max(1) > 0
+    assert 0.3 < begun.mean() < 0.7
+    (sounds, track), found = rows.picker.shards[0].utterance(0), 0
+    for row in np.flatnonzero(begun):
+        head = batch.clean[row, 0, :160] * 32768
+        at = [
+            k
+            for k in np.flatnonzero(sounds[: len(sounds) * 8 // 10 + 1] == head[0])
+            if (sounds[k : k + 160] == head).all()
+        ]
+        if at:  # and not slower or faster than it was
+            found += 1
+            times = (at[0] + 320 * np.arange(40)) / 16000  # hop 0 describes the row's first sample
+            known = times < len(sounds) / 16000
+            truth = track.at(times[known])
+            np.testing.assert_allclose(batch.rig[row, :40][known], truth, atol=1e-3)
+    assert found > 3
+
+
 def test_rows_are_augmented_and_repeatable() -> None:
     rows = StreamRows([shard()], 320, 704, {}, Augment())
     one, other = (rows.batch(np.random.default_rng(8), 2, 200) for _ in range(2))

@@ -3,7 +3,8 @@
     row   |..pause..|== utterance ==|..|==== utterance ====|...|== utter     cut at the row's end
     rig       one label at each hop's instant: 320 (j + 1) - future samples after the row's start
 
-A row begins as a stream does, in silence with an empty state, so one pass trains every hop of it as it will be run.
+A row begins as a stream does, with an empty state, so one pass trains every hop of it as it will be run: in silence, or
+where somebody speaks already, as when a microphone is opened in the middle of a word.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import resample_poly
 
-from distill.corpus.rows.utterances import phone_classes
+from distill.corpus.rows.classes import phone_classes
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.pcm import to_float
@@ -24,6 +25,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 
 PAUSE_S = (0.05, 0.8)
 NOISE_ALONE, NOISE_S = 0.08, (0.5, 4.0)  # how often in place of an utterance, and for how long
+INSIDE = 0.5  # how many of the rows begin inside an utterance
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,18 @@ class StreamRows:
                 at = end
                 continue
             speech, track, phones, up, down = self._utterance(random)
-            pause = int(random.uniform(*PAUSE_S) * SAMPLE_RATE_HZ)
+            pause, skipped = int(random.uniform(*PAUSE_S) * SAMPLE_RATE_HZ), 0
+            if at == 0 and self.augment and random.random() < INSIDE:
+                pause, skipped = 0, int(random.uniform(0, 0.8) * len(speech))
+                speech = speech[skipped:]
             piece = np.concatenate([np.zeros(pause, dtype=np.float32), speech])
             end = min(at + len(piece), length)
             clean[at:end] = piece[: end - at]
             if self.augment:  # with its pause, so that noise alone is heard too
                 piece = self.augment(piece, random)
             audio[at:end] = piece[: end - at]
-            times = (instants - at - pause) * (down / up) / SAMPLE_RATE_HZ
-            inside = (times >= 0) & (times <= len(speech) * (down / up) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)
+            times = (instants - at - pause + skipped) * (down / up) / SAMPLE_RATE_HZ
+            inside = (times >= 0) & (times <= (skipped + len(speech)) * (down / up) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)
             rig[inside] = track.layout.select(track.at(times[inside]), self.picker.channels)
             classes[inside] = phone_classes(phones, times[inside])
             at += len(piece)

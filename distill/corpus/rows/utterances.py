@@ -3,7 +3,7 @@
     row   |..pause..|== utterance ==|..|==== utterance ====|...|== utter     one microphone, room and noise a row
     rig, classes                      one of each every 20 ms, at sample 320 t; a few rows hold noise alone, at rest
 
-Phone classes are the articulatory teacher's targets: letters that move the face alike are one class.
+Phone classes are those of `classes.py`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import resample_poly
 
+from distill.corpus.rows.classes import phone_classes
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.pcm import to_float
 from distill.speech.augment import Augment
 from distill.speech.phones import Phone, from_json
-from distill.speech.phonetics import CLASSES, targets
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 
-UNKNOWN_CLASS = -100  # what torch's cross entropy leaves out
 PAUSE_S = (0.05, 0.8)
-_SILENT_S = 0.10  # a gap between phones that is shorter belongs to nobody
 _NOISE_ONLY = 0.03
 
 
@@ -36,25 +34,6 @@ class UtteranceRows:
     audio: np.ndarray
     rig: np.ndarray
     classes: np.ndarray
-
-
-def phone_classes(phones: Sequence[Phone], times_s: np.ndarray) -> np.ndarray:
-    """The class of each time `(n,)`: the target that the phone passes through there; `UNKNOWN_CLASS` where none is, and
-    everywhere in a recording without phones: nobody knows what is said there."""
-    if not phones:
-        return np.full(len(times_s), UNKNOWN_CLASS, dtype=np.int64)
-    place = {target: number for number, target in enumerate(CLASSES)}
-    found = np.zeros(len(times_s), dtype=np.int64)
-    reached = 0.0
-    for phone in phones:
-        if phone.start - reached < _SILENT_S:
-            found[(times_s >= reached) & (times_s < phone.start)] = UNKNOWN_CLASS
-        parts = targets(phone.symbol)
-        edges = np.linspace(phone.start, phone.end, len(parts) + 1)
-        for part, start, end in zip(parts, edges[:-1], edges[1:], strict=True):
-            found[(times_s >= start) & (times_s < end)] = place.get(part, UNKNOWN_CLASS)
-        reached = max(reached, phone.end)
-    return found
 
 
 class Utterances:

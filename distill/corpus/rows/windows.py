@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import resample_poly
 
+from distill.corpus.rows.classes import phone_classes
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.pcm import to_float
 from distill.speech.augment import Augment
+from distill.speech.phones import from_json
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
@@ -27,13 +29,15 @@ SPEEDS = ((1, 1), (1, 1), (9, 10), (10, 9), (8, 9), (9, 8), (5, 4), (4, 5))  # r
 class Batch:
     """`audio` `(B, 1, n)`; `rig` `(B, frames, channels)`; frame f's window starts at sample `starts[f]` of its row.
 
-    `clean`: the audio before augmentation, of the same shape and timing.
+    `clean`: the audio before augmentation, of the same shape and timing. `classes` `(B, frames)` int64: the phone of
+    each frame, as `classes.phone_classes` tells it.
     """
 
     audio: np.ndarray
     clean: np.ndarray
     rig: np.ndarray
     starts: np.ndarray
+    classes: np.ndarray
 
 
 class UtterancePicker:
@@ -113,13 +117,13 @@ class Stretches:
         """`size` stretches of `frames` frames each."""
         starts = (np.arange(frames) * step_samples).astype(np.int64)
         length = int(starts[-1]) + self.window.length_samples
-        audio, clean, rig = zip(*(self._stretch(random, length, starts) for _ in range(size)), strict=True)
-        return Batch(np.stack(audio)[:, None], np.stack(clean)[:, None], np.stack(rig), starts)
+        drawn = [self._stretch(random, length, starts) for _ in range(size)]
+        audio, clean, rig, classes = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        return Batch(audio[:, None], clean[:, None], rig, starts, classes)
 
-    def _stretch(
-        self, random: np.random.Generator, length: int, starts: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        audio, track = self.picker.draw(random)
+    def _stretch(self, random: np.random.Generator, length: int, starts: np.ndarray) -> tuple[np.ndarray, ...]:
+        shard, i = self.picker.pick(random)
+        audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
         needed = -(-length * down // up)
         # begin anywhere, also before the utterance: history is silence at the start of a stream
@@ -134,5 +138,8 @@ class Stretches:
         piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
         times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
         rig = track.layout.select(track.at(times), self.picker.channels)
-        rig[(times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)] = self.picker.neutral
-        return (self.augment(piece, random) if self.augment else piece), piece, rig
+        outside = (times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)
+        rig[outside] = self.picker.neutral
+        classes = phone_classes(from_json(shard.phones[i]), times)
+        classes[outside] = 0  # nobody speaks
+        return (self.augment(piece, random) if self.augment else piece), piece, rig, classes

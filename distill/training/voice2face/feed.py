@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from distill.corpus.rows.utterances import UNKNOWN_CLASS, Utterances
+from distill.corpus.rows.classes import UNKNOWN_CLASS
+from distill.corpus.rows.utterances import Utterances
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.disk import atomic_open
 from distill.files.pcm import to_float
