@@ -9,9 +9,7 @@ had in work when it was killed goes to others.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +24,7 @@ from distill.corpus.recordings import Piece, ShardPieces, read_piece
 from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, write_shard
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
+from sdk.tools.children import end_with_parent
 
 IN_VAIN = 2  # times that a worker may be killed before all that is left is given up, unless a shard was made in between
 
@@ -173,19 +172,12 @@ def _begin(shared: _Shared, teacher: str, device: str) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     with shared.started.get_lock():
         number = shared.started.value
         shared.started.value += 1
     _worker = shared, labeller(teacher, nth_device(device, number))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)  # the parent was killed and could not stop us: end with it
 
 
 def _work(batch: ShardPieces, folder: Path) -> Made:

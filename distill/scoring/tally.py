@@ -21,6 +21,7 @@ from distill.scoring.trackers import Tracker, open_judged, recognising_tracker
 from distill.scoring.whole import RESAMPLES, WholeMouth, speakers_or_clips
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
+from sdk.tools.children import end_with_parent
 
 LABELS = "teacher"  # the word for the labels themselves
 JOB_SAMPLES = 16000 * 40
@@ -179,6 +180,7 @@ def run_jobs(todo: Sequence[Job], workers: int = 1) -> dict[str, Tally]:
 def _one_thread() -> None:
     import torch
 
+    end_with_parent()
     torch.set_num_threads(1)
 
 

@@ -20,6 +20,7 @@ from distill.speech.hama_phones import HamaAligner
 from distill.speech.phones import Phone, from_json, to_json
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, DataError
+from sdk.tools.children import end_with_parent
 
 
 class Recogniser(Protocol):
@@ -72,7 +73,7 @@ def label_files(
     failures: list[str] = []
     if todo:
         recogniser(name)  # what is missing is said here, not by every worker
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(todo))) as pool:
+        with multiprocessing.get_context("spawn").Pool(min(workers, len(todo)), end_with_parent) as pool:
             results = pool.imap_unordered(partial(_label_in_worker, name=name), todo)
             failures = [f for f in tqdm(results, total=len(todo), desc="aligning", unit="clip") if f]
     return [out for _, out in jobs if out.exists()], failures

@@ -19,6 +19,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from sdk.errors import TinyfaceError
+from sdk.tools.children import end_with_parent
 
 AHEAD = 3
 Draw = Callable[[np.random.Generator, int], Any]
@@ -51,7 +52,7 @@ def drawn(
     way = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
     loader = DataLoader(
         _Steps(draw, random, first, total), batch_size=None, num_workers=readers, prefetch_factor=AHEAD,
-        collate_fn=_as_it_is, worker_init_fn=_deaf, multiprocessing_context=way,
+        collate_fn=_as_it_is, worker_init_fn=_begin, multiprocessing_context=way,
     )  # fmt: skip
     for batch in loader:
         if isinstance(batch, TinyfaceError):
@@ -63,7 +64,12 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _deaf(_: int) -> None:
-    """Ctrl-C goes to all processes of a terminal; the parent lets its step end, saves, and then ends its readers."""
+def _begin(_: int) -> None:
+    """Ctrl-C goes to all processes of a terminal; the parent lets its step end, saves, and then ends its readers.
+
+    Where it is killed they end by themselves: torch's own look at the parent is before a batch, never while one waits
+    in a pipe that nobody empties any more.
+    """
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

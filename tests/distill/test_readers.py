@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,29 @@ def test_what_a_reader_cannot_read_is_said_in_the_words_it_was_found_in(corpus: 
     batches = drawn(draw, seeded, 0, 9, 2)
     assert [next(batches) for _ in range(3)] == [0, 1, 2]
     batches.close()
+
+
+KILLED = """
+import os, signal, time
+import numpy as np
+from distill.training.readers import drawn
+
+def draw(random, step):
+    if step == 3:
+        time.sleep(600)  # a store that does not answer
+    return np.zeros(100_000)  # more than a pipe holds
+
+batches = drawn(draw, np.random.default_rng, 0, 50, 2)
+print(sum(len(next(batches)) for _ in range(2)), flush=True)
+time.sleep(1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_readers_end_with_a_run_that_is_killed() -> None:
+    """One waits for a store, the other to hand over a batch; both hold its output open."""
+    run = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert run.stdout == b"200000\n"
 
 
 def test_what_was_found_whole_is_not_hashed_again(

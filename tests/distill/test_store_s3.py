@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from sdk.errors import DataError
 pytest.importorskip("s3fs", reason="the extra `store` is not installed")
 served = pytest.importorskip("moto.server", reason="moto's server is not installed: the extra `s3server`")
 PLAN = Plan(steps=3, rows=1, row_hops=60)
-WAY = Conduct(memory_bytes=0, save_every_s=0)
+WAY = Conduct(memory_bytes=0, save_every_s=0, readers=2)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,11 @@ def test_readers_read_s3(store: Any, corpus: Path, tmp_path: Path, cache_bytes: 
     assert kept == 3 if cache_bytes > 1 else kept == 0
 
 
-def learn_until_killed(corpus: str, cache: Path, out: Path) -> None:
+def learn_until_killed(corpus: str, cache: Path, out: Path, open_while_alive: Any) -> None:
     step = Run._step
 
     def dying(run: Run, at: int, *rest: Any) -> float:
-        if at == 2:
+        if at == 2 and not open_while_alive.closed:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(run, at, *rest)
 
@@ -93,13 +94,17 @@ def test_a_run_from_s3_that_was_killed_goes_on_to_the_weights_of_a_run_at_home(
     tmp_path: Path,
 ) -> None:
     out, cache = tmp_path / "s.pt", tmp_path / "cache"
-    child = multiprocessing.get_context("spawn").Process(target=learn_until_killed, args=(store.url, cache, out))
+    spawn = multiprocessing.get_context("spawn")
+    ended, open_while_alive = spawn.Pipe(duplex=False)
+    child = spawn.Process(target=learn_until_killed, args=(store.url, cache, out, open_while_alive))
     child.start()
+    open_while_alive.close()
     child.join(300)
+    assert ended.poll(60), "its readers live on"
     assert child.exitcode == -signal.SIGKILL
     assert (tmp_path / "s.pt.resume").exists()
     away = train(STREAM, PLAN, Stored(store.url, Cache(cache)), out, None, {}, conduct=WAY)
-    home = train(STREAM, PLAN, corpus, tmp_path / "home.pt", None, {}, conduct=WAY)
+    home = train(STREAM, PLAN, corpus, tmp_path / "home.pt", None, {}, conduct=replace(WAY, readers=0))
     assert away.weights_sha256 == home.weights_sha256
 
 

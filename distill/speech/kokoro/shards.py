@@ -16,6 +16,7 @@ from distill.speech.kokoro.voices import Kokoro, speak_all
 from distill.speech.spoken import is_spoken, write_spoken
 from sdk.errors import DataError
 from sdk.tools.cache import cache_folder
+from sdk.tools.children import end_with_parent
 
 UTTERANCES = 100  # of a shard
 UTTERANCE_S = 4.0  # what one lasts on average
@@ -38,7 +39,7 @@ def synthesise(
     todo = [i for i, path in enumerate(paths) if not is_spoken(path, _recipe(seed, i, texts))]
     # spawn: a process that was forked beside threads of the inference engine can hang
     with (
-        ProcessPoolExecutor(max(min(workers, len(todo)), 1), mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(max(min(workers, len(todo)), 1), get_context("spawn"), end_with_parent) as pool,
         tqdm(total=len(paths), initial=len(paths) - len(todo), desc="speaking", unit="shard") as bar,
     ):
         pending = [pool.submit(_make, paths[i], seed, i, voices, list(texts)) for i in todo]
