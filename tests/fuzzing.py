@@ -126,14 +126,14 @@ def campaign(target: Target, examples: int, derandomize: bool = False) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each target")
+    parser.add_argument("--minutes", type=float, default=1.0, help="of processor time, for each target")
     parser.add_argument("--target", action="append", choices=TARGETS)
     options = parser.parse_args(arguments)
     failed = 0
     for name in options.target or TARGETS:
-        ends, files = time.monotonic() + 60 * options.minutes, 0
+        ends, files = time.process_time() + 60 * options.minutes, 0  # beside other work an hour is still an hour
         try:
-            while time.monotonic() < ends:
+            while time.process_time() < ends:
                 campaign(TARGETS[name], 200)
                 files += 200
             print(f"{name}: {files:,} files, nothing escaped", flush=True)
