@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from distill.files.pcm import stretched
 from sdk.errors import AudioError, DataError
 from sdk.sounds.sound import read_sound
 from sdk.tools.whole import whole_file
@@ -42,12 +44,8 @@ def unwrapped(mono: np.ndarray) -> np.ndarray:
 
 def to_rate(mono: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
     """`mono` `(n,)` at another rate: float32 `(ceil(n * wanted / rate),)`, or as it is where the rates are one."""
-    from scipy.signal import resample_poly
-
-    if rate_hz == wanted_hz:
-        return mono
-    common = np.gcd(rate_hz, wanted_hz)
-    return np.asarray(resample_poly(mono, wanted_hz // common, rate_hz // common), dtype=np.float32)
+    common = math.gcd(rate_hz, wanted_hz)
+    return stretched(mono, wanted_hz // common, rate_hz // common)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import firwin, resample_poly
+import scipy
 
 from distill.corpus.capture.mouth import CapturedMouth
 from distill.corpus.capture.reader import read_captures
@@ -202,9 +202,9 @@ def in_noise(item: Item, snr_db: float = NOISE_DB) -> Item:
 
 def at_8khz(item: Item) -> Item:
     """The item as a recording at 8000 samples a second holds it, brought back to 16000: nothing above 4 kHz."""
-    low_pass = firwin(_BAND_TAPS, _BAND_HZ, fs=SAMPLE_RATE_HZ)
-    narrow = resample_poly(item.audio.astype(np.float64), 1, 2, window=low_pass)
-    wide = resample_poly(narrow, 2, 1, window=low_pass)[: len(item.audio)]
+    low_pass = scipy.signal.firwin(_BAND_TAPS, _BAND_HZ, fs=SAMPLE_RATE_HZ)
+    narrow = scipy.signal.resample_poly(item.audio.astype(np.float64), 1, 2, window=low_pass)
+    wide = scipy.signal.resample_poly(narrow, 2, 1, window=low_pass)[: len(item.audio)]
     return dataclasses.replace(item, audio=wide.astype(np.float32))
 
 

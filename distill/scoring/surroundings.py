@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import fftconvolve
+import scipy
 
 from distill.files.disk import find_audio, load_mono, to_rate
 from distill.scoring.conditions import CONDITIONS, Item, pink_noise
@@ -133,7 +133,7 @@ def babble(item: Item, talkers: Sequence[Item]) -> np.ndarray:
 
 def in_room(audio: np.ndarray, response: np.ndarray) -> np.ndarray:
     """The sound as it is heard in a room, at its own level."""
-    heard = fftconvolve(audio, response)[: len(audio)]
+    heard = scipy.signal.fftconvolve(audio, response)[: len(audio)]
     return np.asarray(heard * np.sqrt(np.mean(audio**2) / max(np.mean(heard**2), 1e-12)), dtype=np.float32)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import butter, fftconvolve, lfilter, sosfilt
+import scipy
 
 from distill.files.disk import find_audio, load_mono
 from sdk.clock import SAMPLE_RATE_HZ
@@ -72,7 +72,7 @@ class Augment:
             response = self.rooms[random.integers(len(self.rooms))]
         else:
             response = made_up_room(random)
-        return fftconvolve(speech, response)[: len(speech)].astype(np.float32)
+        return scipy.signal.fftconvolve(speech, response)[: len(speech)].astype(np.float32)
 
     def noise(self, count: int, random: np.random.Generator) -> np.ndarray:
         """`count` samples float32 of noise alone, at any level."""
@@ -88,7 +88,7 @@ class Augment:
             source = self.noises[random.integers(len(self.noises))]
             return np.resize(np.roll(source, -random.integers(len(source))), count)
         pole = random.choice([0.0, 0.9, 0.98])
-        return np.asarray(lfilter([1.0], [1.0, -pole], random.normal(0, 1, count)))
+        return np.asarray(scipy.signal.lfilter([1.0], [1.0, -pole], random.normal(0, 1, count)))
 
 
 def held_out_noise(name: str) -> bool:
@@ -121,7 +121,7 @@ def made_up_room(random: np.random.Generator) -> np.ndarray:
     tail = random.normal(0, 1, len(time)) * np.exp(-3 * np.log(10) * time / rt60)
     tail[: int(random.uniform(0.0005, 0.008) * SAMPLE_RATE_HZ) + 1] = 0
     pole = random.uniform(0, 0.7)
-    tail = lfilter([1 - pole], [1, -pole], tail)
+    tail = scipy.signal.lfilter([1 - pole], [1, -pole], tail)
     tail *= np.sqrt(10 ** (random.uniform(-12, 6) / 10) / np.sum(tail**2))
     tail[0] = 1.0
     return np.asarray(tail, np.float32)
@@ -136,18 +136,24 @@ def trim_room(response: np.ndarray) -> np.ndarray:
 
 def _tilt(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A random first-order spectral tilt and one random resonance or dip."""
-    speech = lfilter([1.0, random.uniform(-0.7, 0.5)], [1.0], speech)
+    speech = scipy.signal.lfilter([1.0, random.uniform(-0.7, 0.5)], [1.0], speech)
     centre, width = random.uniform(200, 6000), random.uniform(0.3, 1.0)
     low, high = centre * 2 ** (-width), min(centre * 2**width, 7600.0)
-    band = sosfilt(butter(1, [low, high], "bandpass", fs=SAMPLE_RATE_HZ, output="sos"), speech)
+    band = _filtered(speech, 1, [low, high], "bandpass")
     return (speech + random.uniform(-0.7, 1.5) * band).astype(np.float32)
 
 
 def _band_limit(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A telephone (300 to 3400 Hz) or an 8 kHz recording (below 3800 Hz)."""
     telephone = random.random() < 0.4
-    edges, kind = ([300, 3400], "bandpass") if telephone else (3800, "lowpass")
-    return sosfilt(butter(4, edges, kind, fs=SAMPLE_RATE_HZ, output="sos"), speech).astype(np.float32)
+    edges, kind = ([300.0, 3400.0], "bandpass") if telephone else (3800.0, "lowpass")
+    return _filtered(speech, 4, edges, kind).astype(np.float32)
+
+
+def _filtered(speech: np.ndarray, order: int, edges_hz: float | list[float], kind: str) -> np.ndarray:
+    """`speech` through a Butterworth filter."""
+    sections = scipy.signal.butter(order, edges_hz, kind, fs=SAMPLE_RATE_HZ, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sections, speech))
 
 
 def _mu_law(speech: np.ndarray) -> np.ndarray:

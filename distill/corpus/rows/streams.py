@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from distill.corpus.rows.classes import phone_classes
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
-from distill.files.pcm import to_float
+from distill.files.pcm import stretched, to_float
 from distill.speech.augment import Augment
 from distill.speech.phones import from_json
 from sdk.clock import SAMPLE_RATE_HZ
@@ -100,7 +99,4 @@ class StreamRows:
         shard, i = self.picker.pick(random)
         audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
-        speech = to_float(audio)
-        if up != down:
-            speech = resample_poly(speech, up, down).astype(np.float32)
-        return speech, track, from_json(shard.phones[i]), up, down
+        return stretched(to_float(audio), up, down), track, from_json(shard.phones[i]), up, down

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from distill.corpus.rows.classes import phone_classes
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
-from distill.files.pcm import to_float
+from distill.files.pcm import stretched, to_float
 from distill.speech.augment import Augment
 from distill.speech.phones import Phone, from_json
 from distill.teachers.track import RigTrack
@@ -88,7 +87,5 @@ class Utterances:
         shard, i = self.picker.pick(random)
         audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
-        speech = to_float(audio)
-        if up != down:
-            speech = resample_poly(speech, up, down).astype(np.float32)
+        speech = stretched(to_float(audio), up, down)
         return speech / max(float(np.abs(speech).max()), 1e-3), track, from_json(shard.phones[i]), down / up

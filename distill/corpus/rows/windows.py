@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from distill.corpus.rows.classes import phone_classes
 from distill.corpus.shards import LABEL_HZ, Shard
-from distill.files.pcm import to_float
+from distill.files.pcm import stretched, to_float
 from distill.speech.augment import Augment
 from distill.speech.phones import from_json
 from distill.teachers.track import RigTrack
@@ -133,8 +132,7 @@ class Stretches:
         lo, hi = max(first, 0), min(first + needed, len(audio))
         if hi > lo:
             piece[lo - first : hi - first] = to_float(audio[lo:hi])
-        if up != down:
-            piece = resample_poly(piece, up, down).astype(np.float32)
+        piece = stretched(piece, up, down)
         piece = np.pad(piece, (0, max(length - len(piece), 0)))[:length]
         times = (first + (starts + self.window.past_samples) * (down / up)) / SAMPLE_RATE_HZ
         rig = track.layout.select(track.at(times), self.picker.channels)

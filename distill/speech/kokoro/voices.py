@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import resample_poly
 
-from distill.files.pcm import to_float, to_int16
+from distill.files.pcm import stretched, to_float, to_int16
 from distill.speech import text
 from distill.speech.aligned import Aligner
 from distill.speech.hama_phones import EARLY_S
@@ -88,7 +87,7 @@ class Kokoro:
         sound = self._session.run(
             None, {"tokens": tokens, "style": style, "speed": np.array([request.pace], np.float32)}
         )[0]
-        audio = resample_poly(np.ravel(sound), 2, 3).astype(np.float32)
+        audio = stretched(np.ravel(sound), 2, 3)
         audio /= max(float(np.abs(audio).max()), 1e-3) / _PEAK
         pcm = to_int16(audio)
         known = [word for clause in spoken for word in clause or ()]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.signal import resample_poly
 
+from distill.files.pcm import stretched
 from distill.files.teacher import TeacherFile, Trained
 from distill.speech.phonetics import CLASSES
 from distill.teachers.closing import label_of
@@ -91,7 +91,7 @@ class NeuralTeacher:
         long_enough = waveforms.shape[1] > 1
         around = np.asarray(waveforms if long_enough else np.zeros((len(waveforms), 2)), dtype=np.float32)
         around = np.pad(around, ((0, 0), (_MIRRORED_SAMPLES, _MIRRORED_SAMPLES)), mode="reflect")[:, phase:]
-        heard = around if up == down else resample_poly(around, up, down, axis=1).astype(np.float32)
+        heard = stretched(around, up, down)
         columns = -(-heard.shape[1] // COLUMN_SAMPLES)
         audio = np.zeros((len(heard), columns * COLUMN_SAMPLES), dtype=np.float32)
         audio[:, : heard.shape[1]] = heard
