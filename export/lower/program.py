@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.export import ExportedProgram
 from sdk.errors import EngineUnavailable, VerificationError
 
 _GLUE = {"executorch_call_delegate", "getitem"}
+_LOOKED_FOR = ("attention", "softmax", "upsample", "index")  # in names of operators that XNNPACK's patterns are made of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,27 @@ def lower(methods: dict[str, ExportedProgram]) -> Lowered:
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
-    return lower_with(methods, lambda name: XnnpackPartitioner(), "XNNPACK")
+        with _patterns_that_may_match(methods):
+            return lower_with(methods, lambda name: XnnpackPartitioner(), "XNNPACK")
+
+
+@contextlib.contextmanager
+def _patterns_that_may_match(methods: Mapping[str, ExportedProgram]) -> Iterator[None]:
+    """XNNPACK's passes look for attention and enlarged pictures, by graphs of both that they export first: a sixth of
+    what lowering takes. Where no operator could be part of one, there is nothing to look for; the program is the same.
+    """
+    from executorch.backends.xnnpack.partition.graphs import bilinear_2d, sdpa
+
+    nodes = [node for exported in methods.values() for node in exported.graph.nodes if node.op == "call_function"]
+    if any(word in str(node.target) for node in nodes for word in _LOOKED_FOR):
+        yield
+        return
+    theirs = bilinear_2d.get_graphs_dict, sdpa.get_graphs
+    bilinear_2d.get_graphs_dict, sdpa.get_graphs = dict, list
+    try:
+        yield
+    finally:
+        bilinear_2d.get_graphs_dict, sdpa.get_graphs = theirs
 
 
 def lower_with(

@@ -51,6 +51,31 @@ def test_what_stays_outside_the_delegate_is_refused() -> None:
         lower({"forward": export_program(Half(), (torch.zeros(1, 1, 64),))})
 
 
+class Attentive(nn.Module):
+    def forward(self, rows: Tensor) -> Tensor:
+        return torch.softmax(rows @ rows.transpose(1, 2), -1) @ rows
+
+
+def test_patterns_that_nothing_could_match_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from executorch.backends.xnnpack.partition.graphs import sdpa
+
+    from export.lower import program
+
+    net = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Tanh())
+    methods = {"forward": export_program(net, (torch.zeros(1, 1, 64),))}
+    drawn, usual = [], sdpa.get_graphs
+    monkeypatch.setattr(sdpa, "get_graphs", lambda: drawn.append(1) or usual())
+    without = lower(methods).program
+    assert not drawn
+    monkeypatch.setattr(program, "_LOOKED_FOR", ("",))
+    assert lower(methods).program == without
+    assert drawn
+    monkeypatch.undo()
+    attentive = {"forward": export_program(Attentive(), (torch.zeros(1, 3, 8),))}
+    with program._patterns_that_may_match(attentive):
+        assert sdpa.get_graphs is usual, "it may be one"
+
+
 def test_torchscript_is_the_student() -> None:
     student = lively(SMALL.build())
     window = torch.from_numpy(golden_windows(8192)[3])[None, None]
