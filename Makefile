@@ -44,7 +44,7 @@ endif
 
 # JOBS: by so many processes, each file of tests in one of them (0: in this one, always in the same order)
 test: setup
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # what takes minutes by itself: real programs built, timed and scored
 slow: setup

@@ -58,6 +58,7 @@ def build(
     xnnpack: bool = True,
     alone: bool = False,
     ovr: bool = False,
+    examples: bool = True,
     jobs: int = 2,
 ) -> Path:
     """Configure and build into `out`; returns the folder of the shared libraries. A second call does what is new.
@@ -66,7 +67,7 @@ def build(
     that the tests run. check: run these with that artefact. install: put header, libraries and CMake config there.
     xnnpack: if not, the library plays artefacts of the backend tinyface alone, and ships with libexecutorch alone.
     alone: without any runtime: one library that plays artefacts of the backend tinyface and needs nothing beside it.
-    ovr: also the calls of OVRLipSync, as a library in `out`/ovr.
+    ovr: also the calls of OVRLipSync, as a library in `out`/ovr. examples: also cpp_wav, profiler and voices.
     Raises `EngineUnavailable` without the wheel or the tools, `BuildFailed` with the end of the tools' output.
     """
     reason = missing_tools()
@@ -82,6 +83,7 @@ def build(
         "FRAME_STREAM_ARTIFACT": str(check.resolve()) if check else "",
         "FRAME_STREAM_XNNPACK": "ON" if xnnpack else "OFF",
         "FRAME_STREAM_OVR": "ON" if ovr else "OFF",
+        "FRAME_STREAM_EXAMPLES": "ON" if examples else "OFF",
     }
     _run(["cmake", "-S", str(HERE), "-B", str(out), *(f"-D{name}={value}" for name, value in flags.items())])
     _run(["cmake", "--build", str(out), "--parallel", str(jobs)])
@@ -111,6 +113,7 @@ def main() -> int:
     )
     parser.add_argument("--alone", action="store_true", help="only our own kernels and no runtime: 0.4 MB in all")
     parser.add_argument("--ovr", action="store_true", help="also the calls of OVRLipSync, a library in OUT/ovr")
+    parser.add_argument("--no-examples", dest="examples", action="store_false", help="the library and no program")
     parser.add_argument(
         "--private", type=Path, metavar="FOLDER", help="copy the libraries there under names of their own"
     )

@@ -170,7 +170,7 @@ def test_what_the_kernels_lack_is_said_at_export() -> None:
 @pytest.fixture(scope="session")
 def light(built_native: Path) -> Path:
     """The library without XNNPACK: what ships where only our own kernels play."""
-    return build(ROOT / "build" / "native-light", xnnpack=False)
+    return build(ROOT / "build" / "native-light", xnnpack=False, examples=False)
 
 
 def test_one_small_library_is_enough(light: Path, case: Case, library: Library, speech_like: Speech) -> None:
