@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.files.checkpoint import Checkpoint
-from distill.recipes.sweep import macs_per_second
+from distill.scoring.cost import macs_per_second
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.pipeline import build as build_artefact
 from sdk.artifact import open_artifact

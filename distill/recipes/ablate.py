@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +22,14 @@ import torch
 
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import atomic_write_text
-from distill.recipes.finetune import plan_after
-from distill.recipes.sweep import read_log
+from distill.files.log import read_log, write_log
 from distill.scoring.conditions import Item, conditions, read_sets
 from distill.scoring.tally import score
 from distill.scoring.trackers import student_tracker
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.training import student
-from distill.training.plan import PLAN_FIELDS, Plan
+from distill.training.plan import PLAN_FIELDS, Plan, plan_after
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.tools import strict
@@ -156,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
             if any(old["row"] == dataclasses.asdict(row) and old["plan"] == dataclasses.asdict(plan) for old in log):
                 continue
             log.append(run(variant, row, plan, options.corpus, augment, second, sets, options.log.parent))
-            atomic_write_text(options.log, "".join(json.dumps(line) + "\n" for line in log))
+            write_log(options.log, log)
         atomic_write_text(options.log.with_suffix(".md"), table(log))
         print(table(log))
     return end.status

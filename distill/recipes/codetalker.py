@@ -17,14 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from distill.corpus.styled.clips import Clip
-from distill.corpus.styled.expression import express
-from distill.corpus.styled.styles import Style, person
+from distill.corpus.styled.clips import Clip, heard_clips, neutral, people_of
 from distill.files.disk import atomic_write_text, check_writable
 from distill.files.teacher import Trained
-from distill.recipes.diffusiontalker import people_of, read
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec
-from distill.teachers.codetalker.teacher import FILE, FPS
+from distill.teachers.codetalker.teacher import FILE
 from distill.teachers.diffusiontalker.ears import large_ears
 from distill.training.codetalker import CodeClips, CodeTalkerPlan, book_loss, code_loss, seed_book
 from distill.training.options import add_run_options, note, plan_of
@@ -34,17 +31,6 @@ from sdk.rig import RigLayout
 from sdk.tools.command import ending, say
 
 _TEMPLATE_CLIPS = 64
-
-
-def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> list[Clip]:
-    """The clips with the curves of their people in neutral: what was said moves the face, and nothing else."""
-    found = []
-    for clip in clips:
-        who = person(int(clip.person[1:]), cast_seed)
-        track = express(clip.phones, len(clip.audio) / 16000, Style(who.name, "neutral", 1.0), who, clip.name)
-        motion = track.layout.select(track.at(np.arange(len(clip.motion)) / FPS), layout.names)
-        found.append(replace(clip, motion=np.float32(motion)))
-    return found
 
 
 def train(
@@ -104,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         plan = plan_of(options, CodeTalkerPlan())
         spec, ears = FILE.shape(options.settings), large_ears(options.ears)
         layout = RigLayout.named(spec.rig)
-        clips = neutral(read(options.corpus, "train", layout, ears, options.ears), layout)
+        clips = neutral(heard_clips(options.corpus, "train", layout, ears, options.ears), layout)
         people = people_of(clips)
         spec = replace(
             spec, name=options.out.stem, ears=options.ears, features=ears.size, people=people, speaker=people[0]

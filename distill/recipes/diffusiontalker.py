@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from distill.corpus.shelf import load_shards
-from distill.corpus.styled.clips import Clip, clips_of, evenly, heard
+from distill.corpus.styled.clips import Clip, evenly, heard_clips, people_of
 from distill.files.disk import atomic_write_text, check_writable, load_mono
 from distill.files.teacher import Trained
 from distill.scoring.intervals import RESAMPLES
@@ -50,11 +49,6 @@ from sdk.rig import RigLayout
 from sdk.tools.command import ending, say
 
 FIVE_SECONDS = 5 * 16000
-
-
-def read(corpus: Path, split: str, layout: RigLayout, ears: SpeechEncoder | None, source: str) -> list[Clip]:
-    """The clips of a split of a styled corpus, heard by a large encoder where there is one."""
-    return heard(clips_of(load_shards(corpus, split), layout), ears, source, corpus / "features")
 
 
 def train(
@@ -101,11 +95,6 @@ def train(
     return trained
 
 
-def people_of(clips: Sequence[Clip]) -> list[str]:
-    """Names of those who speak, sorted."""
-    return sorted({clip.person for clip in clips})
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.threads:
@@ -120,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(options: argparse.Namespace, arguments: list[str] | None) -> None:
     spec = FILE.shape(options.settings)
     ears = None if options.ears == COMPACT else large_ears(options.ears)
-    clips = read(options.corpus, "train", RigLayout.named(spec.rig), ears, options.ears)
+    clips = heard_clips(options.corpus, "train", RigLayout.named(spec.rig), ears, options.ears)
     spec = replace(
         spec, name=options.out.stem, ears=options.ears, features=ears.size if ears else 0, people=people_of(clips),
         emotions=sorted({clip.emotion for clip in clips}), personal=not options.no_personalizer,
@@ -144,7 +133,7 @@ def _distil(options: argparse.Namespace, arguments: list[str] | None) -> None:
         raise ConfigError(f"{options.teacher} has compact ears already; give one with large ears")
     spec = student_spec(teacher.spec, compact, options.out.stem, settings.ears_width, settings.ears_blocks)
     ears = None if teacher.spec.compact else large_ears(teacher.spec.ears)
-    clips = read(options.corpus, "train", teacher.layout, ears, teacher.spec.ears)
+    clips = heard_clips(options.corpus, "train", teacher.layout, ears, teacher.spec.ears)
     made = note("distill.recipes.diffusiontalker", arguments, options)
     _finish(train(spec, plan_of(options, TalkerPlan()), clips, options.out, made, teacher), options.out)
 
@@ -162,9 +151,10 @@ def _evaluate(options: argparse.Namespace, arguments: list[str] | None) -> None:
         source = trained.spec.ears
         if source not in known:
             known[source] = large_ears(source)
-        clips = [c for side in options.split for c in read(options.corpus, side, trained.layout, known[source], source)]
+        ears, layout = known[source], trained.layout
+        clips = [c for side in options.split for c in heard_clips(options.corpus, side, layout, ears, source)]
         clips = evenly(clips, options.clips or len(clips))
-        teacher = DiffusionTalkerTeacher(trained, known[source])
+        teacher = DiffusionTalkerTeacher(trained, ears)
         found = {**judge(teacher, clips, resamples=RESAMPLES), **retrieval(teacher, clips)}
         rows[path.stem] = {**found, "file_bytes": path.stat().st_size, "training": trained.training}
         say(f"{path.stem}: {json.dumps(rows[path.stem])}")

@@ -34,32 +34,19 @@ from distill.files.teacher import Trained
 from distill.files.twin import SUFFIX as TWIN_SUFFIX
 from distill.files.twin import Twin, twin_card
 from distill.scoring.conditions import CONDITIONS, Item, read_sets, rest_set, synthetic_set, thinned
-from distill.scoring.conditions import conditions as each_condition
 from distill.scoring.controls import CONTROLS
 from distill.scoring.report import control_row, table
 from distill.scoring.surroundings import GROUPS, expand, noises_alone, surroundings
-from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, score, scores_of, write_gaps
-from distill.scoring.trackers import ask_for_trust, engine_tracker, open_judged, teacher_tracker
-from distill.teachers.neural.teacher import NeuralTeacher
+from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, scores_of, write_gaps
+from distill.scoring.trackers import ask_for_trust, open_judged
 from distill.teachers.registry import teacher_kind
-from sdk.engines.base import Engine
 from sdk.errors import DataError
-from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import ending
 
 Sets = dict[str, list[Item]]
 Known = Mapping[str, Callable[[Item], Item]]
 TOGETHER = 3  # conditions in memory at a time
-
-
-def evaluate(judged: Engine | NeuralTeacher, sets: dict[str, list[Item]], face: Face) -> dict[str, Any]:
-    """Scores of an engine or of a trained teacher in quiet and in noise, here and now."""
-    if isinstance(judged, NeuralTeacher):
-        layout, tracker = judged.layout, teacher_tracker(judged)
-    else:
-        layout, tracker = judged.manifest.layout, engine_tracker(judged)
-    return {key: score(items, layout, face, tracker) for key, _, items in each_condition(sets)}
 
 
 def score_all(options: argparse.Namespace, sets: Sets, wanted: Sequence[str], known: Known) -> dict[str, Tally]:

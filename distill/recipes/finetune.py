@@ -10,30 +10,13 @@ not warm up to more. The corpus is any folder of shards: a studio's own recordin
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from distill.files.checkpoint import Checkpoint
 from distill.training.options import add_training_options, conduct_of, corpus_of, given, note
-from distill.training.plan import PLAN_FIELDS, Plan
+from distill.training.plan import plan_after
 from distill.training.student import train
 from sdk.tools.command import ending
-
-LEARNING_RATE = 1e-6
-
-
-def plan_after(parent: Checkpoint, changes: dict[str, object]) -> Plan:
-    """The plan that `parent` was trained by, all its steps exact and at the fine-tuning rate; then `changes`.
-
-    Closures weigh from the first step what they weighed at the end of training.
-    """
-    trained = Plan(**{k: v for k, v in parent.training.get("plan", {}).items() if k in PLAN_FIELDS})
-    gentle = replace(trained, learning_rate=LEARNING_RATE, exact_learning_rate=LEARNING_RATE, mix_human=1.0)
-    gentle = replace(gentle, shut_weight=trained.shut_final, steps=0, exact_steps=400, mixed_precision="no")
-    if parent.spec.family == "stream":  # whose steps are exact as they are
-        gentle = replace(gentle, steps=400, exact_steps=0)
-    plan = replace(gentle, **changes)  # type: ignore[arg-type]
-    return replace(plan, exact_learning_rate=plan.learning_rate)
 
 
 def main(arguments: list[str] | None = None) -> int:

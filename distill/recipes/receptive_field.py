@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.files.disk import atomic_write_text
-from distill.recipes.evaluate import table
 from distill.scoring.conditions import CONDITIONS, Item, check_conditions, conditions, read_sets
+from distill.scoring.report import table
 from distill.scoring.tally import score
 from distill.scoring.trackers import teacher_tracker
 from distill.teachers.registry import teacher_kind

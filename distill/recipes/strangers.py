@@ -24,9 +24,8 @@ import numpy as np
 import torch
 
 from distill.corpus.shelf import load_shards
-from distill.corpus.styled.clips import Clip, clips_of, evenly
+from distill.corpus.styled.clips import Clip, clips_of, evenly, neutral
 from distill.files.disk import atomic_write_text
-from distill.recipes.codetalker import neutral
 from distill.scoring.controls import loudness_mouth
 from distill.scoring.intervals import RESAMPLES
 from distill.scoring.styled import voices

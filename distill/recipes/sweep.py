@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,21 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from distill.corpus.shelf import load_shards
-from distill.files.disk import atomic_write_text
-from distill.scoring.conditions import FPS, Item, conditions, read_sets
+from distill.files.log import read_log, write_log
+from distill.scoring.conditions import Item, conditions, read_sets
+from distill.scoring.cost import macs_per_second
 from distill.scoring.tally import score
 from distill.scoring.trackers import stream_tracker
 from distill.speech.augment import Augment
-from distill.students.spec import StreamStudentSpec, Student, load_variant
-from distill.students.stream import HOP_SAMPLES, StreamStudent
+from distill.students.spec import StreamStudentSpec, load_variant
 from distill.training.begin import initialise
 from distill.training.feeds import StreamFeed
 from distill.training.plan import Plan
 from distill.training.run import Run
-from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.tools import strict
@@ -58,19 +55,6 @@ class Sweep:
 
     plan: dict[str, Any]
     points: list[dict[str, Any]]
-
-
-def macs_per_second(student: Student) -> float:
-    """Multiply-adds that one second of speech costs, counted on the operators: of every hop, or of 30 windows."""
-    student.eval()
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        if isinstance(student, StreamStudent):
-            student.step(torch.zeros(1, 1, HOP_SAMPLES), student.initial_state())
-        else:
-            student(torch.zeros(1, 1, student.window_samples))
-    calls = SAMPLE_RATE_HZ / HOP_SAMPLES if isinstance(student, StreamStudent) else FPS
-    return counter.get_total_flops() / 2 * calls
 
 
 def try_point(
@@ -100,11 +84,6 @@ def try_point(
         "date": time.strftime("%Y-%m-%d"),
         "scores": scores,
     }
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log, none if there is no file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
 def quality(row: Mapping[str, Any], figure: str = "auc") -> float:
@@ -195,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
             augment = Augment.from_folders(options.noise, options.rooms)
             for point in todo:
                 rows.append(try_point(point, plan, options.corpus, augment, sets, options.log.parent))
-                atomic_write_text(options.log, "".join(json.dumps(row) + "\n" for row in rows))
+                write_log(options.log, rows)
         if options.plot and rows:
             draw(rows, options.plot)
     return end.status

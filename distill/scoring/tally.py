@@ -17,8 +17,10 @@ from distill.scoring import metrics
 from distill.scoring.conditions import CONDITIONS, FPS, REST, Item, conditions
 from distill.scoring.mouth.measured_lips import LipsInVideo
 from distill.scoring.mouth.space import MouthSpace
-from distill.scoring.trackers import Tracker, open_judged, recognising_tracker
+from distill.scoring.trackers import Tracker, engine_tracker, open_judged, recognising_tracker, teacher_tracker
 from distill.scoring.whole import RESAMPLES, WholeMouth, speakers_or_clips
+from distill.teachers.neural.teacher import NeuralTeacher
+from sdk.engines.base import Engine
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 from sdk.tools.children import end_with_parent
@@ -106,6 +108,15 @@ def tally(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker, 
 def score(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker) -> dict[str, Any]:
     """Scores of a tracker over a set, as plain numbers."""
     return tally(items, layout, face, track).scores()
+
+
+def score_sets(judged: Engine | NeuralTeacher, sets: Mapping[str, list[Item]], face: Face) -> dict[str, Any]:
+    """Scores of an engine or of a trained teacher in quiet and in noise, here and now."""
+    if isinstance(judged, NeuralTeacher):
+        layout, tracker = judged.layout, teacher_tracker(judged)
+    else:
+        layout, tracker = judged.manifest.layout, engine_tracker(judged)
+    return {key: score(items, layout, face, tracker) for key, _, items in conditions(sets)}
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from distill.files.checkpoint import Checkpoint
 from sdk.errors import ConfigError
 
 MIXED_PRECISIONS = ("no", "bf16", "fp16")
@@ -91,3 +93,18 @@ class Plan:
 
 
 PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
+FINE_TUNING_RATE = 1e-6  # of the paper, 4.1.3
+
+
+def plan_after(parent: Checkpoint, changes: Mapping[str, object]) -> Plan:
+    """For fine-tuning: the plan that `parent` was trained by, its steps exact and gentle; then `changes`.
+
+    Closures weigh from the first step what they weighed at the end of training.
+    """
+    trained = Plan(**{k: v for k, v in parent.training.get("plan", {}).items() if k in PLAN_FIELDS})
+    gentle = replace(trained, learning_rate=FINE_TUNING_RATE, exact_learning_rate=FINE_TUNING_RATE, mix_human=1.0)
+    gentle = replace(gentle, shut_weight=trained.shut_final, steps=0, exact_steps=400, mixed_precision="no")
+    if parent.spec.family == "stream":  # whose steps are exact as they are
+        gentle = replace(gentle, steps=400, exact_steps=0)
+    plan = replace(gentle, **changes)  # type: ignore[arg-type]
+    return replace(plan, exact_learning_rate=plan.learning_rate)

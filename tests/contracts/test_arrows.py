@@ -95,6 +95,16 @@ def test_recipes_are_commands_alone() -> None:
             assert '__name__ == "__main__"' in path.read_text("utf-8"), f"{module}: no command; give it another place"
 
 
+def test_what_two_commands_need_stands_in_a_room() -> None:
+    """Nobody takes from a recipe anything but its `main`; `seeds` runs a chain of them."""
+    takers = {m for m in PATHS if any(name.startswith("distill.recipes.") for name in imports(m))}
+    for module in takers - {"distill.recipes.seeds"}:
+        for node in ast.walk(ast.parse(PATHS[module].read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("distill.recipes"):
+                taken = {alias.name for alias in node.names}
+                assert taken == {"main"}, f"{module} takes {taken} from {node.module}"
+
+
 FOLDERS = {
     path.parent.relative_to(ROOT).as_posix()
     for room in ROOMS

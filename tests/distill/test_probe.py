@@ -12,6 +12,7 @@ import torch
 
 from distill.files.checkpoint import Checkpoint
 from distill.recipes import probe
+from distill.scoring import probing
 from distill.scoring.conditions import Item
 from distill.speech.phones import ARPABET, Phone
 from distill.speech.visemes import MAPPINGS, PHONES, english
@@ -65,9 +66,9 @@ def test_synthetic_voices_speak_the_same_alphabet() -> None:
 
 def test_every_frame_has_the_phone_that_sounds_at_its_window_s_frame() -> None:
     items = [item(n) for n in range(2)]
-    frames = probe.labelled_frames(items)
+    frames = probing.labelled_frames(items)
     assert len(frames) == 2 * 120
-    windows = probe.windows_of(items, frames, WINDOW)
+    windows = probing.windows_of(items, frames, WINDOW)
     for window, number, sample, phone in zip(windows, frames.utterances, frames.samples, frames.phones, strict=True):
         if sample % 6400 == 0:  # between two phones: either will do
             continue
@@ -78,25 +79,25 @@ def test_every_frame_has_the_phone_that_sounds_at_its_window_s_frame() -> None:
 
 
 def test_learning_and_judging_never_share_an_utterance() -> None:
-    frames = probe.labelled_frames([item(n) for n in range(10)])
-    learn, test = probe.split(frames, 200, 100, seed=1)
+    frames = probing.labelled_frames([item(n) for n in range(10)])
+    learn, test = probing.split(frames, 200, 100, seed=1)
     assert not set(learn.utterances) & set(test.utterances)
     assert (len(learn), len(test)) == (200, 100)
-    everyone = probe.split(frames, 10**6, 10**6, seed=1)[0]
+    everyone = probing.split(frames, 10**6, 10**6, seed=1)[0]
     for phone in ("m", "s"):
         share, wanted = (float(np.mean(part.phones == phone)) for part in (learn, everyone))
         assert share == pytest.approx(wanted, abs=0.006), "stratified"
     with pytest.raises(DataError, match="fewer than five"):
-        probe.split(probe.labelled_frames([item(n) for n in range(4)]), 10, 10, seed=1)
+        probing.split(probing.labelled_frames([item(n) for n in range(4)]), 10, 10, seed=1)
 
 
 @pytest.mark.parametrize(("name", "layers"), [("s2", 16), ("m_kd", 15), ("h_kd", 14)])
 def test_layers_are_heard_after_their_activation(name: str, layers: int) -> None:
     student = small(name)
     audio = torch.from_numpy(item(0).audio[None, None, :8192])
-    with probe.listening(student) as listen:
+    with probing.listening(student) as listen:
         heard = listen(audio)
-    assert len(heard) == layers == len(probe.layers_of(student))
+    assert len(heard) == layers == len(probing.layers_of(student))
     with torch.inference_mode():
         one, two, last = student.sequence(audio)  # type: ignore[operator]
         torch.testing.assert_close(heard[-1], torch.tanh(last[:, 0]))
@@ -109,7 +110,7 @@ def test_layers_are_heard_after_their_activation(name: str, layers: int) -> None
 
 def test_a_stream_is_refused() -> None:
     with pytest.raises(ConfigError, match="no window"):
-        probe.layers_of(load_variant("s8").build())
+        probing.layers_of(load_variant("s8").build())
 
 
 def test_what_knowing_nothing_is_worth() -> None:
@@ -120,7 +121,7 @@ def test_what_knowing_nothing_is_worth() -> None:
     classes, truth = (random.choice(["a", "b", "c"], 300, p=[0.6, 0.3, 0.1]) for _ in range(2))
     dummy = DummyClassifier(strategy="most_frequent").fit(classes[:, None], classes)
     theirs = f1_score(truth, dummy.predict(truth[:, None]), average="weighted", zero_division=0.0)
-    assert probe.always(classes, truth) == pytest.approx(theirs)
+    assert probing.always(classes, truth) == pytest.approx(theirs)
 
 
 def test_a_classifier_learns_what_is_there_and_not_what_is_not() -> None:
@@ -129,8 +130,8 @@ def test_a_classifier_learns_what_is_there_and_not_what_is_not() -> None:
     there = np.where(classes == "a", 0.0, np.where(classes == "b", 3.0, 6.0))[:, None] * np.ones(40)
     values = (there + random.normal(0, 1, there.shape)).astype(np.float32)
     noise = random.normal(0, 1, values.shape).astype(np.float32)
-    assert probe.judged(values[:700], classes[:700], values[700:], classes[700:], 1) > 0.95
-    assert probe.judged(noise[:700], classes[:700], noise[700:], classes[700:], 1) < 0.5
+    assert probing.judged(values[:700], classes[:700], values[700:], classes[700:], 1) > 0.95
+    assert probing.judged(noise[:700], classes[:700], noise[700:], classes[700:], 1) < 0.5
 
 
 GRID = """File type = "ooTextFile"

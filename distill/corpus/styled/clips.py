@@ -16,7 +16,9 @@ import torch
 from tqdm import tqdm
 
 from distill.corpus.shards import DAMAGE, Shard
-from distill.corpus.styled.styles import Style
+from distill.corpus.shelf import load_shards
+from distill.corpus.styled.expression import express
+from distill.corpus.styled.styles import Style, person
 from distill.files.disk import atomic_open
 from distill.files.pcm import to_float
 from distill.speech.phones import Phone, from_json
@@ -77,6 +79,22 @@ def evenly(clips: Sequence[Clip], count: int) -> list[Clip]:
     return [clips[i] for i in picked]
 
 
+def people_of(clips: Sequence[Clip]) -> list[str]:
+    """Names of those who speak, sorted."""
+    return sorted({clip.person for clip in clips})
+
+
+def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> list[Clip]:
+    """The clips with the curves of their people in neutral: what was said moves the face, and nothing else."""
+    found = []
+    for clip in clips:
+        who = person(int(clip.person[1:]), cast_seed)
+        track = express(clip.phones, len(clip.audio) / 16000, Style(who.name, "neutral", 1.0), who, clip.name)
+        motion = track.layout.select(track.at(np.arange(len(clip.motion)) / FPS), layout.names)
+        found.append(replace(clip, motion=np.float32(motion)))
+    return found
+
+
 def heard(clips: Sequence[Clip], ears: SpeechEncoder | None, source: str, cache: Path) -> list[Clip]:
     """The clips with the rows of `ears`, read from `cache` where they were heard before; as they are without ears."""
     if ears is None:
@@ -95,6 +113,11 @@ def heard(clips: Sequence[Clip], ears: SpeechEncoder | None, source: str, cache:
                 np.save(stream, rows)
         found.append(replace(clip, rows=rows))
     return found
+
+
+def heard_clips(corpus: Path, split: str, layout: RigLayout, ears: SpeechEncoder | None, source: str) -> list[Clip]:
+    """The clips of a split of a styled corpus, heard by a large encoder where there is one."""
+    return heard(clips_of(load_shards(corpus, split), layout), ears, source, corpus / "features")
 
 
 def _read(path: Path) -> np.ndarray | None:

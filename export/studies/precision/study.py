@@ -28,8 +28,8 @@ from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint, plain_facts
 from distill.files.disk import atomic_write_text
 from distill.files.twin import TWIN_PRECISIONS, Twin, twin_path
-from distill.recipes.evaluate import evaluate
 from distill.scoring.conditions import Item, read_sets
+from distill.scoring.tally import score_sets
 from distill.speech.augment import Augment
 from export.deliver.delivery import write
 from export.deliver.manifest import manifest
@@ -113,7 +113,7 @@ def _measured(path: Path, program: Lowered, given: Given) -> dict[str, Any]:
     return {
         "file_bytes": measured.file_bytes, "program_bytes": len(program.program), "delegates": program.delegates,
         "memory": asdict(measured), "voice_bytes": state_bytes(engine.manifest),
-        "scores": evaluate(engine, given.sets, given.face),
+        "scores": score_sets(engine, given.sets, given.face),
     }  # fmt: skip
 
 

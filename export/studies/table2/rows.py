@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import sdk
 from distill.files.checkpoint import Checkpoint
-from distill.recipes.sweep import macs_per_second
+from distill.scoring.cost import macs_per_second
 from distill.students.spec import Student
 from distill.teachers.registry import teacher_kind
 from export.deliver.manifest import manifest
