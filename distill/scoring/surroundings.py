@@ -4,6 +4,7 @@
     quieter_<n>db       20, 30, 40 dB below the recording, in 16-bit steps       clipped     12 dB over full scale
     dc                  a tenth of the level on an offset of 0.05                room        one that no training hears
     opus, mp3, gsm      coded and decoded by libsndfile, at about 18 and 50 kbit/s, and GSM 06.10 at 8 kHz
+    midway              begun in the middle of its first open vowel, as a clip is cut or a microphone opened
 
 A name may also be one of `GROUPS`. Noises and rooms are read from folders, those alone of which `held_out_noise` says
 that training leaves them out; without a folder its conditions do not exist.
@@ -24,6 +25,7 @@ import scipy
 from distill.files.disk import find_audio, load_mono, to_rate
 from distill.scoring.conditions import CONDITIONS, Item, pink_noise
 from distill.speech.augment import add_noise, held_out_noise, trim_room
+from distill.speech.phones import OPEN_VOWELS
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, EngineUnavailable
 
@@ -64,10 +66,22 @@ def surroundings(noise: Path | None, rooms: Path | None, voices: Iterable[Item])
         known[f"quieter_{down}db"] = lambda item, down=down: _with(item, as_int16(item.audio * 10 ** (-down / 20)))  # type: ignore[misc]
     known["clipped"] = lambda item: _with(item, clipped(item.audio))
     known["dc"] = lambda item: _with(item, as_int16(0.1 * item.audio + DC))
+    known["midway"] = midway
     responses = held_out_rooms(rooms)
     if responses:
         known["room"] = lambda item: _with(item, in_room(item.audio, _pick(responses, item.name)))
     return known | {name: lambda item, name=name: _with(item, coded(item.audio, name)) for name in _CODECS}  # type: ignore[misc]
+
+
+def midway(item: Item) -> Item:
+    """The item from the middle of its first open vowel on; as it is where it has no such phone."""
+    vowel = next((p for p in item.phones if p.start >= 0.3 and p.symbol.rstrip("ː") in OPEN_VOWELS), None)
+    if vowel is None:
+        return item
+    cut_s = (vowel.start + vowel.end) / 2
+    phones = [dataclasses.replace(p, start=max(p.start - cut_s, 0.0), end=p.end - cut_s) for p in item.phones]
+    audio = item.audio[round(cut_s * SAMPLE_RATE_HZ) :]
+    return dataclasses.replace(item, audio=audio, phones=[p for p in phones if p.end > 0.01])
 
 
 def expand(wanted: Sequence[str], known: Mapping[str, Change]) -> list[str]:
