@@ -67,9 +67,10 @@ fuzz: setup
 faults: setup
 	$(PY) -m tests.kills $(ARTEFACT) --kills $(COUNT)
 
-# HOURS of audio through every engine that plays ARTEFACT: no frame out of its place, no memory gained
+# HOURS of audio through every engine that plays ARTEFACT, in Python and in C: no frame out of its place, no memory gained
 soak: setup
-	$(PY) -m tests.soak $(ARTEFACT) --hours $(HOURS)
+	$(PY) -m sdk.c.build --tests --out build/native-tests
+	$(PY) -m tests.soak $(ARTEFACT) --hours $(HOURS) --program build/native-tests/bin/soak
 
 # a corpus of HOURS from the recordings of SPEECH: labelled by Ray with a node killed, trained on by 0, 1 and 2 readers
 load: setup

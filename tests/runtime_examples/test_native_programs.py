@@ -129,6 +129,15 @@ def test_a_long_take_does_not_drift(rate_hz: int, fps: Fraction, hours: int, bui
         np.testing.assert_allclose(np.array(values, np.float32), engine.run(audio), atol=TOLERANCE)
 
 
+@pytest.mark.parametrize(("rate_hz", "voices"), [(44100, 1), (16000, 3)])
+def test_a_soak_finds_the_clocks_frames(rate_hz: int, voices: int, built_native: Path, brook: Path) -> None:
+    """What a day of `make soak` looks at, for a minute: places of frames, and memory, which each would end it."""
+    said = run(built_native, "soak", brook, 0.02, rate_hz, voices, 30000, 1001)
+    frames = sdk.FrameClock(Fraction(30000, 1001)).frames_before(72 * 16000)
+    assert said.startswith(f"{voices} x 0.02 h at {rate_hz} Hz")
+    assert f" {frames} frames each in their places" in said
+
+
 def test_a_long_take_of_a_stream_student_does_not_drift(built_native: Path, brook: Path) -> None:
     """Half an hour in, its frames are those of a voice that began three seconds before: hops stay in their places."""
     said = run(built_native, "long_take", brook, 16000, 30000, 1001, 1800).splitlines()

@@ -29,6 +29,18 @@ sys.exit(end.status)
 """
 
 
+CHILDREN = """
+import multiprocessing, os, signal, sys, time
+from sdk.tools.children import end_with_parent
+
+if __name__ == "__main__":
+    pool = multiprocessing.get_context(sys.argv[1]).Pool(2, end_with_parent)
+    at_work = pool.apply_async(time.sleep, (600,))
+    print(pool.apply(os.getpid) != os.getpid(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def started(path: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", COMMAND, str(path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -60,6 +72,20 @@ def test_what_a_killed_process_left_is_swept_at_the_next_start(tmp_path: Path) -
     with whole_file(tmp_path / "frames.csv", DataError) as stream:
         stream.write(b"whole")
     assert {path.name for path in tmp_path.iterdir()} == {"frames.csv", *others}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked here")
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_processes_end_with_the_one_they_work_for(way: str, tmp_path: Path) -> None:
+    """Two that are forked or spawned, one at work and one that waits for some: both hold its output open."""
+    script = tmp_path / "killed.py"
+    script.write_text(CHILDREN)
+    command = [sys.executable, str(script), way]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60, check=False
+    )
+    assert done.stdout.strip() == b"True"
+    assert done.returncode == -signal.SIGKILL
 
 
 @pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked here")
