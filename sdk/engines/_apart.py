@@ -40,7 +40,7 @@ from sdk.manifest import Manifest
 
 ROOM_BYTES = 512 << 20
 PATIENCE_S = 20.0
-_START_S = 120.0  # a runtime is loaded before the file is
+START_S = 120.0  # a runtime is loaded before the file is
 LONGEST_MESSAGE_BYTES = 1 << 16
 _ROOT = Path(__file__).resolve().parents[2]
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from sdk.engines._apart_child import main; main(sys.argv[2])"
@@ -96,7 +96,7 @@ class Child:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
         weakref.finalize(self, _end, self._process)
-        self._answer([], _START_S)
+        self._answer([], START_S)
 
     def ask(self, voices: int, inputs: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
         """What the program makes of `inputs`: float32 of `shapes`. Raises `ArtifactError`."""

@@ -1,11 +1,13 @@
 """The inside of the process that `sdk.engines._apart` starts: opens one artefact within its bounds, and answers.
 
-What is said between the two stands in `sdk/engines/_apart.py`.
+What is said between the two stands in `sdk/engines/_apart.py`. A program that never returns is ended by who asked for
+it; where that one was killed meanwhile, by an alarm: between two questions this process ends because nobody asks more.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import struct
 from typing import BinaryIO
 
@@ -13,24 +15,31 @@ import numpy as np
 
 from sdk.artifact import open_artifact
 from sdk.engines import open_engine
-from sdk.engines._apart import LONGEST_MESSAGE_BYTES, ROOM_BYTES, write
+from sdk.engines._apart import LONGEST_MESSAGE_BYTES, PATIENCE_S, ROOM_BYTES, START_S, write
 from sdk.engines.base import Engine, StreamEngine, WindowEngine
 from sdk.engines.executorch import load_runtime
 from sdk.errors import EngineUnavailable, TinyfaceError
 
+_LATE_S = 5.0  # more patience than whoever asked has
+
 
 def main(path: str) -> None:
     """The inside of the other process: answers until its parent is gone."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # of the system's own: a runtime may hold Python's lock for ever
+    signal.setitimer(signal.ITIMER_REAL, START_S + _LATE_S)
     asked, told = os.fdopen(os.dup(0), "rb"), os.dup(1)
     os.dup2(2, 1)  # what a runtime prints is no answer
     try:
         engine = _open_bounded(path)
         write(told, memoryview(b"\1"))
+        signal.setitimer(signal.ITIMER_REAL, 0)
         while head := asked.read(4):
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE_S + _LATE_S)
             answer = _answer_of(engine, struct.unpack("<I", head)[0], asked)
             write(told, memoryview(b"\1"))
             for array in answer:
                 write(told, memoryview(np.ascontiguousarray(array, "<f4").data).cast("B"))
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except (TinyfaceError, MemoryError) as error:
         text = (str(error) or "there is not enough memory").encode("utf-8")[:LONGEST_MESSAGE_BYTES]
         write(told, memoryview(b"\0" + struct.pack("<I", len(text)) + text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -51,6 +52,27 @@ def test_one_that_does_not_answer_is_ended(sealed: dict[str, Path], monkeypatch:
     with pytest.raises(ArtifactError, match="it gave no answer in time"):
         engine.run(np.zeros(engine.manifest.window_samples, np.float32))
     assert engine._child._process.poll() is not None
+
+
+STUCK = """
+import sys
+from sdk.engines import _apart_child as child
+
+child.PATIENCE_S = child._LATE_S = 0.2
+child._answer_of = lambda *_: exec("while True: pass")
+child.main(sys.argv[1])
+"""
+
+
+def test_one_that_does_not_answer_ends_though_nobody_ends_it(sealed: dict[str, Path]) -> None:
+    """Whoever asked it was killed: the question is the last that it hears."""
+    command = [sys.executable, "-W", "ignore", "-c", STUCK, str(sealed["executorch"])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
+        assert child.stdin
+        assert child.stdout
+        assert child.stdout.read(1) == b"\1"
+        child.stdin.write(bytes(4))
+        assert child.wait(30) == -signal.SIGALRM
 
 
 @pytest.mark.parametrize(("at", "value"), [(241, 255), (244, 220)])
