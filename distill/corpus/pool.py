@@ -8,7 +8,6 @@ had in work when it was killed goes to others.
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -24,7 +23,7 @@ from distill.corpus.recordings import Piece, ShardPieces, read_piece
 from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, write_shard
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
-from sdk.tools.children import end_with_parent
+from sdk.tools.children import end_with_parent, worker_context
 
 IN_VAIN = 2  # times that a worker may be killed before all that is left is given up, unless a shard was made in between
 
@@ -139,7 +138,7 @@ def _by_workers(
     batches: Sequence[ShardPieces], folder: Path, teacher: str, watch: Watch, device: str, workers: int
 ) -> Generator[tuple[ShardPieces, Made], None, None]:
     """All of `batches` in processes. Raises `BrokenProcessPool` as soon as one of these is killed."""
-    context = multiprocessing.get_context("spawn")
+    context = worker_context("torch")
     shared = _Shared(context.Value("q", 0), context.Value("i", 0), context.Event())
     pool = ProcessPoolExecutor(workers, context, _begin, (shared, teacher, device))
     try:

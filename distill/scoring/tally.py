@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from distill.teachers.neural.teacher import NeuralTeacher
 from sdk.engines.base import Engine
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
-from sdk.tools.children import end_with_parent
+from sdk.tools.children import end_with_parent, worker_context
 
 LABELS = "teacher"  # the word for the labels themselves
 JOB_SAMPLES = 16000 * 40
@@ -171,7 +170,7 @@ def run_jobs(todo: Sequence[Job], workers: int = 1) -> dict[str, Tally]:
                 pieces.append(job.run())
                 bar.update()
         else:
-            with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+            with ProcessPoolExecutor(workers, worker_context("torch"), _one_thread) as pool:
                 pending = {pool.submit(job.run): i for i, job in enumerate(todo)}
                 done: dict[int, Tally] = {}
                 try:

@@ -46,14 +46,20 @@ def layer_names(student: Student, keep: Sequence[str] = KEEP) -> list[str]:
     return [name for name in names if not any(name == kept or name.startswith(f"{kept}.") for kept in keep)]
 
 
+def _folded(student: Student) -> Student:
+    """A copy, its norms folded."""
+    copied = copy.deepcopy(student).eval()
+    if isinstance(copied, StreamStudent):
+        fold_norms(copied)
+    return copied
+
+
 def with_grids(student: Student, keep: Sequence[str] = KEEP) -> Student:
     """A copy with folded norms whose convolutions watch what they see; float still. Raises `ConfigError` for a
     baseline, which nobody rounds."""
     if isinstance(student, Baseline):
         raise ConfigError(f"a {type(student).__name__} is a baseline to measure against: it stays in fp32")
-    copied = copy.deepcopy(student).eval()
-    if isinstance(copied, StreamStudent):
-        fold_norms(copied)
+    copied = _folded(student)
     for name in layer_names(copied, keep):
         parent, last = _parent(copied, name)
         conv = getattr(parent, last)
@@ -143,9 +149,7 @@ def corpus_rows(shards: Sequence[Shard], augment: Augment, count: int = GOLDEN_R
 
 def dynamic(student: Student, keep: Sequence[str] = KEEP_DYNAMIC) -> Student:
     """A copy with rounded weights, whose grids are chosen at every call; depthwise layers stay float."""
-    copied = copy.deepcopy(student).eval()
-    if isinstance(copied, StreamStudent):
-        fold_norms(copied)
+    copied = _folded(student)
     for name in layer_names(copied, keep):
         parent, last = _parent(copied, name)
         conv = getattr(parent, last)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +19,10 @@ import numpy as np
 import sdk
 from runtime_examples.animate.picture import draw, is_shut
 from sdk.audio import StreamingResampler, to_mono_float
-from sdk.errors import AudioError, RigError, TinyfaceError
+from sdk.errors import AudioError, DataError, RigError
 from sdk.faces.face import Face
 from sdk.sounds.sound import read_sound
+from sdk.tools.command import ending
 from sdk.tools.plugins import load_plugin
 
 HERE = Path(__file__).parent
@@ -76,6 +76,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for frames.csv, frames.jsonl, picture.png")
     parser.add_argument("--trust", action="store_true", help="open a .pt too: you know who made it")
     options = parser.parse_args(arguments)
+    with ending("interrupted") as end:
+        for line in animate(options):
+            print(line)
+    return end.status
+
+
+def animate(options: argparse.Namespace) -> list[str]:
+    """Write what the command line asks for; what was written, and how many closures the lips made.
+
+    Raises `DataError` where nothing can be written, and what reading the artefact, sound and phones raises.
+    """
     audio = options.audio or HERE / "sentence.flac"
     try:
         phones = read_phones(options.phones or (None if options.audio else HERE / "sentence.phones.json"))
@@ -91,21 +102,14 @@ def main(arguments: list[str] | None = None) -> int:
         mono = np.concatenate([resampler.push(to_mono_float(samples)), resampler.finish()])
         title = f"{audio.name} by {engine.manifest.student} ({options.artefact.name})"
         draw(options.out / "picture.png", mono, phones, values, float(fps), layout, face, title)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except OSError as error:  # reading has errors of its own; what is left is writing
-        print(f"error: cannot write into {options.out}: {error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    print(f"artefact  {options.artefact}")
-    for line in written:
-        print(f"frames    {line}")
-    print(f"picture   {options.out / 'picture.png'}")
-    print(f"result    {summary(face.lip_gap_cm(values, layout), float(fps), phones)}")
-    return 0
+        raise DataError(f"cannot write into {options.out}: {error.strerror or error}") from error
+    return [
+        f"artefact  {options.artefact}",
+        *(f"frames    {line}" for line in written),
+        f"picture   {options.out / 'picture.png'}",
+        f"result    {summary(face.lip_gap_cm(values, layout), float(fps), phones)}",
+    ]
 
 
 if __name__ == "__main__":

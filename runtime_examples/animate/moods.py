@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from runtime_examples.animate.raster import Camera, render
-from sdk.errors import RigError, TinyfaceError
+from sdk.errors import RigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools.command import ending
 
 _PIXELS = 200
 
@@ -81,14 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--face", type=Path, help="npz or glTF face instead of the default head")
     parser.add_argument("--out", type=Path, required=True, help="png to write")
     options = parser.parse_args(arguments)
-    try:
+    with ending() as end:
         face = Face.from_file(options.face) if options.face else Face.default()
         draw_moods(options.out, Moods.read(options.moods), face)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"picture   {options.out}")
-    return 0
+        print(f"picture   {options.out}")
+    return end.status
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from runtime_examples.animate.raster import Camera, render
-from sdk.errors import RigError, TinyfaceError
+from sdk.errors import RigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.tools.command import ending
 
 PHONES = {"u": "u", "oʊ": "o", "w": "w", "i": "i", "ɑ": "a", "f": "f", "m": "m", "s": "s"}
 _PIXELS = 180
@@ -85,14 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--title", default="", help="above the picture")
     parser.add_argument("--out", type=Path, required=True, help="png to write")
     options = parser.parse_args(arguments)
-    try:
+    with ending() as end:
         face = Face.from_file(options.face) if options.face else Face.default()
         draw_mouths(options.out, [Poses.read(path) for path in options.poses], face, options.title)
-    except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"picture   {options.out}")
-    return 0
+        print(f"picture   {options.out}")
+    return end.status
 
 
 if __name__ == "__main__":
