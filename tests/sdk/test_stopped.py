@@ -77,7 +77,7 @@ def test_what_a_killed_process_left_is_swept_at_the_next_start(tmp_path: Path) -
 @pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked here")
 @pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
 def test_processes_end_with_the_one_they_work_for(way: str, tmp_path: Path) -> None:
-    """Two, forked, spawned or forked by a server: one at work and one that waits for some: both hold its output open."""
+    """Forked, spawned or forked by a server: one at work and one that waits for some: both hold its output open."""
     script = tmp_path / "killed.py"
     script.write_text(CHILDREN)
     command = [sys.executable, str(script), way]
