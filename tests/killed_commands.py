@@ -84,7 +84,7 @@ def _corpus(folder: Path) -> Path:
 def _frames(path: Path) -> None:
     from sdk.protocols.csv import read_csv
 
-    if len(rows := read_csv(path).values) != 1800:
+    if len(rows := read_csv(path).values) < 1800:  # and it eases to rest
         raise AssertionError(f"{len(rows)} frames of a minute")
 
 
