@@ -7,14 +7,13 @@ The head is of convolutions of one column, as all of a deployed student is, so t
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.students.stream import HOP_SAMPLES, fold_norms
+from distill.students.stream import HOP_SAMPLES
 from distill.students.styled import StyledStream, shift
+from export.lower.deploy_stream import DeployedStream
 from sdk.faces.face import CLOSED_CM
 
 
@@ -24,7 +23,7 @@ class DeployedStyled(nn.Module):
     def __init__(self, styled: StyledStream) -> None:
         super().__init__()
         self.start = styled.initial_state
-        self.student = fold_norms(copy.deepcopy(styled.neutral))
+        self.student = DeployedStream(styled.neutral).student
         head = styled.head
         self.hear = _column(head.hear.weight, head.hear.bias)
         self.gate, self.move, self.hold = (_column(x.weight) for x in (head.gate, head.move, head.hold))

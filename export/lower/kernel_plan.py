@@ -3,7 +3,8 @@
     | header: 16 words | a layer: 32 words, each | arrays, each at a multiple of 64 bytes |
 
 Everything between the convolutions is a property of one of them: what is done to its input (`Prepare`), its
-activation, what it remembers, whether its input is added to its result. Weights lie as the kernels read them, in
+activation, what it remembers, whether its input is added to its result. Styles are three layers behind the chain and,
+in the header, what keeps lips shut. Weights lie as the kernels read them, in
 panels of 16 outputs, so that a player uses them where the file has them. The reader is
 `sdk/c/kernels/plan.cpp`; words are little-endian, the fields in the order of `_Layer`.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +24,16 @@ from torch import nn
 from distill.students.layers import ChannelNorm
 from distill.students.spec import Student
 from distill.students.stream import DRIFT, GAIN_DECAY, GAIN_FLOOR, HOP_SAMPLES, CausalConv, StreamStudent, fold_norms
+from distill.students.styled import StyledStream, StyleHead
 from distill.students.window import WindowStudent
 from export.quantise.grids import HIGH, LOW, Int8Conv, conv_shape
 from sdk.errors import VerificationError
+from sdk.faces.face import CLOSED_CM
 
-MAGIC, VERSION = 0x504B4654, 1
+MAGIC, VERSION, STYLED_VERSION = 0x504B4654, 1, 2
 PANEL, QUAD = 16, 4
 _HEADER_BYTES, _LAYER_BYTES, _ALIGN = 64, 128, 64
+Field = np.ndarray | float | int
 
 
 class Prepare(enum.IntEnum):
@@ -75,26 +80,75 @@ class _Layer:
     drift: float
 
 
-def plan(student: Student) -> bytes:
-    """The plan of a student of either family, float32 or int8. Raises `VerificationError` for a layer unknown here."""
-    layers = _stream(student) if isinstance(student, StreamStudent) else _window(student)
-    samples = HOP_SAMPLES if isinstance(student, StreamStudent) else student.window_samples
-    head = struct.pack("<5I", MAGIC, VERSION, len(layers), samples, layers[-1].outputs).ljust(_HEADER_BYTES, b"\0")
-    records, arrays = b"", b""
-    base = _HEADER_BYTES + _LAYER_BYTES * len(layers)
-    arrays_start = -base % _ALIGN
-    for layer in layers:
-        record = b""
-        for field in dataclasses.fields(layer):
-            value = getattr(layer, field.name)
+def plan(student: Student | StyledStream) -> bytes:
+    """The plan of a student of either family, float32 or int8, with its styles if it has some. Raises
+    `VerificationError` for a layer unknown here."""
+    if isinstance(student, StyledStream):
+        layers, more = _stream(student.neutral), _styles(student.head)
+        layers[-1].activation = Activation.NONE  # a style adds to the values before tanh
+        lips = student.head.lips
+        ends: list[Field] = [
+            len(student.head.spec.styles),
+            _array(lips.row[:, 0]),
+            _array(lips.close),
+            float(lips.offset),
+            CLOSED_CM,
+        ]
+        return _packed(STYLED_VERSION, HOP_SAMPLES, layers, more, ends)
+    if isinstance(student, StreamStudent):
+        return _packed(VERSION, HOP_SAMPLES, _stream(student))
+    return _packed(VERSION, student.window_samples, _window(student))
+
+
+def _packed(
+    version: int, samples: int, layers: list[_Layer], more: Sequence[_Layer] = (), ends: Sequence[Field] = ()
+) -> bytes:
+    """The bytes of a chain of layers, of more behind it, and of what `ends` the header."""
+    base = _HEADER_BYTES + _LAYER_BYTES * (len(layers) + len(more))
+    arrays = _Arrays(base + -base % _ALIGN)
+    records = b"".join(
+        arrays.record([getattr(layer, field.name) for field in dataclasses.fields(layer)]).ljust(_LAYER_BYTES, b"\0")
+        for layer in (*layers, *more)
+    )
+    head = struct.pack("<5I", MAGIC, version, len(layers), samples, layers[-1].outputs) + arrays.record(ends)
+    return head.ljust(_HEADER_BYTES, b"\0") + records + b"\0" * (-base % _ALIGN) + arrays.bytes + b"\0" * _ALIGN
+
+
+class _Arrays:
+    """Arrays one behind the other, each at a multiple of 64 bytes, the first at `start`."""
+
+    def __init__(self, start: int) -> None:
+        self.start, self.bytes = start, b""
+
+    def record(self, values: Sequence[Field]) -> bytes:
+        """A word for each value; of an array, where it was put."""
+        made = b""
+        for value in values:
             if isinstance(value, np.ndarray):
-                arrays += b"\0" * (-len(arrays) % _ALIGN)
-                record += struct.pack("<I", base + arrays_start + len(arrays))
-                arrays += value.tobytes()
+                self.bytes += b"\0" * (-len(self.bytes) % _ALIGN)
+                made += struct.pack("<I", self.start + len(self.bytes))
+                self.bytes += value.tobytes()
             else:
-                record += struct.pack("<f" if isinstance(value, float) else "<I", value)
-        records += record.ljust(_LAYER_BYTES, b"\0")
-    return head + records + b"\0" * arrays_start + arrays + b"\0" * _ALIGN
+                made += struct.pack("<f" if isinstance(value, float) else "<I", value)
+        return made
+
+
+def _styles(head: StyleHead) -> list[_Layer]:
+    """Features through `hear`, a style through `gate`; their product and the style through `move`."""
+    move = torch.cat([head.move.weight, head.hold.weight], 1)
+    return [
+        _linear(head.hear.weight, head.hear.bias, Activation.GELU),
+        _linear(head.gate.weight, None, Activation.NONE),
+        _linear(move, None, Activation.NONE),
+    ]
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None, activation: Activation) -> _Layer:
+    made = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
+    made.weight = nn.Parameter(weight.detach()[:, :, None, None])
+    if bias is not None:
+        made.bias = nn.Parameter(bias.detach())
+    return _layer(made, activation)
 
 
 def _stream(given: StreamStudent) -> list[_Layer]:

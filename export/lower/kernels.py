@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from distill.students.spec import Student
 from distill.students.stream import StreamStudent
+from distill.students.styled import StyledStream
 from export.lower.deploy import deploy
 from export.lower.deploy_stream import CROWD_VOICES
+from export.lower.deploy_styled import DeployedStyled
 from export.lower.kernel_plan import plan
 from export.lower.program import Lowered, quiet
 from sdk.errors import EngineUnavailable
@@ -46,18 +48,19 @@ class _Delegated(nn.Module):
         return made
 
 
-def lower_kernels(student: Student) -> Lowered:
+def lower_kernels(student: Student | StyledStream) -> Lowered:
     """The program of `student`: `forward`, and of a stream student `crowd`, which share one plan in the file.
 
     The state's tensors have the manifest's shapes; how the numbers lie in them is the kernels' own affair. Raises
     `VerificationError` for a layer that the kernels do not have, `EngineUnavailable` without ExecuTorch.
     """
     student = copy.deepcopy(student).eval()
-    deployed = deploy(student)
-    voices = {"forward": 1, "crowd": CROWD_VOICES} if isinstance(student, StreamStudent) else {"forward": 1}
+    deployed = DeployedStyled(student) if isinstance(student, StyledStream) else deploy(student)
+    streams = isinstance(student, StreamStudent | StyledStream)
+    voices = {"forward": 1, "crowd": CROWD_VOICES} if streams else {"forward": 1}
     inputs = {name: deployed.inputs(count) for name, count in voices.items()}
     blob = plan(student)
-    values = _values(student)
+    values = _values(student.neutral if isinstance(student, StyledStream) else student)
     with quiet():
         try:
             from executorch.exir import ExecutorchBackendConfig, to_edge

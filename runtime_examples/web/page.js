@@ -28,6 +28,7 @@ async function voiceOf(student = $('student').value) {
   state.model = await bytes(`tinyface/${student}.pte`);
   state.voice = await Tinyface.open(state.model, { context: audio(), wasm: state.wasm });
   state.voice.addEventListener('error', ({ error }) => say(error.message));
+  moods(state.voice.styles);
   knobs();
   if (state.mic) state.voice.connect(state.mic);
   setTimeout(measure, 50);
@@ -38,13 +39,25 @@ function knobs() {
   if (!state.voice) return;
   state.voice.strength = Number($('strength').value);
   state.voice.smoothing = Number($('smoothing').value);
+  state.voice.style(mood());
 }
+
+// Of a student with styles: which of them, and how much.
+function moods(styles) {
+  const kept = styles.includes($('mood').value) ? $('mood').value : '';
+  $('mood').replaceChildren(new Option('neutral', ''), ...styles.map((name) => new Option(name, name)));
+  $('mood').value = kept;
+  $('moods').hidden = !styles.length;
+}
+
+const mood = () => ($('mood').value ? { [$('mood').value]: Number($('amount').value) } : {});
 
 const TOGETHER = 10; // hops: a browser's clock has steps of a tenth of a millisecond, unless it is told otherwise
 
 // CPU of a hop, of the same library on ten seconds of the sound, in this thread; the mean of `together` hops at a time.
 function measure(together = TOGETHER) {
   const core = new Core(state.wasm, state.model, { rateHz: 16000 });
+  core.style(mood());
   const sound = state.clip && state.clip.sampleRate ? state.clip.getChannelData(0) : new Float32Array(0);
   const hop = new Float32Array(320), times = [];
   for (let k = 0; k < 500; k += together) {
@@ -178,6 +191,7 @@ function wire() {
   $('other').selectedIndex = facts.students.length - 1;
   on('play', 'click', () => (state.source ? stop() : play()));
   on('mic', 'click', listen);
+  on('mood', 'change', knobs);
   on('student', 'change', () => (state.source ? play() : voiceOf()));
   on('first', 'click', () => play(study.behind('A', $('one').value, $('other').value)));
   on('second', 'click', () => play(study.behind('B', $('one').value, $('other').value)));

@@ -16,6 +16,7 @@ from sdk.scenes.head import head_scene
 
 HERE = Path(__file__).resolve().parent
 SENTENCE = HERE.parent / "animate"
+CHECKPOINTS = HERE.parents[1] / "checkpoints"
 PAGES = ("index.html", "style.css", "page.js", "head.js", "scope.js", "study.js")
 STUDENTS = ("s7", "s6", "s8")  # the first is chosen
 
@@ -55,15 +56,17 @@ def label(name: str, path: Path) -> str:
 
 
 def export(name: str, out: Path) -> Path:
-    """The shipped student in int8 for our own kernels; kept where it was exported before."""
+    """The shipped student in int8 for our own kernels, with its styles if it has some; kept where it was exported."""
     model = out / "model.pte"
     if model.is_file():
         return model
+    styles = CHECKPOINTS / f"{name}.styles"
+    which = ["export.build", "--student", name]
+    if styles.is_file():
+        which = ["export.styled", "--checkpoint", str(CHECKPOINTS / f"{name}.pt"), "--styles", str(styles)]
     # the exporter is another room: it is run as people run it
-    command = [sys.executable, "-m", "export.build", "--backend", "tinyface", "--student", name, "--precision", "int8"]
-    done = subprocess.run(
-        [*command, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    command = [sys.executable, "-m", *which, "--backend", "tinyface", "--precision", "int8", "--out", str(out)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode or not model.is_file():
         raise SiteFailed(f"{name} was not exported, so the page has nothing to play: {done.stdout[-2000:]}")
     return model

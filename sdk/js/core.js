@@ -1,7 +1,7 @@
 // The C library inside WebAssembly: audio samples in, face frames out. No page, no clock, no dependency: it runs in a
 // page, in a worker, in an AudioWorklet and in Node.
 
-const STATUS = { OK: 0, AGAIN: 1, END: 2 };
+const STATUS = { OK: 0, AGAIN: 1, END: 2, BAD_ARGUMENT: -1 };
 const ERROR_BYTES = 512;
 const BLOCK = 4096; // samples that are handed over at a time
 
@@ -100,6 +100,11 @@ export class Core {
       this.check(this.c.fp_model_channel_range(this.model, i, range, range + 4, range + 8, this.error));
       return Array.from(new Float32Array(this.c.memory.buffer, range, 3));
     });
+    this.styles = [];
+    for (let name; (name = this.c.fp_model_style_name(this.model, this.styles.length)); ) {
+      this.styles.push(text(this.bytes, name));
+    }
+    this.strengths = this.room(4 * Math.max(this.styles.length, 1));
     this.c.free(range);
     this.c.free(info);
     this.c.free(handle);
@@ -162,6 +167,19 @@ export class Core {
   finish(onframe) {
     this.check(this.c.fp_stream_finish(this.stream, this.error));
     this.pull(onframe);
+  }
+
+  /** From the next hop on, speak so: style({ anger: 0.7 }), style() for neutral. A reset keeps it. */
+  style(strengths = {}) {
+    const unknown = Object.keys(strengths).filter((name) => !this.styles.includes(name));
+    if (unknown.length) {
+      const known = this.styles.length ? `there are: ${this.styles.join(', ')}` : 'this artefact has none';
+      throw new TinyfaceError(STATUS.BAD_ARGUMENT, `no style ${unknown.join(', ')}; ${known}`);
+    }
+    const count = this.styles.length;
+    if (!count) return;
+    new Float32Array(this.c.memory.buffer, this.strengths, count).set(this.styles.map((name) => strengths[name] ?? 0));
+    this.check(this.c.fp_stream_set_style(this.stream, this.strengths, count, this.error));
   }
 
   /** A new take: the next sample is sample 0. */

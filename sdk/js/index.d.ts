@@ -11,7 +11,8 @@ export interface CoreOptions { rateHz?: number; fps?: [number, number]; smooth?:
 export class Core {
   constructor(wasm: Bytes | WebAssembly.Module, model: Bytes, options?: CoreOptions);
   readonly info: Info; readonly names: string[]; readonly ranges: [number, number, number][];
-  readonly latency: number; readonly version: string;
+  readonly latency: number; readonly version: string; readonly styles: string[];
+  style(strengths?: Record<string, number>): void;
   push(samples: Float32Array, onframe: FrameHandler): void;
   finish(onframe: FrameHandler): void;
   reset(): void; close(): void;
@@ -38,11 +39,12 @@ export class Tinyface extends EventTarget {
   static open(model: string | URL | Bytes, options?: OpenOptions): Promise<Tinyface>;
   readonly context: AudioContext; readonly node: AudioWorkletNode; readonly info: Info; readonly names: string[];
   readonly ranges: [number, number, number][]; readonly latency: number; readonly delay: number;
-  readonly version: string; strength: number; smoothing: number; late: number; count: number;
+  readonly version: string; readonly styles: string[]; strength: number; smoothing: number; late: number; count: number;
   onframe: ((frame: Frame) => void) | null;
   connect(node: AudioNode, options?: { heard?: boolean }): this;
   disconnect(node: AudioNode): void;
   listen(constraints?: MediaTrackConstraints): Promise<MediaStreamAudioSourceNode>;
+  style(strengths?: Record<string, number>): void;
   draw(now?: number): Float32Array; reset(): void; close(): void;
 }
 

@@ -68,8 +68,8 @@ export class Tinyface extends EventTarget {
     });
   }
 
-  begin({ names, ranges, info, latency, version }) {
-    Object.assign(this, { names, ranges, info, latency, version });
+  begin({ names, ranges, styles, info, latency, version }) {
+    Object.assign(this, { names, ranges, styles, info, latency, version });
     this.places = new Map(names.map((name, i) => [name, i]));
     this.rest = Float32Array.from(ranges, ([, , neutral]) => neutral);
     this.track = new Track(this.rest);
@@ -139,6 +139,11 @@ export class Tinyface extends EventTarget {
       this.shown[i] = keep * this.shown[i] + (1 - keep) * value;
     }
     return this.shown;
+  }
+
+  /** From the next hop on, speak so: style({ anger: 0.7 }), style() for neutral. `styles` has the names; a reset keeps it. */
+  style(strengths = {}) {
+    this.node.port.postMessage({ style: { ...strengths } });
   }
 
   reset() {

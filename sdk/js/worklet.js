@@ -14,11 +14,12 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
         this.core.reset();
         this.started = -1;
       }
+      if (data.style && this.core) this.dress(data.style);
     };
     try {
       this.core = new Core(wasm, model, { rateHz: sampleRate, fps, smooth });
-      const { names, ranges, info, latency, version } = this.core;
-      this.port.postMessage({ ready: { names, ranges, info, latency, version } });
+      const { names, ranges, styles, info, latency, version } = this.core;
+      this.port.postMessage({ ready: { names, ranges, styles, info, latency, version } });
     } catch (error) {
       this.core = null;
       this.port.postMessage({ error: String(error.message || error) });
@@ -27,6 +28,15 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
       const copy = values.slice();
       this.port.postMessage({ values: copy, index, time: this.started + sample / 16000 }, [copy.buffer]);
     };
+  }
+
+  // A style that is none is told and changes nothing: the voice plays on.
+  dress(style) {
+    try {
+      this.core.style(style);
+    } catch (error) {
+      this.port.postMessage({ error: String(error.message || error) });
+    }
   }
 
   process([input]) {

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STUDENT = ROOT / "checkpoints" / "s8.pt"
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["fp32", "int8"])
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("styled")
     student = Checkpoint.load(STUDENT)
     torch.manual_seed(1)
@@ -32,7 +32,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.nn.init.normal_(head.hold.weight, std=0.3)
     save_styles(out / "s8.styles", spec, student, head, {})
     arguments = ["--checkpoint", str(STUDENT), "--styles", str(out / "s8.styles"), "--out", str(out)]
-    assert export_styled.main(arguments) == 0
+    assert export_styled.main([*arguments, "--precision", request.param]) == 0
+    assert sdk.open(out / "model.pte").manifest.precision == request.param
     return out
 
 
@@ -42,6 +43,9 @@ def frames(voice: sdk.FramePredictor, audio: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["model.pte", "model.pt"])
 def test_a_style_is_set_while_it_plays(files: Path, name: str) -> None:
+    if name == "model.pt" and sdk.open(files / "model.pte").manifest.precision == "int8":
+        assert not (files / name).exists()
+        return
     engine = sdk.open(files / name, trusted=True)
     audio = golden_speech(2.0)
     plain, voice = sdk.FramePredictor(engine), sdk.FramePredictor(engine)
@@ -71,6 +75,18 @@ def test_a_style_survives_a_reset_and_the_program_s_failure_does_not_change_it(f
     chunked.style(sadness=0.5)
     parts = [frames(chunked, part) for part in np.array_split(audio, 13)]
     np.testing.assert_array_equal(np.concatenate([part for part in parts if len(part)]), once)
+
+
+def test_our_own_kernels_are_exported_and_without_a_library_it_is_said(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FRAME_STREAM_LIBRARY", raising=False)
+    arguments = ["--checkpoint", str(STUDENT), "--styles", str(files / "s8.styles"), "--backend", "tinyface"]
+    assert export_styled.main([*arguments, "--out", str(files / "own")]) == 0
+    assert "not verified: no native library was named" in capsys.readouterr().out
+    facts = sdk.open_artifact(files / "own" / "model.pte").manifest
+    assert (facts.backend, facts.styles, facts.crowd_voices) == ("tinyface", ("anger", "sadness"), 16)
+    assert not (files / "own" / "model.pt").exists()
 
 
 def test_wrong_styles_are_refused_with_those_that_there_are(files: Path) -> None:

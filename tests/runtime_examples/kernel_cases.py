@@ -12,11 +12,13 @@ import pytest
 from made_once import made_once
 from native_tools import TOLERANCE
 
-from sdk.artifact import seal
+from sdk.artifact import open_artifact, seal
 from sdk.engines.eager import EagerEngine, EagerStreamEngine
 from sdk.manifest import Manifest
 
+ROOT = Path(__file__).resolve().parents[2]
 BACKEND = "tinyface"
+STYLES = ["anger", "sadness"]
 UNITS_AGREE = 1e-4  # of kernels that sum in other orders
 INT8_TOLERANCE = 0.06  # of values: a sum on the edge between two steps may fall to either side, and what follows too
 Speech = Callable[[int, float], np.ndarray]
@@ -122,3 +124,40 @@ def case_of(name: str, make_facts: Callable[..., Manifest], tmp_path_factory: py
     path.write_bytes(seal(program, manifest))
     tolerance = INT8_TOLERANCE if name.endswith("-int8") else TOLERANCE
     return Case(path, judge_of(student, manifest), tolerance)
+
+
+@dataclass(frozen=True)
+class Styled:
+    """An artefact with styles, the same student's without, and the styled student itself as judge."""
+
+    path: Path
+    plain: Path
+    judge: EagerEngine | EagerStreamEngine
+    tolerance: float
+
+
+def styled_case(precision: str, out: Path) -> Styled:
+    """s8, or its int8 twin, with a head of styles that says something; files go to `out`."""
+    torch = pytest.importorskip("torch", reason="torch builds the programs under test")
+    pytest.importorskip("executorch.exir", reason="executorch builds the programs under test")
+    from distill.files.checkpoint import Checkpoint
+    from distill.files.styles import stream_of
+    from distill.students.styled import StyledStream, StyleHead, StyleSpec
+    from export.deliver.manifest import manifest
+    from export.lower.kernels import lower_kernels
+    from export.quantise.precision import points
+    from export.styled import programs
+
+    path = ROOT / "checkpoints" / "s8.pt"
+    checkpoint = Checkpoint.load(path)
+    (point,) = points(path, checkpoint, precision)
+    torch.manual_seed(1)
+    head = StyleHead(StyleSpec(STYLES, 4), stream_of(checkpoint).fc3.in_channels, checkpoint.layout)
+    for layer in (head.hold, head.gate, head.move):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    student = StyledStream(point.student, head).eval()  # type: ignore[arg-type]
+    styled, plain = out / "styled.pte", out / "plain.pte"
+    styled.write_bytes(programs(checkpoint, student, BACKEND, point)["model.pte"])
+    plain.write_bytes(seal(lower_kernels(point.student).program, manifest(checkpoint, point, "executorch", BACKEND)))
+    judge = judge_of(student, open_artifact(styled).manifest)
+    return Styled(styled, plain, judge, TOLERANCE if precision == "fp32" else INT8_TOLERANCE)

@@ -82,7 +82,8 @@ def test_arm_agrees_with_no_runtime_at_all(
         pytest.skip("no cross compiler or no emulator: apt install g++-aarch64-linux-gnu qemu-user")
     program = tmp_path_factory.getbasetemp() / "units-aarch64"
     if not program.exists():
-        kernels = [NATIVE / "kernels" / file for file in ("unit_base.cpp", "plan.cpp", "plan_read.cpp", "kernels.cpp")]
+        plan = ("plan.cpp", "plan_read.cpp", "plan_style.cpp")
+        kernels = [NATIVE / "kernels" / file for file in ("unit_base.cpp", *plan, "kernels.cpp")]
         kernels.append(NATIVE / "src/base/memory.cpp")
         flags = ["-std=c++17", "-O2", "-ffp-contract=off", "-Wno-psabi", "-static", "-I", NATIVE, "-I", NATIVE / "src"]
         flags += ["-I", NATIVE / "include"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import BROWSERS, FLAGS, chromium, lacking, served
-from kernel_cases import Speech
+from kernel_cases import STYLES, Speech, styled_case
 
 from runtime_examples.web.site import build_site
 from sdk.faces.face import CLOSED_CM
@@ -166,6 +166,31 @@ def test_node_gives_the_frames_of_the_c_library(
         given = np.array([frame["values"] for frame in said["frames"]])
         off = np.abs(given - np.array([frame.values for frame in wanted])).max()
         assert off <= (0 if name.endswith("-int8") else 2e-6), name
+
+
+def test_node_wears_a_style_as_the_c_library_does(wasm: Path, alone: Path, speech_like: Speech, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("node is not installed: apt install nodejs")
+    package, audio = pack(tmp_path / "tinyface", wasm), speech_like(44100, 0.4)
+    audio.astype("<f4").tofile(tmp_path / "audio")
+    for precision, bound in (("fp32", 2e-6), ("int8", 0)):
+        case = styled_case(precision, tmp_path)
+        words = [HERE / "frames.mjs", package / "core.js", package / "tinyface.wasm", case.path, tmp_path / "audio"]
+        done = subprocess.run(
+            [node, *words, json.dumps({"sadness": 0.8})], capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert said["styles"] == STYLES
+        assert said["refused"] == "no style joy; there are: anger, sadness"
+        assert said["grown"] == 0
+        voice = NativePredictor(NativeModel(case.path, alone / "lib"), rate_hz=44100)
+        wanted = voice.push(audio[:500])
+        voice.style(sadness=0.8)
+        wanted += voice.push(audio[500:]) + voice.finish()
+        given = np.array([frame["values"] for frame in said["frames"]])
+        assert np.abs(given - np.array([frame.values for frame in wanted])).max() <= bound, precision
 
 
 def test_blocks_that_are_left_out_do_not_make_all_frames_late(wasm: Path, make_case: Any, tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ const char* Plan::lay_out() {
     bytes += whole(count + kSlack, 64);
     if (bytes > 4 * kMostFloats) return "the plan asks for memory beyond reason";
   }
+  if (style_.styles) {
+    const auto rows = [&](std::size_t numbers) { return reserve(voices_ * whole(numbers, kPanel)); };
+    states_.push_back(style_.styles);
+    style_.worn = rows(style_.styles), style_.heard = rows(style_.hear.outputs), style_.gated = rows(style_.gate.outputs);
+    style_.joined = rows(style_.move.inputs), style_.moved = rows(values_);
+    style_.shown = reserve(2 * whole(values_, kPanel));
+  }
   scratch_ = reserve(exact_ ? kScratchRows * whole(widest, kPanel) : 0);
   result_ = reserve(voices_ * whole(values_, kPanel));
   const Layer& first = layers_[0];
@@ -249,6 +256,7 @@ void Plan::run(const float* input, const float* const* before, float* values, fl
     }
     run_layer(i);
   }
+  if (style_.styles) run_style(before[state], after[state]);
   copy_columns(floats_.floats() + result_, whole(values_, kPanel), values, values_, values_, voices_);
 }
 

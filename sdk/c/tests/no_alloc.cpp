@@ -1,5 +1,5 @@
 // no_alloc model.pte minutes rate_hz ensemble(0|1) [voices]: push and pull with an allocator that aborts; prints the
-// frames made. With voices: these, together in a crowd.
+// frames made. With voices: these, together in a crowd. A model with styles is heard in all of them at once.
 // no_alloc --self-test: shows that the allocator does abort.
 #include <cerrno>
 #include <cstdlib>
@@ -119,7 +119,12 @@ int main(int count, char** words) {
   std::vector<float> values(channels);
   const auto audio = tool::noise_from(0, 10 * rate);
   long frames = 0;
+  std::vector<float> style;
+  while (fp_model_style_name(model, static_cast<std::uint32_t>(style.size()))) style.push_back(0.5f);
   const auto play_for = [&](std::size_t length) {
+    const auto styles = static_cast<std::uint32_t>(style.size());
+    for (fp_stream* const stream : streams)
+      if (styles) tool::must("style", [&](fp_error* e) { return fp_stream_set_style(stream, style.data(), styles, e); });
     if (crowd) play_crowd(crowd, streams, length, audio, values, &frames);
     else play(streams[0], channels, length, audio, values, &frames);
   };

@@ -44,6 +44,7 @@ Run run(const std::uint8_t* bytes, std::size_t size, std::size_t voices, int cal
     before.emplace_back(voices * plan.state_floats(i)), after.emplace_back(voices * plan.state_floats(i));
     in.push_back(before.back().data()), out.push_back(after.back().data());
   }
+  for (std::size_t i = 0; plan.styles() && i < before.back().size(); ++i) before.back()[i] = 0.5f;
   Run result;
   std::vector<float> input(voices * plan.samples()), values(voices * plan.values());
   const int stretch = std::max(calls / 10, 1);
@@ -70,7 +71,8 @@ int main(int count, char** words) {
   if (count < 4) return std::fputs("usage: units model.pte voices calls [made]\n", stderr), 2;
   std::ifstream file(words[1], std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const std::size_t from = bytes.find(std::string("TFKP\1\0\0\0", 8));
+  std::size_t from = bytes.find(std::string("TFKP\1\0\0\0", 8));
+  if (from == std::string::npos) from = bytes.find(std::string("TFKP\2\0\0\0", 8));  // with styles, all half worn
   if (from == std::string::npos) return std::fputs("there is no plan in this file\n", stderr), 1;
   fp::Arena plan(bytes.size() - from);
   std::memcpy(plan.data(), bytes.data() + from, plan.size());
