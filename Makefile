@@ -102,7 +102,7 @@ table2: setup
 # these clips (docs/diffusiontalker.md), the corpus's speech aside: 45 or so as it stands, on one thread (the last is computed)
 seeds: setup
 	$(PY) -m pip install -q -e '.[corpus,ears]'
-	$(PY) -m distill.recipes.seeds --out build/seeds $(if $(RECORDINGS),--recordings $(RECORDINGS))
+	$(PY) -m distill.recipes.seeds --out build/seeds$(if $(SMALL),-small --small) $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 # live streams received by other processes for five minutes each; and a microphone on a sound card that is not there
 live-report: setup

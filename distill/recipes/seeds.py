@@ -3,6 +3,7 @@
     python -m distill.recipes.seeds --out build/seeds                            # `make seeds`
     python -m distill.recipes.seeds --out build/seeds --recordings ../speech/vctk   # and retrieval of real people
     python -m distill.recipes.seeds --out build/seeds --page build/seeds.md      # only the page, from what is there
+    python -m distill.recipes.seeds --out build/seeds-small --small              # a rehearsal of all of it, in minutes
 
     styled corpus -> large N = 16 -> 8 -> 4 -> 2, each -> compact ears; without personalizer, guidance, enhancer
                   -> CodeTalker -> S0 on 50 components of its meshes; styles on a stream student
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -48,6 +49,9 @@ class Sizes:
     style_steps: int = 800
     taught: int = 160
     clips: int = 0
+
+
+SMALL = Sizes(16, 1, 4, 12, 6, 6, 10, 10, 100, 8, 8)  # four strangers: fewer, and nobody reads their lips
 
 
 @dataclass(frozen=True)
@@ -167,10 +171,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--student", type=Path, default=Path("checkpoints/s7.pt"), help="stream student to give styles")
     parser.add_argument("--s0", type=Path, default=Path("checkpoints/table2/s0.pt"), help="window student for Table 4")
     parser.add_argument("--ears", default="whisper", help="of the large talkers and of CodeTalker")
+    parser.add_argument("--small", action="store_true", help="a rehearsal: figures that say nothing, in minutes")
     for field in fields(Sizes):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, default=field.default)
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, help=f"default {field.default}")
     options = parser.parse_args(arguments)
-    sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
+    typed = {field.name: getattr(options, field.name) for field in fields(Sizes)}
+    sizes = replace(SMALL if options.small else Sizes(), **{name: n for name, n in typed.items() if n is not None})
     chain = Chain(options.out, sizes, options.ears, options.student, options.s0, options.recordings)
     with ending("stopped; the same command goes on from what is done") as end:
         if options.list:

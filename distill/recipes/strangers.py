@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
             "people": people,
             "enrolled": {
                 "by": last.spec.name,
-                "rows": kept.piece("enrolled", lambda: voices.enrolled(last, known[last.spec.ears], clips)),
+                "rows": kept.piece("enrolled", lambda: voices.enrolled(last, known[last.spec.ears], clips, strangers)),
             },
             "cpu_s_per_s": costs(talkers, evenly(clips, _COST_CLIPS)),
         }

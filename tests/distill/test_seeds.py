@@ -98,7 +98,8 @@ def test_a_page_of_half_a_run_names_what_was_not_made(tmp_path: Path) -> None:
         "student": "s7", "clips": 4, "people": 2, "cost": 0.016, "mse_neutral": 0.1, "mse_styled": 0.01,
         "emotion_told": 0.9, "emotion_told_interval": [0.8, 1.0], "emotion_told_of_labels": 1.0,
         "emotion_chance": 0.125, "legibility": [0.88, 0.87], "legibility_lost": [0.01, 0.005, 0.02],
-        "legibility_lost_by_mouth": [0.004, 0, 0.01], "legibility_lost_of_labels": [0.02, 0.01, 0.03],
+        "legibility_lost_by_mouth": [0.004, 0, 0.01], "legibility_lost_of_seen": [-0.006, -0.01, 0.0],
+        "legibility_lost_of_labels": [0.02, 0.01, 0.03], "legibility_lost_of_labels_by_mouth": [0.015, 0.01, 0.02],
         "pbm": {"all": [0.97, 0.96]}, "pbm_lost": {"all": [0.01, 0.0, 0.02]}, "recall_at_2pct": {"all": [1.0, 1.0]},
     }  # fmt: skip
     (tmp_path / "styles.json").write_text(json.dumps(styles))
@@ -110,7 +111,8 @@ def test_a_page_of_half_a_run_names_what_was_not_made(tmp_path: Path) -> None:
     assert "7 x 3" in text
     assert "| *labels* | 0.000 (0.000 to 0.000)" in text
     assert "| all | 97.0 | 96.0 | 1.0 (0.0 to 2.0) | 100.0 | 100.0 |" in text
-    assert "0.010 (0.005 to 0.020) less; read off the mouth's channels" in text
+    assert "0.010 (0.005 to 0.020) less" in text
+    assert "can be seen to move -0.006 (-0.010 to 0.000)" in text
 
 
 def test_nearest_asks_only_where_there_is_something_to_find() -> None:

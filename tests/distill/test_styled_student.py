@@ -14,6 +14,9 @@ import torch
 from distill.files.checkpoint import Checkpoint
 from distill.files.styles import load_styles
 from distill.recipes import styled_corpus, styled_student
+from distill.scoring.mouth.phone_classes import CLASSES
+from distill.scoring.styled.style_scores import Spoken
+from distill.speech.phones import Phone
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
@@ -100,6 +103,40 @@ def test_a_style_costs_less_than_three_per_cent_of_s7() -> None:
     assert 0.001 < StyledStream(neutral, head).cost < 0.03
 
 
+def test_a_phone_s_class_is_asked_in_its_middle_half_alone() -> None:
+    phones = [Phone("p", 0.0, 0.2), Phone("ɑ", 0.2, 0.21), Phone("_", 0.3, 0.6)]
+    times = np.array([0.0, 0.05, 0.1, 0.15, 0.19, 0.205, 0.212, 0.4])
+    shut, wide = CLASSES.index("shut"), CLASSES.index("open")
+    assert styled_student.classes_at(phones, times).tolist() == [-1, shut, shut, shut, -1, wide, wide, -1]
+
+
+def test_a_reader_beside_the_head_keeps_phones_apart_that_a_style_would_hide() -> None:
+    """A toy face whose style throws a channel about by far more than the phones do: another channel must tell them."""
+    random = torch.Generator().manual_seed(1)
+    told = torch.arange(400) % 2  # two classes, which the features know
+    features = torch.cat([told[:, None] * 2.0 - 1, torch.randn(400, 5, generator=random)], 1)
+    layout, jaw, smile = (
+        RigLayout.arkit(),
+        RigLayout.arkit().index("jawOpen"),
+        RigLayout.arkit().index("mouthSmileLeft"),
+    )
+    last = torch.zeros(400, 52)
+    last[:, jaw], last[:, smile] = 0.5, 0.2 + 0.02 * told
+    added = torch.zeros(400, 52)
+    added[:, smile] = 0.3 * torch.rand(400, generator=random)
+    added[:, jaw] = 0.1 * torch.rand(400, generator=random)
+    spec = StyleSpec(["happiness"], 4)
+    clip = Spoken("m000_happiness_10_00", features, last, added, spec.vector(happiness=1.0), told)
+    apart = []
+    for legible in (0.0, 1.0):
+        torch.manual_seed(1)
+        head = StyleHead(spec, 6, layout)
+        styled_student.train(head, [clip], [jaw, smile], styled_student.StylePlan(200, legible, 256))
+        values = head.values(features, last, clip.style)[:, [jaw, smile]]
+        apart.append(float((values[told == 1].mean(0) - values[told == 0].mean(0)).abs().max().detach()))
+    assert apart[1] > apart[0] + 0.02
+
+
 def test_styles_are_set_by_name() -> None:
     assert SPEC.vector(sadness=0.5).tolist() == [0.0, 0.5]
     with pytest.raises(ConfigError, match="no style joy; there are: anger, sadness"):
@@ -118,6 +155,7 @@ def test_the_recipe_teaches_a_style_and_its_file_is_of_one_student(tmp_path: Pat
     assert figures["emotion_told"] == figures["emotion_told_of_labels"], "told from the student as from the labels"
     assert figures["pbm_lost"]["all"][0] <= 0.01
     assert len(figures["legibility_lost"]) == 3
+    assert figures["plan"]["legible"] == 0.03
     student = Checkpoint.load(ROOT / "checkpoints" / "s8.pt")
     made = load_styles(out, student)
     brow = student.layout.index("browDownLeft")

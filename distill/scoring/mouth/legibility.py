@@ -8,7 +8,7 @@ rig values of the frames at -33, 0, +33 ms of a phone's middle, standardised
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from distill.speech.phones import Phone
 from distill.speech.visemes import english
 
 FOLDS = 4
+SEEN = 1e-3  # a channel that spreads less shows nothing
 
 
 @dataclass
@@ -74,6 +75,15 @@ class Legibility:
             ends = {name: bounds(column) for name, column in zip(names, drawn.T, strict=True)}
             found["intervals"] = {"legibility": bounds(np.nanmean(drawn, axis=1)), **ends}
         return found
+
+    def seen(self, moves: float = SEEN) -> Legibility:
+        """The same phones read off the channels that can be seen to move: whose values spread by more than `moves`."""
+        middles = np.stack([pose[1] for pose in self.poses])
+        return self.of(np.flatnonzero(middles.std(axis=0) > moves))
+
+    def of(self, places: np.ndarray) -> Legibility:
+        """The same phones read off the channels `places` alone."""
+        return replace(self, poses=[pose[:, places] for pose in self.poses])
 
     def read(self) -> Reading | None:
         """Every phone as it is read; None where there are too few speakers, or classes, to ask."""

@@ -195,7 +195,9 @@ def _styles(styles: Rows) -> str:
         chance=100 * styles["emotion_chance"], cost=100 * styles["cost"], neutral=styles["legibility"][0],
         styled=styles["legibility"][1], lost=spread(*_with_ends(styles["legibility_lost"]), 3),
         mouth=spread(*_with_ends(styles["legibility_lost_by_mouth"]), 3),
+        seen=spread(*_with_ends(styles["legibility_lost_of_seen"]), 3),
         ideal=spread(*_with_ends(styles["legibility_lost_of_labels"]), 3),
+        ideal_mouth=spread(*_with_ends(styles["legibility_lost_of_labels_by_mouth"]), 3),
         less=100 * (1 - styles["mse_styled"] / styles["mse_neutral"]),
         clips=styles["clips"], people=styles["people"],
     ) + "\n\n" + grid(titles, lines)  # fmt: skip

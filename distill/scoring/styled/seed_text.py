@@ -51,6 +51,6 @@ STYLES_FOUND = """\
 {student} with the style head, {clips} clips of {people} strangers. A classifier that learned emotions from the labels
 tells {told:.0f} % of the student's clips (interval {low:.0f} to {high:.0f}; of the labels themselves {labels:.0f} %,
 chance {chance:.0f} %). The head costs {cost:.1f} % more multiply-adds, takes {less:.0f} % off the squared error against
-styled curves, and legibility goes from {neutral:.3f} to {styled:.3f}: {lost} less; read off the mouth's channels
-alone {mouth} less; the labels that it learned from lose {ideal}. Lips, in %, at
-0.15 cm and where 2 % of open vowels are shut:"""
+styled curves, and legibility goes from {neutral:.3f} to {styled:.3f}: {lost} less (below nought: more), read off the
+mouth's channels alone {mouth}, off those that can be seen to move {seen}. The labels that it learned from
+lose {ideal}, by the mouth {ideal_mouth}. Lips, in %, at 0.15 cm and where 2 % of open vowels are shut:"""

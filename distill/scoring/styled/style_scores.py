@@ -9,7 +9,7 @@ of what was lost over the people; and how often a classifier that learned emotio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,13 +33,15 @@ Pair = tuple[float, float]
 @dataclass(frozen=True)
 class Spoken:
     """What the student makes of a clip, a row a hop: `features` (N, width), `last` (N, rig) before tanh, what the style
-    should add to the frames `added` (N, rig), and the style (S,)."""
+    should add to the frames `added` (N, rig), and the style (S,). said (N,): which of `CLASSES` the phone is whose
+    middle half the hop lies in, -1 where it lies in none."""
 
     name: str
     features: Tensor
     last: Tensor
     added: Tensor
     style: Tensor
+    said: Tensor
 
     @property
     def emotion(self) -> str:
@@ -107,7 +109,8 @@ def score(
     lips = {name: one.scores() for name, one in sides.items() if one.whose}
     mouth = channels(layout, MOUTH)
     before, after = (one.read() for one in sides["all"].read)
-    by_mouth = [_of(one, mouth).read() for one in sides["all"].read]
+    by_mouth = [one.of(mouth).read() for one in sides["all"].read]
+    by_seen = [one.seen().read() for one in sides["all"].read]
     return {
         "mse_neutral": float(np.mean([e[0] for e in errors])),
         "mse_styled": float(np.mean([e[1] for e in errors])),
@@ -115,16 +118,13 @@ def score(
         "legibility": [one.legibility if one else float("nan") for one in (before, after)],
         "legibility_lost": list(lost(before, after)),
         "legibility_lost_by_mouth": list(lost(by_mouth[0], by_mouth[1])),
+        "legibility_lost_of_seen": list(lost(by_seen[0], by_seen[1])),
         "legibility_lost_of_labels": list(lost(before, ideal.read())),
+        "legibility_lost_of_labels_by_mouth": list(lost(by_mouth[0], ideal.of(mouth).read())),
         "clips": len(clips),
         "people": len({clip.person for clip in clips}),
         **{key: {name: one[key] for name, one in lips.items()} for key in ("pbm", "pbm_lost", "recall_at_2pct")},
     }
-
-
-def _of(read: Legibility, places: np.ndarray) -> Legibility:
-    """The same phones read off the channels `places` alone."""
-    return replace(read, poses=[pose[:, places] for pose in read.poses])
 
 
 def _told(taught: Sequence[Spoken], clips: Sequence[Spoken], seen: np.ndarray) -> dict[str, Any]:

@@ -108,14 +108,17 @@ def of_people(tell: Print, heard: Sequence[tuple[str, np.ndarray]], scale: bool 
     return nearest(standardised(vectors) if scale else vectors, who, [str(i) for i in range(len(who))], who)
 
 
-def enrolled(trained: Trained[Talker], encoder: SpeechEncoder | None, clips: Sequence[Clip]) -> dict[str, Any]:
+def enrolled(
+    trained: Trained[Talker], encoder: SpeechEncoder | None, clips: Sequence[Clip], among: Sequence[Clip] = ()
+) -> dict[str, Any]:
     """Errors of strangers' faces when they enrol with five seconds of another sentence of theirs, in neutral.
 
     Rows: `own` sound tells who and how; `enrolled` tells who, the sound how; `somebody else` enrolled; and the right
-    person in a `wrong emotion`. Of clips of an emotion; those of `neutral` are who enrols.
+    person in a `wrong emotion`. Of clips of an emotion; those of `neutral` are who enrols. among: clips of the same
+    strangers, for what `clips` are too few to hold. Raises `DataError` where nobody else has another emotion.
     """
     plain = DiffusionTalkerTeacher(trained, encoder)
-    neutral = {clip.person: clip for clip in clips if clip.emotion == "neutral"}
+    neutral = {clip.person: clip for clip in (*among, *clips) if clip.emotion == "neutral"}
     asked = [clip for clip in clips if clip.emotion != "neutral" and clip.person in neutral]
     voices = {who: plain.enrol(clip.audio[: int(SECONDS * _RATE)], who) for who, clip in neutral.items()}
     order = sorted(voices)
@@ -123,7 +126,7 @@ def enrolled(trained: Trained[Talker], encoder: SpeechEncoder | None, clips: Seq
     for number, clip in enumerate(asked):
         moved = plain.enrol(clip.audio[: int(SECONDS * _RATE)], clip.name)
         other = voices[order[(order.index(clip.person) + 1) % len(order)]]
-        far = next(c for c in [*asked[number + 1 :], *asked] if c.emotion != clip.emotion and c.person != clip.person)
+        far = _moved_otherwise(clip, [*asked[number + 1 :], *asked, *among])
         felt = plain.enrol(far.audio[: int(SECONDS * _RATE)], far.name)
         tracks["own"].append(plain.label(clip.audio).values)
         for name, voice in (
@@ -134,6 +137,13 @@ def enrolled(trained: Trained[Talker], encoder: SpeechEncoder | None, clips: Seq
             tracks[name].append(_as(trained, encoder, voice).label(clip.audio).values)
     face = Face.default()
     return {name: errors(plain.layout, asked, found, face, RESAMPLES) for name, found in tracks.items()}
+
+
+def _moved_otherwise(clip: Clip, others: Sequence[Clip]) -> Clip:
+    for other in others:
+        if other.person != clip.person and other.emotion not in ("neutral", clip.emotion):
+            return other
+    raise DataError(f"{clip.name}: nobody else is moved otherwise; enrolment asks for strangers in two emotions")
 
 
 def _as(trained: Trained[Talker], encoder: SpeechEncoder | None, voice: Voice) -> DiffusionTalkerTeacher:
