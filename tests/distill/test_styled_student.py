@@ -150,12 +150,14 @@ def test_the_recipe_teaches_a_style_and_its_file_is_of_one_student(tmp_path: Pat
     corpus, out = tmp_path / "styled", tmp_path / "s8.styles"
     styled_corpus.build(3, 1, corpus, emotions=["neutral", "anger"])
     arguments = ["--student", str(ROOT / "checkpoints" / "s8.pt"), "--corpus", str(corpus), "--out", str(out)]
-    assert styled_student.main([*arguments, "--steps", "300", "--json", str(tmp_path / "figures.json")]) == 0
+    # two clips of one person are too few for a reader of lips: it would learn them by heart, and the head to suit it
+    few = ["--steps", "300", "--legible", "0", "--json", str(tmp_path / "figures.json")]
+    assert styled_student.main([*arguments, *few]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["emotion_told"] == figures["emotion_told_of_labels"], "told from the student as from the labels"
     assert figures["pbm_lost"]["all"][0] <= 0.01
     assert len(figures["legibility_lost"]) == 3
-    assert figures["plan"]["legible"] == 0.03
+    assert figures["plan"]["legible"] == 0
     student = Checkpoint.load(ROOT / "checkpoints" / "s8.pt")
     made = load_styles(out, student)
     brow = student.layout.index("browDownLeft")
