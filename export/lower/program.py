@@ -70,8 +70,8 @@ def lower(methods: dict[str, ExportedProgram]) -> Lowered:
 
 @contextlib.contextmanager
 def _patterns_that_may_match(methods: Mapping[str, ExportedProgram]) -> Iterator[None]:
-    """XNNPACK's passes look for attention and enlarged pictures, by graphs of both that they export first: a sixth of
-    what lowering takes. Where no operator could be part of one, there is nothing to look for; the program is the same.
+    """XNNPACK's passes look for attention and enlarged pictures, by graphs of both that they export first: nearly half
+    of what lowering s7 takes. Where no operator could be part of one there is nothing to find; the program is the same.
     """
     from executorch.backends.xnnpack.partition.graphs import bilinear_2d, sdpa
 

@@ -136,7 +136,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_shards(
         preexec_fn=_hear_ctrl_c,
     )  # fmt: skip
     while process.poll() is None and not list((tmp_path / "shards").glob("*.npz")):
-        time.sleep(0.002)
+        time.sleep(0.01)
     process.send_signal(number)
     _, error = process.communicate(timeout=400)  # pipes close when the workers, too, have ended
     found = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "shards").glob("*.npz")}
