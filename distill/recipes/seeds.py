@@ -36,7 +36,7 @@ NO_PERSONALIZER, NO_GUIDANCE, NO_ENHANCER = "no-personalizer", "no-guidance", "n
 @dataclass(frozen=True)
 class Sizes:
     """How much of everything: `people` who say `each` sentences in each emotion; steps of every kind of training, of
-    `batch` clips; `clips` of strangers that talkers are judged on, 0 for all."""
+    `batch` clips; `clips` of strangers that talkers are judged on, 0 for all; of Table 4 clips `taught` and `asked`."""
 
     people: int = 28
     each: int = 2
@@ -49,9 +49,10 @@ class Sizes:
     style_steps: int = 800
     taught: int = 160
     clips: int = 0
+    asked: int = 32
 
 
-SMALL = Sizes(16, 1, 4, 12, 6, 6, 10, 10, 100, 8, 8)  # four strangers: fewer, and nobody reads their lips
+SMALL = Sizes(16, 1, 4, 12, 6, 6, 10, 10, 100, 8, 8, 4)  # four strangers: fewer, and nobody reads their lips
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class Chain:
         yield Made(path, codetalker.main, [*self._here, "--out", str(path), "--ears", self.ears, *steps])
         into = self.figures / "table4.json"
         asked = ["--teacher", str(path), "--s0", str(self.s0), "--json", str(into), "--taught", str(sizes.taught)]
+        asked += ["--asked", str(sizes.asked)]
         yield Made(into, table4.main, ["--corpus", str(self.corpus), *asked])
         path, into = self.out / f"{self.student.stem}.styles", self.figures / "styles.json"
         how = ["--student", str(self.student), "--steps", str(sizes.style_steps), "--json", str(into)]
