@@ -43,7 +43,7 @@ def test_its_frames_are_those_of_the_other_dress(
 def test_one_small_file_that_needs_nothing(alone: Path) -> None:
     file = alone / "lib" / "libframe_stream.so"
     assert [path.name for path in file.parent.iterdir()] == [file.name]
-    assert file.stat().st_size < 400_000
+    assert file.stat().st_size < 410_000  # signatures and styles are in it
     if not shutil.which("readelf"):
         pytest.skip("readelf is not installed: apt install binutils")
     said = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True).stdout

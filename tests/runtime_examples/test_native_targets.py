@@ -85,7 +85,7 @@ def test_it_exports_the_header_and_needs_the_system_alone(name: str, built: Call
     header = (ROOT / "sdk/c/include/frame_stream.h").read_text("utf-8")
     declared = set(re.findall(r"^FP_API .*?(fp_\w+)\(", header, re.M))
     system = TARGETS[name].system
-    assert file.stat().st_size < 400_000
+    assert file.stat().st_size < 410_000
     if system == "Windows":
         exported, needed = pe_names(file.read_bytes())
         assert exported == declared
