@@ -32,7 +32,7 @@ class RuntimeGuard {
   char error_[200] = "";
 };
 
-// Start the runtime and put the hooks in place, again where somebody else's lie over them; before each opening.
+// Start the runtime and put the hooks in place; once a process, before the first guard.
 void start_runtime();
 
 }  // namespace fp
