@@ -37,7 +37,7 @@ from export.quantise.precision import Point, float_point, points
 from export.verify.proof import tolerance
 from sdk.artifact import open_artifact, seal
 from sdk.engines import open_engine
-from sdk.engines.base import Engine, EngineState
+from sdk.engines.base import EngineState
 from sdk.engines.eager import EagerStreamEngine
 from sdk.errors import ConfigError, EngineUnavailable, VerificationError
 from sdk.manifest import STYLES, Manifest
@@ -91,8 +91,14 @@ def furthest(path: Path, styled: StyledStream) -> float:
     Raises `EngineUnavailable` for a file of our own kernels where there is no native library.
     """
     found = open_artifact(path).manifest
-    play = _native(path) if found.backend == "tinyface" else _sdk(open_engine(path, trusted=True))
-    judge = _sdk(EagerStreamEngine(found, _step(styled)))
+    if found.backend == "tinyface":
+        model = NativeModel(path)
+        play = _player(lambda: NativePredictor(model))
+    else:
+        engine = open_engine(path, trusted=True)
+        play = _player(lambda: FramePredictor(engine))
+    wanted = EagerStreamEngine(found, _step(styled))
+    judge = _player(lambda: FramePredictor(wanted))
     audio = golden_speech(_SECONDS)
     asked: list[dict[str, float]] = [{}, *({name: 1.0} for name in found.styles)]
     return max(float(np.abs(play(audio, style) - judge(audio, style)).max()) for style in asked)
@@ -101,20 +107,9 @@ def furthest(path: Path, styled: StyledStream) -> float:
 Play = Callable[[np.ndarray, Mapping[str, float]], np.ndarray]
 
 
-def _sdk(engine: Engine) -> Play:
+def _player(begin: Callable[[], FramePredictor | NativePredictor]) -> Play:
     def play(audio: np.ndarray, style: Mapping[str, float]) -> np.ndarray:
-        voice = FramePredictor(engine)
-        voice.style(**style)
-        return np.stack([frame.values for frame in voice.push(audio)])
-
-    return play
-
-
-def _native(path: Path) -> Play:
-    model = NativeModel(path)
-
-    def play(audio: np.ndarray, style: Mapping[str, float]) -> np.ndarray:
-        voice = NativePredictor(model)
+        voice = begin()
         voice.style(**style)
         return np.stack([frame.values for frame in voice.push(audio)])
 

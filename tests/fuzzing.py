@@ -31,6 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdk.errors import TinyfaceError
+from tests.small_checkpoint import small_spec
 
 KEPT = Path(__file__).resolve().parent / "kept"
 SLOW_S = 10.0
@@ -212,10 +213,8 @@ def _csv() -> list[bytes]:
 
 def _checkpoint() -> list[bytes]:
     from distill.files.checkpoint import Checkpoint
-    from distill.students.spec import load_variant
 
-    front = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
-    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front, "spectrum": [], "dilations": [1]})
+    spec = small_spec()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "s8.pt"
         Checkpoint(spec, spec.build().state_dict(), {"seed": 0}).save(path)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.small_checkpoint import small_checkpoint
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -56,17 +58,6 @@ def write_noise(path: Path, seconds: int) -> None:
         sound.setparams((1, 2, 16000, 0, "NONE", ""))
         samples = np.random.default_rng(0).standard_normal(seconds * 16000) * 3000
         sound.writeframes(samples.astype("<i2").tobytes())
-
-
-def small_checkpoint(path: Path) -> Path:
-    """An s8 of 8 channels that learned nothing."""
-    from distill.files.checkpoint import Checkpoint
-    from distill.students.spec import load_variant
-
-    front = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
-    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front})
-    Checkpoint(spec, spec.build().state_dict(), {"recipe": "none"}, {}).save(path)
-    return path
 
 
 def _corpus(folder: Path) -> Path:

@@ -25,7 +25,7 @@ import scipy
 from distill.files.disk import find_audio, load_mono, to_rate
 from distill.scoring.conditions import CONDITIONS, Item, pink_noise
 from distill.speech.augment import add_noise, held_out_noise, trim_room
-from distill.speech.phones import OPEN_VOWELS
+from distill.speech.phones import is_open_vowel
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, EngineUnavailable
 
@@ -75,7 +75,7 @@ def surroundings(noise: Path | None, rooms: Path | None, voices: Iterable[Item])
 
 def midway(item: Item) -> Item:
     """The item from the middle of its first open vowel on; as it is where it has no such phone."""
-    vowel = next((p for p in item.phones if p.start >= 0.3 and p.symbol.rstrip("ː") in OPEN_VOWELS), None)
+    vowel = next((p for p in item.phones if p.start >= 0.3 and is_open_vowel(p)), None)
     if vowel is None:
         return item
     cut_s = (vowel.start + vowel.end) / 2

@@ -114,6 +114,11 @@ def bilabial_spans(phones: Iterable[Phone]) -> list[tuple[float, float]]:
     return [(p.start, p.end) for p in phones if p.symbol[:1] in BILABIALS]
 
 
+def is_open_vowel(phone: Phone) -> bool:
+    """Whether the lips must be apart, whatever the vowel's length."""
+    return phone.symbol.rstrip("ː") in OPEN_VOWELS
+
+
 def open_vowel_spans(phones: Iterable[Phone]) -> list[tuple[float, float]]:
     """(start, end) in seconds of every open vowel of at least 50 ms: where shut lips would be wrong."""
-    return [(p.start, p.end) for p in phones if p.symbol.rstrip("ː") in OPEN_VOWELS and p.duration >= 0.05]
+    return [(p.start, p.end) for p in phones if is_open_vowel(p) and p.duration >= 0.05]

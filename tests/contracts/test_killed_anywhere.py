@@ -22,6 +22,7 @@ import pytest
 from tqdm import tqdm
 
 from sdk.tools.whole import whole_file
+from tests.small_checkpoint import small_spec
 from tests.small_corpus import utterance
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -101,10 +102,8 @@ def test_a_file(tmp_path: Path) -> None:
 
 def test_a_checkpoint(tmp_path: Path) -> None:
     from distill.files.checkpoint import Checkpoint
-    from distill.students.spec import load_variant
 
-    front = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
-    spec = load_variant("s8", {"channels": 8, "fc_width": 8, "front": front, "spectrum": [], "dilations": [1]})
+    spec = small_spec()
     made = Checkpoint(spec, spec.build().state_dict(), {"seed": 0})
     path = tmp_path / "s8.pt"
 

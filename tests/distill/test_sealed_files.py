@@ -15,11 +15,11 @@ import torch
 from distill.files.checkpoint import Checkpoint
 from distill.files.sealed import MAGIC, main, sealed
 from distill.files.twin import Twin
-from distill.students.spec import load_spec, load_variant
+from distill.students.spec import load_spec
 from sdk.errors import CheckpointError, ConfigError
+from tests.small_checkpoint import small_spec
 
-FRONT = [[4, 20, 10], [4, 8, 4], [4, 8, 4], [8, 4, 2]]
-SPEC = load_variant("s8", {"channels": 8, "fc_width": 8, "front": FRONT, "spectrum": [], "dilations": [1]})
+SPEC = small_spec()
 FLIPS = 400
 
 
