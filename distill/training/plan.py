@@ -94,16 +94,26 @@ class Plan:
 
 PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
 FINE_TUNING_RATE = 1e-6  # of the paper, 4.1.3
+_LATER_LOSSES = ("alpha_own", "alpha_mouth", "alpha_phone")  # plans of before they were there do not name them
+
+
+def trained_by(parent: Checkpoint) -> Plan:
+    """The plan that `parent` was trained by, as it stood at the end, for whoever goes on from there.
+
+    Closures weigh from the first step what they weighed at the last. Where a plan of before our losses on shapes and
+    phones does not name them they are 0: a student that was trained by eq. 1 to 4 alone is tuned by them alone.
+    """
+    told = {name: value for name, value in parent.training.get("plan", {}).items() if name in PLAN_FIELDS}
+    if told:
+        told = {**dict.fromkeys(_LATER_LOSSES, 0.0), "shut_final": told.get("shut_weight", Plan.shut_weight), **told}
+    plan = Plan(**told)
+    return replace(plan, shut_weight=plan.shut_final)
 
 
 def plan_after(parent: Checkpoint, changes: Mapping[str, object]) -> Plan:
-    """For fine-tuning: the plan that `parent` was trained by, its steps exact and gentle; then `changes`.
-
-    Closures weigh from the first step what they weighed at the end of training.
-    """
-    trained = Plan(**{k: v for k, v in parent.training.get("plan", {}).items() if k in PLAN_FIELDS})
-    gentle = replace(trained, learning_rate=FINE_TUNING_RATE, exact_learning_rate=FINE_TUNING_RATE, mix_human=1.0)
-    gentle = replace(gentle, shut_weight=trained.shut_final, steps=0, exact_steps=400, mixed_precision="no")
+    """For fine-tuning: the plan that `parent` was trained by, its steps exact and gentle; then `changes`."""
+    gentle = replace(trained_by(parent), learning_rate=FINE_TUNING_RATE, mix_human=1.0, mixed_precision="no")
+    gentle = replace(gentle, steps=0, exact_steps=400)
     if parent.spec.family == "stream":  # whose steps are exact as they are
         gentle = replace(gentle, steps=400, exact_steps=0)
     plan = replace(gentle, **changes)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
 from distill.training.feeds import Feed, feed_of
 from distill.training.options import add_plan_options, add_sound_options, given
-from distill.training.plan import Plan
+from distill.training.plan import Plan, trained_by
 from distill.training.run import Run
 from distill.training.student import inputs_of, provenance
 from export.quantise.keep import KEEP, kept
@@ -151,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = options.control or options.out or twin_path(options.checkpoint, options.precision)
     with ending(f"stopped; the same command goes on from {out}.resume") as end:
         parent = Checkpoint.load(options.checkpoint)
-        plan = plan_of(parent, given(options))
+        plan = replace(trained_by(parent), **{**DEFAULTS, **given(options)})  # type: ignore[arg-type]
         augment = Augment.from_folders(options.noise, options.rooms)
         second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
         note = {"date": time.strftime("%Y-%m-%d"), "command": command}
@@ -162,17 +162,3 @@ def main(arguments: list[str] | None = None) -> int:
             note["precision"] = options.precision
             fine_tune(parent, plan, options.corpus, out, augment, note, keep, second)
     return end.status
-
-
-def plan_of(parent: Checkpoint, given: Mapping[str, object]) -> Plan:
-    """How `parent` was trained as far as it says so, but short and gentle, changed by what is `given`.
-
-    Closures weigh from the first step what they weighed at the end of training.
-    """
-    names = Plan.__dataclass_fields__
-    trained = {name: value for name, value in parent.training.get("plan", {}).items() if name in names}
-    shapes = {name: 0.0 for name in ("alpha_own", "alpha_mouth", "alpha_phone") if trained and name not in trained}
-    settings = trained | shapes | DEFAULTS  # a student that was trained by eq. 1 to 4 alone is tuned by them alone
-    if "shut_final" in settings:
-        settings["shut_weight"] = settings["shut_final"]
-    return Plan(**(settings | dict(given)))  # type: ignore[arg-type]

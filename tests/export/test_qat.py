@@ -20,9 +20,9 @@ from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent, fold_norms
 from distill.teachers.articulatory.teacher import animate
 from distill.training.feeds import feed_of
-from distill.training.plan import Plan
+from distill.training.plan import Plan, plan_after, trained_by
 from export.quantise.grids import is_int8
-from export.quantise.qat import control, fine_tune, main, plan_of, training_mode, unfolded
+from export.quantise.qat import DEFAULTS, control, fine_tune, main, training_mode, unfolded
 from export.quantise.rounding import calibrate, from_twin, golden_rows, with_grids
 from sdk.errors import CheckpointError
 
@@ -84,11 +84,25 @@ def test_it_learns(corpus: Path, variant: str) -> None:
 
 
 def test_the_plan_goes_on_where_training_ended() -> None:
-    checkpoint = make_stream_checkpoint()
-    trained = {"plan": {"alpha_lip": 3.0, "shut_weight": 8.0, "shut_final": 20.0, "steps": 9000, "was": "renamed"}}
-    plan = plan_of(Checkpoint(checkpoint.spec, checkpoint.state, trained), {"steps": 70})
+    trained = {"alpha_lip": 3.0, "shut_weight": 8.0, "shut_final": 20.0, "steps": 9000, "was": "renamed"}
+    plan = replace(trained_by(trained_with(trained)), **DEFAULTS | {"steps": 70})
     assert (plan.alpha_lip, plan.shut_weight, plan.shut_final, plan.steps) == (3.0, 20.0, 20.0, 70)
     assert plan.learning_rate == 1e-4
+
+
+def test_a_plan_of_before_our_losses_is_not_given_them() -> None:
+    """Table 2's students, which fine-tuning and int8 go on from by eq. 1 to 4 as they were trained."""
+    old = trained_by(trained_with({"alpha_rec": 0.1, "shut_weight": 20.0}))
+    assert (old.alpha_own, old.alpha_mouth, old.alpha_phone) == (0, 0, 0)
+    assert (old.shut_weight, old.shut_final) == (20, 20), "it says of no growth"
+    tuned = plan_after(trained_with({"alpha_rec": 0.1, "alpha_own": 0.5}), {})
+    assert (tuned.alpha_rec, tuned.alpha_own, tuned.alpha_phone) == (0.1, 0.5, 0)
+    assert trained_by(trained_with({})) == Plan(), "of a student that says nothing, nothing is known"
+
+
+def trained_with(plan: dict[str, object]) -> Checkpoint:
+    checkpoint = make_stream_checkpoint()
+    return Checkpoint(checkpoint.spec, checkpoint.state, {"plan": plan})
 
 
 def test_the_command(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
