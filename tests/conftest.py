@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side, files of few tests come first: these are the long ones (a build, a training, a demo), and at the
-    end no process sits idle while another is in the middle of one."""
+    end no process sits idle while another is in the middle of one.
+
+    Of a whole run of 18 minutes of work two processes ended within a second of each other so; by the durations of its
+    files the worst of two thousand other orders would have cost 38 s, longest first would have gained none.
+    """
     if "PYTEST_XDIST_WORKER" in os.environ:
         tests = Counter(item.path for item in items)
         items.sort(key=lambda item: tests[item.path])
