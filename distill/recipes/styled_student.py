@@ -31,7 +31,7 @@ from distill.corpus.styled.styles import EMOTIONS, Style, person
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import atomic_write_text, check_writable
 from distill.files.pcm import to_float
-from distill.files.styles import save_styles, stream_of
+from distill.files.styles import save_styles, stream_of, styles_card
 from distill.scoring.mouth.phone_classes import CLASSES, class_of
 from distill.scoring.styled.style_scores import HOP_HZ, Spoken, on_clock, score
 from distill.speech.phones import Phone, from_json
@@ -39,6 +39,7 @@ from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
 from distill.teachers.regions import MOUTH, channels
 from distill.training.losses import over_variance, variance_weights
+from distill.training.options import note
 from sdk.rig import RigLayout
 from sdk.tools.command import ending, say
 
@@ -179,7 +180,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--student", type=Path, required=True, help="checkpoint of a stream student")
     parser.add_argument("--corpus", type=Path, required=True, help="folder of distill.recipes.styled_corpus")
-    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--out", type=Path, required=True, help="file to write; its card beside it, as s7-styles.md")
+    parser.add_argument("--data", nargs="*", help="what it learns from and its licences, for the card")
     parser.add_argument("--rank", type=int, default=12)
     parser.add_argument("--steps", type=int, default=StylePlan.steps)
     parser.add_argument("--legible", type=float, default=StylePlan.legible, help="weight of what a reader cannot tell")
@@ -206,7 +208,12 @@ def main(arguments: list[str] | None = None) -> int:
         head = StyleHead(spec, neutral.fc3.in_channels, layout)
         plan = StylePlan(options.steps, options.legible)
         error = train(head, heard["train"], channels(layout, MOUTH).tolist(), plan)
-        scores = {"train_error": error, "cost": StyledStream(neutral, head).cost, "plan": asdict(plan)}
+        training = {
+            "recipe": "styled_student", "student": student.spec.name, "plan": {**asdict(plan), "rank": options.rank},
+            "clips": len(heard["train"]), "people": len({clip.person for clip in heard["train"]}),
+            "train_error": error, **note("distill.recipes.styled_student", arguments, options),
+        }  # fmt: skip
+        scores = {"cost": StyledStream(neutral, head).cost}
         future_s = student.spec.future_ms / 1000
         said = {n: from_json(s.phones[i]) for s in sides["strangers"] for i, n in enumerate(s.names)}
         scores |= score(head.eval(), heard["train"], heard["strangers"], said, layout, future_s)
@@ -214,9 +221,11 @@ def main(arguments: list[str] | None = None) -> int:
             clip = max((c for c in heard["strangers"] if not c.style.any()), key=lambda c: len(c.last))
             pictured = moods(head, clip, said[clip.name], layout, future_s)
             atomic_write_text(options.moods, json.dumps(pictured))
-        save_styles(options.out, spec, student, head, scores)
+        save_styles(options.out, spec, student, head, training, scores)
+        card = options.out.with_name(f"{options.out.stem}-styles.md")
+        atomic_write_text(card, styles_card(options.out, student.spec.name))
         if options.json:
-            atomic_write_text(options.json, json.dumps({"student": student.spec.name, **scores}, indent=1))
+            atomic_write_text(options.json, json.dumps({**training, **scores}, indent=1))
         say(f"{options.out}: {json.dumps(scores)}")
     return end.status
 

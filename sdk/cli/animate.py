@@ -34,6 +34,7 @@ _EXAMPLES = """examples:
   tinyface animate speech.wav --out spoken.usda --fps 24           USD time samples
   record | tinyface animate - --out - --names unity | ./engine     a pipe to a pipe, JSON lines
   tinyface animate build/s7/model.pte speech.wav --out f.csv --strength 1.3 --rest 0.5s
+  tinyface animate build/s7-styled/model.pte speech.wav --out sad.glb --style sadness=0.8 --life 7
 """
 
 

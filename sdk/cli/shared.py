@@ -45,6 +45,9 @@ def add_face_options(parser: argparse.ArgumentParser) -> None:
         "--rest", default="0.3s", metavar="TIME", help="in which the face comes to rest at the end; 0 for not"
     )
     face.add_argument("--life", type=int, metavar="SEED", help="add blinks, glances and brows; never touches the mouth")
+    face.add_argument(
+        "--style", action="append", default=[], metavar="NAME=X", help="a mood of a model with styles: anger=0.7"
+    )
     face.add_argument("--names", choices=conventions(), metavar="NAME", help=f"channels as {', '.join(conventions())}")
     face.add_argument(
         "--channel", type=int, metavar="N", help="hear this channel of the recording, from 1, not the mean"
@@ -90,9 +93,23 @@ def performance_of(options: argparse.Namespace, engine: Engine, rate_hz: int) ->
     predictor = FramePredictor(
         engine, rate_hz=rate_hz, fps=options.fps, ensemble=False if options.no_ensemble else None
     )
+    if options.style:
+        predictor.style(**strengths(options.style))
     layout = predictor.layout
     life = None if options.life is None else Life(layout, options.life)
     return Performance(predictor, Shaping.of(layout, options.strength, options.channels), life, seconds(options.rest))
+
+
+def strengths(words: Iterable[str]) -> dict[str, float]:
+    """`anger=0.7` as a name and a number. Raises `ConfigError`."""
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise ConfigError(f"--style {word!r}: give a name and a strength: --style anger=0.7") from None
+    return found
 
 
 class Renamed:

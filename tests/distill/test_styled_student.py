@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from distill.corpus.styled.styles import EMOTIONS
 from distill.files.checkpoint import Checkpoint
-from distill.files.styles import load_styles
+from distill.files.styles import load_styles, styles_card, styles_path
 from distill.recipes import styled_corpus, styled_student
 from distill.scoring.mouth.phone_classes import CLASSES
 from distill.scoring.styled.style_scores import Spoken
@@ -20,6 +21,7 @@ from distill.speech.phones import Phone
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
+from export.load.golden import golden_speech
 from sdk.errors import CheckpointError, ConfigError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
@@ -135,6 +137,30 @@ def test_a_reader_beside_the_head_keeps_phones_apart_that_a_style_would_hide() -
         values = head.values(features, last, clip.style)[:, [jaw, smile]]
         apart.append(float((values[told == 1].mean(0) - values[told == 0].mean(0)).abs().max().detach()))
     assert apart[1] > apart[0] + 0.02
+
+
+def test_the_shipped_styles_are_the_shipped_student_s_and_move_its_brows() -> None:
+    path, student = ROOT / "checkpoints" / "s7.styles", Checkpoint.load(ROOT / "checkpoints" / "s7.pt")
+    made = load_styles(path, student)
+    assert styles_path(ROOT / "checkpoints" / "s7.pt") == path
+    assert made.head.spec.styles == [name for name in EMOTIONS if name != "neutral"]
+    speech = torch.from_numpy(golden_speech(2.0))[None, None]
+    shown = {}
+    with torch.inference_mode():
+        neutral = made.neutral(speech)
+        for name in ("", *made.head.spec.styles):
+            style = made.head.spec.vector(**({name: 1.0} if name else {}))
+            values = made(speech, style[None])
+            assert torch.equal(values, neutral) == (not name), "a style of zeros is the student to the bit"
+            gaps = [
+                Face.default().lip_gap_cm(student.layout.clamp(v[0].numpy()), student.layout) for v in (neutral, values)
+            ]
+            assert not ((gaps[0] <= CLOSED_CM) & (gaps[1] > CLOSED_CM + 1e-4)).any(), "no closure is lost"
+            shown[name] = {k: float(values[0, :, i].clamp(0, 1).mean()) for i, k in enumerate(student.layout.names)}
+    for name, brow in (("anger", "browDownLeft"), ("sadness", "browInnerUp"), ("surprise", "browOuterUpLeft")):
+        assert shown[name][brow] > shown[""][brow] + 0.15, name
+    assert shown["happiness"]["mouthSmileLeft"] > shown[""]["mouthSmileLeft"] + 0.15
+    assert path.with_name("s7-styles.md").read_text("utf-8") == styles_card(path, "s7"), "its card is of this file"
 
 
 def test_styles_are_set_by_name() -> None:

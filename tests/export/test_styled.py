@@ -30,7 +30,7 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     spec = StyleSpec(["anger", "sadness"], 4)
     head = StyleHead(spec, stream_of(student).fc3.in_channels, student.layout)
     torch.nn.init.normal_(head.hold.weight, std=0.3)
-    save_styles(out / "s8.styles", spec, student, head, {})
+    save_styles(out / "s8.styles", spec, student, head, {}, {})
     arguments = ["--checkpoint", str(STUDENT), "--styles", str(out / "s8.styles"), "--out", str(out)]
     assert export_styled.main([*arguments, "--precision", request.param]) == 0
     assert sdk.open(out / "model.pte").manifest.precision == request.param

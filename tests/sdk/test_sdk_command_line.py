@@ -102,6 +102,8 @@ def test_mistakes_end_with_2_and_a_sentence(
         (["animate", model, str(broken), "--out", out], "NaN"),
         (["animate", model, str(slow), "--out", out], "4000 Hz is out of range"),
         (["animate", model, str(speech), "--out", out, "--fps", "x"], "no frame rate"),
+        (["animate", model, str(speech), "--out", out, "--style", "anger"], "give a name and a strength"),
+        (["animate", model, str(speech), "--out", out, "--style", "anger=1"], "this artefact has none"),
         (["animate", model, str(speech), "--out", str(tmp_path / "out.xml")], "no 'xml' among the protocols"),
         (["animate", model, str(speech), "--out", str(tmp_path / "nowhere" / "out.csv")], "cannot write"),
         (["animate", model, str(speech), "--out", str(text / "out.csv")], "cannot write"),

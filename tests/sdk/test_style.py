@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import sdk
+from sdk.cli.shared import add_face_options, performance_of, strengths
 from sdk.errors import ConfigError, ManifestError
 from sdk.manifest import SCHEMA, Manifest
 
@@ -44,6 +46,16 @@ def test_a_style_is_spoken_from_the_next_hop_on_and_kept_by_a_reset() -> None:
     for wrong, message in (({"joy": 1.0}, "there are: anger, sadness"), ({"anger": float("nan")}, "-2 to 2")):
         with pytest.raises(ConfigError, match=message):
             voice.style(**wrong)
+
+
+def test_the_command_line_wears_a_style() -> None:
+    parser = argparse.ArgumentParser()
+    add_face_options(parser)
+    options = parser.parse_args(["--style", "sadness=0.5", "--style", "anger=0.25", "--rest", "0"])
+    act = performance_of(options, Toy(), 16000)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(act.push(np.zeros(16000, np.float32))[-1].values, [0.25, 0.5])
+    with pytest.raises(ConfigError, match="give a name and a strength"):
+        strengths(["anger"])
 
 
 @pytest.mark.parametrize("names", [["anger"], "anger", ["a", "a"], [1, 2]])
