@@ -10,19 +10,23 @@
     each file -> figures/NAME.json -> the page
 
 One process, one thread, one command after another, each of which may be typed by itself (`--list` prints them). What is
-on disk is kept, so the same command goes on after a stop. The page says of each training how long it was. Needs the
-extras `corpus` and `ears`; `resemblyzer` (extra `voices`) is asked only where it is installed.
+on disk is kept, so the same command goes on after a stop; what each took of the CPU stands in `cpu.json`. The page says
+of each training how long it was. Needs the extras `corpus` and `ears`; `resemblyzer` (extra `voices`) is asked only
+where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
 
+from distill.files.disk import atomic_write_text
 from distill.recipes import codetalker, diffusiontalker, strangers, styled_corpus, styled_student, table4
 from distill.scoring.styled.seed_page import page
 from sdk.errors import DataError
@@ -164,6 +168,20 @@ def make(made: Made) -> None:
         raise DataError(f"{made.path} could not be made; the error stands above")
 
 
+def cpu_s() -> float:
+    """Seconds of CPU that this process took, and those that it started and waited for."""
+    took = os.times()
+    return took.user + took.system + took.children_user + took.children_system
+
+
+def note_cost(file: Path, name: str, seconds: float) -> float:
+    """Add what making `name` took to a table of seconds; returns their sum, over all the stops and starts of a run."""
+    found: dict[str, float] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    found[name] = round(found.get(name, 0.0) + seconds, 2)
+    atomic_write_text(file, json.dumps(found, indent=1))
+    return sum(found.values())
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.seeds", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for everything that is made")
@@ -186,9 +204,16 @@ def main(arguments: list[str] | None = None) -> int:
             return end.status
         if not options.page:
             torch.set_num_threads(1)
+            began, costs = cpu_s(), options.out / "cpu.json"
             styled_corpus.build(sizes.people, sizes.each, chain.corpus)
+            note_cost(costs, chain.corpus.name, cpu_s() - began)
             for one in chain:
-                make(one)
+                began = cpu_s()
+                try:
+                    make(one)
+                finally:  # a stop's work counts too
+                    whole = note_cost(costs, str(one.path.relative_to(options.out)), cpu_s() - began)
+            say(f"{costs}: {whole / 60:.1f} minutes of CPU")
         path = options.page or options.out / "seeds.md"
         page(chain.figures, path)
         say(f"{path}: written")

@@ -69,6 +69,16 @@ def test_what_is_there_is_kept_and_a_failure_is_told(tmp_path: Path) -> None:
         make(Made(tmp_path / "never", lambda _: 130, []))
 
 
+def test_what_each_command_took_is_added_up_over_stops(tmp_path: Path) -> None:
+    file, began = tmp_path / "cpu.json", seeds.cpu_s()
+    assert seeds.note_cost(file, "talkers/large16.teacher", 2.5) == 2.5
+    assert seeds.note_cost(file, "figures/large16.json", 1.0) == 3.5
+    assert seeds.note_cost(file, "talkers/large16.teacher", 0.5) == 4.0
+    assert json.loads(file.read_text())["talkers/large16.teacher"] == 3.0
+    sum(range(200_000))
+    assert seeds.cpu_s() >= began
+
+
 def a_clip(person: str, emotion: str, number: int) -> Clip:
     random = np.random.default_rng(number)
     phones = [Phone(symbol, 0.2 * i, 0.2 * (i + 1)) for i, symbol in enumerate("tambusikalope")]
