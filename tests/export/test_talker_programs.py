@@ -13,7 +13,7 @@ from distill.teachers.diffusiontalker.network import Talker, TalkerSpec
 from distill.teachers.diffusiontalker.teacher import FILE
 from export.studies.talker.__main__ import main
 from export.studies.talker.programs import cost_table, executorch, export, sampled, torchscript
-from sdk.errors import ConfigError
+from sdk.errors import BudgetExceeded, ConfigError
 from sdk.rig import RigLayout
 
 ARKIT = RigLayout.arkit()
@@ -41,6 +41,9 @@ def test_both_programs_say_what_the_teacher_says(trained: Trained[Talker], tmp_p
     told = cost_table(made, 1)
     assert "| ExecuTorch |" in told
     assert "real time" in told
+    made.check(made.counted_bytes, "tiny")
+    with pytest.raises(BudgetExceeded, match=r"tiny needs .* for calls of 1 s, the budget is .*: planned "):
+        made.check(made.counted_bytes - 1, "tiny")
 
 
 def made_reading() -> torch.Tensor:
@@ -55,7 +58,7 @@ def test_a_budget_that_is_too_small_and_a_talker_that_is_too_large_are_refused(
     path = tmp_path / "tiny.teacher"
     trained.save(path)
     assert main([str(path), "--seconds", "1", "--budget", "100KB", "--out", str(tmp_path / "x")]) == 2
-    assert "BudgetExceeded: tiny needs" in capsys.readouterr().err
+    assert "BudgetExceeded: tiny needs 1.8 MB for its weights alone" in capsys.readouterr().err
     assert not (tmp_path / "x.pte").exists()
     spec = replace(SPEC, personal=False)
     plain = Trained(FILE, spec, FILE.halved(Talker(spec, len(ARKIT)).state_dict()), ARKIT)

@@ -46,12 +46,18 @@ def test_xnnpack_in_floats(seen: Seen, any_kind: Path) -> None:
     assert seen(any_kind) <= UNITS_AGREE
 
 
-def test_xnnpack_in_integers(seen: Seen, brook: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def integers(brook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from export.lower.backends.base import load_backend
 
+    path = tmp_path_factory.mktemp("integers") / "model.pte"
     program = load_backend("xnnpack").lower(lively("brook-int8")).program
-    (tmp_path / "model.pte").write_bytes(seal(program, open_artifact(brook).manifest))
-    assert seen(tmp_path / "model.pte") <= INT8_TOLERANCE
+    path.write_bytes(seal(program, open_artifact(brook).manifest))
+    return path
+
+
+def test_xnnpack_in_integers(seen: Seen, integers: Path) -> None:
+    assert seen(integers) <= INT8_TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["brook", "pane", "creek-int8"])

@@ -66,8 +66,13 @@ class Programs:
     @property
     def counted_bytes(self) -> int:
         """Weights, kept once by the runtime and once packed by the delegate at worst, and planned memory."""
-        kept = [*self.network.parameters(), *self.network.buffers()]
-        return 2 * sum(value.numel() * 4 for value in kept) + self.lowered.arenas_bytes
+        return _weights_bytes(self.network) + self.lowered.arenas_bytes
+
+    def check(self, budget_bytes: int, name: str) -> None:
+        """Raises `BudgetExceeded` if weights and plans are over the budget."""
+        if self.counted_bytes > budget_bytes:
+            planned = f"planned {self.lowered.arenas_bytes / 1e6:.1f}. Give fewer --seconds or more bytes"
+            raise _exceeded(name, self.counted_bytes, f"for calls of {self.samples / 16000:g} s", budget_bytes, planned)
 
 
 def export(trained: Trained[Talker], out: Path, seconds: float, budget_bytes: int) -> Programs:
@@ -81,15 +86,14 @@ def export(trained: Trained[Talker], out: Path, seconds: float, budget_bytes: in
     network = trained.network()
     for module in network.modules():  # the exporter wants tables that are made anew, such as a Fourier basis, kept too
         module._non_persistent_buffers_set.clear()
+    weights_bytes = _weights_bytes(network)
+    if weights_bytes > budget_bytes:  # to lower it would take seconds and come to the same
+        raise _exceeded(trained.spec.name, weights_bytes, "for its weights alone", budget_bytes, "give more bytes")
     samples = max(int(seconds * 16000) // ROW_SAMPLES, 2) * ROW_SAMPLES
     parts, inputs = _parts(network, samples)
     lowered = _lowered(parts, inputs)
     made = Programs(out.with_suffix(".pt"), out.with_suffix(".pte"), samples, network, lowered)
-    if made.counted_bytes > budget_bytes:
-        raise BudgetExceeded(
-            f"{trained.spec.name} needs {made.counted_bytes / 1e6:.1f} MB for calls of {seconds:g} s, the budget is "
-            f"{budget_bytes / 1e6:.1f} MB: planned {lowered.arenas_bytes / 1e6:.1f}. Give fewer --seconds or more bytes"
-        )
+    made.check(budget_bytes, trained.spec.name)
     with quiet():
         script = torch.jit.trace_module(_Joined(parts), {name: tuple(inputs[name]) for name in METHODS})
     torch.jit.save(script, str(made.pt))
@@ -102,6 +106,16 @@ def export(trained: Trained[Talker], out: Path, seconds: float, budget_bytes: in
         if not apart <= _CLOSE:
             raise VerificationError(f"{name} says other than torch: normalised motion differs by {apart:.2g}")
     return made
+
+
+def _weights_bytes(network: Talker) -> int:
+    """Of weights that the runtime keeps once and the delegate packs once more, at worst."""
+    return 2 * sum(value.numel() * 4 for value in [*network.parameters(), *network.buffers()])
+
+
+def _exceeded(name: str, needs_bytes: int, what: str, budget_bytes: int, advice: str) -> BudgetExceeded:
+    needs, budget = f"{needs_bytes / 1e6:.1f} MB", f"{budget_bytes / 1e6:.1f} MB"
+    return BudgetExceeded(f"{name} needs {needs} {what}, the budget is {budget}: {advice}")
 
 
 def sampled(call: Call, made: Programs, audio: Tensor, noise: Tensor | None = None) -> Tensor:
