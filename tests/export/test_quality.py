@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from distill.files.checkpoint import Checkpoint
 from export.deliver.report import why_chosen
 from export.explain import explain
-from export.load.checkpoints import Wanted
+from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.pipeline import plan_all
 from export.plan.decide import Decision, decide
 from export.plan.pareto import cells, head, pareto_rows
@@ -70,9 +73,17 @@ def test_why_names_the_measure_that_was_chosen_by() -> None:
     assert why_chosen(decision) == "s6 int8 is the first that fits; it was never scored"
 
 
-def test_of_the_shipped_students_none_that_is_chosen_is_dominated() -> None:
-    """The shelf has both measures; whatever the budget, the table and the choice agree."""
-    planned, _ = plan_all(Wanted(precision="fp32", backends=("xnnpack",)), lambda line: None)
+def test_of_the_shipped_students_none_that_is_chosen_is_dominated(tmp_path: Path) -> None:
+    """On a shelf of both measures (s2 as if it had never been asked for more than recall), whatever the budget, the
+    table and the choice agree."""
+    for name in ("s2", "s6", "s7", "s8"):
+        shipped = Checkpoint.load(CHECKPOINTS / f"{name}.pt")
+        if name == "s2":
+            plain = {key: {k: v for k, v in row.items() if k != "whole"} for key, row in shipped.scores.items()}
+            shipped = dataclasses.replace(shipped, scores=plain)
+        shipped.save(tmp_path / f"{name}.pt")
+    wanted = Wanted(precision="fp32", backends=("xnnpack",), checkpoints=tmp_path)
+    planned, _ = plan_all(wanted, lambda line: None)
     rows = pareto_rows(Decision(1, planned, {}))
     assert head(rows)[1] == "whole mouth, else recall"
     assert {row.quality_is for row in rows} == {WHOLE, RECALL}
@@ -89,6 +100,11 @@ def test_of_the_shipped_students_none_that_is_chosen_is_dominated() -> None:
     assert not chosen & dominated
     by_grade = [quality(one.point.scores).measure for one in planned]
     assert [measure for measure, _ in itertools.groupby(by_grade)] == [WHOLE, RECALL], "the older recall ranks behind"
+
+
+def test_every_student_that_ships_is_ranked_by_the_whole_mouth() -> None:
+    for path in CHECKPOINTS.glob("s?.pt"):
+        assert quality(Checkpoint.load(path).scores).measure == WHOLE, path.name
 
 
 def test_a_folder_of_one_measure_says_so(capsys: pytest.CaptureFixture[str]) -> None:
