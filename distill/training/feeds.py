@@ -75,7 +75,7 @@ class WindowFeed:
             windows.append(second.spec.window)
         span = spanning(windows)
         self.margins = [margins(span, window) for window in windows]
-        self.data = Stretches(shards, span, plan.mix, augment, spec.layout.names)
+        self.data = Stretches(shards, span, plan.mix, augment, spec.layout.names, plan.hours)
         self.objective = Objective(spec, plan, self.data.picker.variance())
         self.total = plan.steps + plan.exact_steps
         self.corpus_hours = self.data.seconds / 3600
@@ -129,7 +129,9 @@ class StreamFeed:
             )
         self.second = second.student() if second else None
         self.plan = plan
-        self.data = StreamRows(shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names)
+        self.data = StreamRows(
+            shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names, plan.hours
+        )
         self.objective = Objective(spec, plan, self.data.picker.variance())
         self.total = plan.steps
         self.corpus_hours = self.data.picker.seconds / 3600

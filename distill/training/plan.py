@@ -29,7 +29,7 @@ class Plan:
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
     against those of a closure; `mix_human` weighs human against espeak speech, `mix_kokoro` Kokoro's against both where
     a corpus has it (0.25: a fifth of what is drawn); `rate_floor`: the share of the peak rate that the cosine ends at;
-    `ema`: decay of the average of weights.
+    `ema`: decay of the average of weights; `hours`: of the corpus that are drawn from, 0: all.
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, `bf16` or `fp16` for the
@@ -64,6 +64,7 @@ class Plan:
     mix_kokoro: float = 0.25
     rate_floor: float = 0.02
     ema: float = 0.998
+    hours: float = 0.0
     seed: int = 1
     mixed_precision: str = "no"
     second_hears: str = "clean"
@@ -73,6 +74,8 @@ class Plan:
             raise ConfigError(
                 f"mixed precision {self.mixed_precision!r} is unknown; there are: {', '.join(MIXED_PRECISIONS)}"
             )
+        if not self.hours >= 0:
+            raise ConfigError(f"hours {self.hours} of a corpus cannot be trained on; give how many, or 0 for all")
         if self.second_hears not in SECOND_HEARS:
             raise ConfigError(f"second_hears {self.second_hears!r} is unknown; there are: {', '.join(SECOND_HEARS)}")
 

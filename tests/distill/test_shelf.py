@@ -24,7 +24,7 @@ from distill.teachers.track import RigTrack
 from distill.training.options import Conduct
 from distill.training.plan import Plan
 from distill.training.student import train
-from sdk.errors import DataError
+from sdk.errors import ConfigError, DataError
 from sdk.rig import RigLayout
 from sdk.window import WindowSpec
 
@@ -112,6 +112,27 @@ def test_utterances_are_drawn_by_their_length_and_mix(tmp_path: Path) -> None:
     assert human == pytest.approx(0.75, abs=0.05)
     places = np.bincount([i for shard, i in picks if "espeak" in shard.path.name], minlength=4)
     assert places.min() > 0.6 * places.max()
+
+
+def test_hours_of_a_corpus_are_the_same_share_of_each_source_and_lie_within_more(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    for source, count in (("human", 8), ("espeak", 24)):
+        write_shard(tmp_path / f"shards/train-{source}-000.npz", [utterance(str(i), random) for i in range(count)])
+    shards, seen = load_shards(tmp_path, "train", 0), []
+    whole = Stretches(shards, WindowSpec(8192, 1024), {}, None).picker
+    for share in (0.25, 0.5, 1.0):
+        picker = Stretches(shards, WindowSpec(8192, 1024), {}, None, hours=share * whole.seconds / 3600).picker
+        assert picker.seconds == pytest.approx(share * whole.seconds, rel=0.1)
+        drawn = {(shard.source, i) for shard, i in (picker.pick(random) for _ in range(2000))}
+        assert sum(source == "human" for source, _ in drawn) == pytest.approx(8 * share, abs=1)
+        assert sum(source == "espeak" for source, _ in drawn) == pytest.approx(24 * share, abs=2)
+        seen.append(drawn)
+    assert seen[0] < seen[1] < seen[2]
+
+
+def test_hours_below_nothing_are_refused() -> None:
+    with pytest.raises(ConfigError, match="hours -1"):
+        Plan(hours=-1)
 
 
 def _damage(path: Path, how: str) -> None:

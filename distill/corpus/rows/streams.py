@@ -52,8 +52,9 @@ class StreamRows:
         mix: dict[str, float],
         augment: Augment | None,
         names: Sequence[str] | None = None,
+        hours: float = 0.0,
     ) -> None:
-        self.picker = UtterancePicker(shards, mix, names)
+        self.picker = UtterancePicker(shards, mix, names, hours)
         self.hop_samples = hop_samples
         self.future_samples = future_samples
         self.augment = augment

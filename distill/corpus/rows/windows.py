@@ -41,12 +41,15 @@ class Batch:
 
 class UtterancePicker:
     """Draws utterances of shards, in memory or on disk, as likely as they are long. `mix` weighs the shards' sources
-    (`human`). `names`: the rig channels wanted, in order; all of the labels' by default.
+    (`human`). `names`: the rig channels wanted, in order; all of the labels' by default. `hours`: draw from so many
+    hours alone, the same share of each source (`within_hours`); 0: from all.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """
 
-    def __init__(self, shards: Sequence[Shard], mix: dict[str, float], names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, shards: Sequence[Shard], mix: dict[str, float], names: Sequence[str] | None = None, hours: float = 0.0
+    ) -> None:
         if not shards:
             raise DataError("no shards to train on; build them with `python -m distill.recipes.corpus`")
         for shard in shards:
@@ -72,8 +75,12 @@ class UtterancePicker:
         weights = np.concatenate(
             [mix.get(k, 1.0) * each / (SAMPLE_RATE_HZ * seconds[k]) for k, each in zip(source, lengths, strict=True)]
         )
-        self.cumulative = np.cumsum(weights / weights.sum())
         self.seconds = sum(seconds.values())
+        if hours:
+            kept = within_hours(np.concatenate(lengths), np.repeat(source, counts), hours)
+            weights = weights * kept
+            self.seconds = float(np.concatenate(lengths)[kept].sum()) / SAMPLE_RATE_HZ
+        self.cumulative = np.cumsum(weights / weights.sum())
 
     def draw(self, random: np.random.Generator) -> tuple[np.ndarray, RigTrack]:
         """One utterance: audio `(n,)` int16 and its labels."""
@@ -93,8 +100,23 @@ class UtterancePicker:
         return self.shards[self.numbers[pick]], int(self.places[pick])
 
 
+def within_hours(lengths: np.ndarray, sources: np.ndarray, hours: float) -> np.ndarray:
+    """Which utterances `(n,)` bool are among `hours` of a corpus, of each source the same share, at least one of each.
+
+    lengths: `(n,)` in samples. sources: `(n,)` names. The choice is always the same, and fewer hours lie within more:
+    a curve over hours adds speech and changes none.
+    """
+    kept = np.zeros(len(lengths), bool)
+    share = hours * 3600 * SAMPLE_RATE_HZ / lengths.sum()
+    for source in sorted(set(sources)):
+        places = np.random.default_rng(0).permutation(np.flatnonzero(sources == source))
+        before = np.cumsum(lengths[places]) - lengths[places]
+        kept[places[before < share * lengths[places].sum()]] = True
+    return kept
+
+
 class Stretches:
-    """Draws batches of windows from shards; `mix` and `names` as `UtterancePicker`."""
+    """Draws batches of windows from shards; `mix`, `names` and `hours` as `UtterancePicker`."""
 
     def __init__(
         self,
@@ -103,8 +125,9 @@ class Stretches:
         mix: dict[str, float],
         augment: Augment | None,
         names: Sequence[str] | None = None,
+        hours: float = 0.0,
     ) -> None:
-        self.picker = UtterancePicker(shards, mix, names)
+        self.picker = UtterancePicker(shards, mix, names, hours)
         self.window = window
         self.augment = augment
 
