@@ -91,12 +91,13 @@ def whole_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """A Markdown table: a line for each system, a column for each of `COLUMNS`, intervals where they are known."""
     lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for name, row in rows.items():
-        cells = [_cell(row.get(c), row.get("intervals", {}).get(c)) for c in COLUMNS]
+        cells = [whole_cell(row.get(c), row.get("intervals", {}).get(c)) for c in COLUMNS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(value: float | None, ends: Sequence[float] | None) -> str:
+def whole_cell(value: float | None, ends: Sequence[float] | None) -> str:
+    """A figure with its interval for a table, "" where there is none."""
     if value is None or not np.isfinite(value):
         return ""
     digits = 1 if abs(value) >= 10 else 3

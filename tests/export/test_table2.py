@@ -189,6 +189,30 @@ def test_findings_are_set_against_the_papers() -> None:
     assert {name for pair in PAIRS for name in pair[:2]} == set(NAMES) - {"teacher"}
 
 
+def test_a_pair_of_unlike_plans_is_refused_by_name() -> None:
+    plan = {"steps": 2400, "mix_human": 0.8, "seed": 1}
+    plans = {"s0": plan, "m_kd": {**plan, "steps": 800}, "s2": plan, "s2_plus": {**plan, "seed": 2}}
+    rows = [dataclasses.replace(row(name, 0.9), plan=plan) for name, plan in plans.items()]
+    assert {each.first.name for each in findings(rows, Paper.load(), ("human",))} == {"s2_plus"}, "another seed may be"
+    text = page(rows, Paper.load(), [], [], [], "a machine")
+    assert "- **S0** and M KD (raw waveform against MFCC): steps" in text
+    assert "- **S2+** and" not in text
+
+
+def test_what_lips_can_be_read_stands_beside_the_controls() -> None:
+    whole = {"legibility": 0.45, "intervals": {"legibility": [0.4, 0.5]}, "others_shut": 0.6, "folded_over": 41}
+    human = {**row("s2", 0.9).scores["human"], "whole": whole, "controls": {"loudness": {"legibility": 0.28}}}
+    rows = [dataclasses.replace(row("s2", 0.9), scores={"human": human}), row("s5", 0.9)]
+    text = page(rows, Paper.load(), [], [], [], "a machine")
+    assert "over 41 clips" in text
+    for name, cells in (("*loudness*", ["", "0.280"]), ("**S2**", ["0.600", "0.450 (0.400 to 0.500)"])):
+        table = text.partition("## What lips can be read")[2].splitlines()
+        line = next(line for line in table if line.startswith(f"| {name} | "))
+        found = [cell.strip() for cell in line.split("|")]
+        assert [found[3], found[5]] == cells
+    assert "Nothing was measured yet" in page([row("s5", 0.9)], Paper.load(), [], [], [], "a machine")
+
+
 def test_targets_name_who_misses_them() -> None:
     rows = [row("teacher", 1.0, jitter=0.03), row("s2_plus", 0.95), row("s5_plus", 0.8, jitter=0.05)]
     found = {each.about: each for each in targets(rows)}

@@ -1,5 +1,8 @@
 """What the rows of Table 2 show against each other, with intervals, and against what the paper found.
 
+Two students are compared only where one plan trained both (their seeds may differ): what else their plans differ by
+would be taken for what the pair is about. Such pairs are named, with what differs (`unlike`).
+
 A difference of two students is judged on the very same closures and open vowels of the test set: 2000 times, as many
 of each are drawn with replacement, for both students alike, thresholds set anew. Where 0 lies within the middle 95 % of
 the differences, they are inside noise.
@@ -74,12 +77,15 @@ class Finding:
 
 
 def findings(rows: Sequence[Row], paper: Paper, keys: Sequence[str]) -> list[Finding]:
-    """Every pair of `PAIRS` of which both are there with their closures, on each key that both were scored on."""
+    """Every pair of `PAIRS` by one plan of which both are there with their closures, on each key that both were scored
+    on."""
     found, here = [], present(rows)
     for one, other, about in PAIRS:
         if one not in here or other not in here:
             continue
         first, second = here[one], here[other]
+        if unlike(first, second):
+            continue
         old = [paper.figure(name, "in_house") for name in (one, other)]
         for key in keys:
             if f"{key}/closures_cm" not in first.gaps or f"{key}/closures_cm" not in second.gaps:
@@ -91,6 +97,19 @@ def findings(rows: Sequence[Row], paper: Paper, keys: Sequence[str]) -> list[Fin
             assert old[1] is not None
             found.append(Finding(first, second, about, key, pbm, recall, ratio, old[0] - old[1]))
     return found
+
+
+def unlike(first: Row, second: Row) -> list[str]:
+    """The fields, but the seed, by which the plans of two rows differ."""
+    names = sorted({*first.plan, *second.plan} - {"seed"})
+    return [name for name in names if first.plan.get(name) != second.plan.get(name)]
+
+
+def refused_pairs(rows: Sequence[Row]) -> list[tuple[Row, Row, str, list[str]]]:
+    """Pairs of which both are there and unlike: first, second, what the pair is about, what their plans differ by."""
+    here = present(rows)
+    pairs = [(here[one], here[other], about) for one, other, about in PAIRS if one in here and other in here]
+    return [(*pair, unlike(*pair[:2])) for pair in pairs if unlike(*pair[:2])]
 
 
 def compare(first: Row, second: Row, key: str, draws: int = DRAWS) -> tuple[Difference, Difference]:

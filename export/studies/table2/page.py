@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from distill.scoring.conditions import REST
-from export.studies.table2.findings import NOISE, Finding, Target
+from distill.scoring.whole import whole_cell
+from export.studies.table2.findings import NOISE, Finding, Target, refused_pairs
 from export.studies.table2.rows import Paper, Row, present
 
 SETS = {
@@ -37,11 +38,12 @@ def page(
         *_INTRODUCTION.format(source=paper.source).splitlines(),
         f"**Missing here:** {', '.join(absent)}." if absent else _ALL,
         "", "## Lips", "", *_LIPS.splitlines(), "", *_pbm_table(rows, paper), "", _sizes(here.values()), "",
+        "## What lips can be read", "", *_whole_table(list(here.values())), "",
         "## Everything else", "", *_REST_OF_IT.splitlines(), "", *_figures_table(rows, paper), "",
         "## How each was trained", "", *_trainings(list(here.values())), "",
         "## What a frame costs", "", *_COSTS.format(machine=machine).splitlines(), "", *_costs_table(rows, paper), "",
     ]  # fmt: skip
-    parts += ["## What our data shows", "", *_findings(found), ""]
+    parts += ["## What our data shows", "", *_findings(found), "", *_refused(rows), ""]
     parts += ["## What was asked for", "", *_targets(wanted), "", *_rest(here.values())]
     if figures:
         parts += ["", "## Figures", ""]
@@ -55,6 +57,15 @@ Made by `make table2` from the checkpoints and the scores in them; every figure 
 _LIPS = """\
 PBM accuracy, % of /p b m/ frames with lips at most 0.15 cm apart; in brackets as a share of the teacher's on the same
 set. *Paper* is its own recordings, in a studio; our human set is LJSpeech, a voice that no student was trained on."""
+_WHOLE = """\
+Of human speech in quiet, with 95 % intervals over {over}. A mouth that follows loudness alone passes the table above
+and fails this one ([whole_mouth.md](whole_mouth.md) has the measures). In italics: exact phones, loudness, a still
+face."""
+_WHOLE_COLUMNS = {
+    "closures_found": "closures found", "others_shut": "other consonants shut", "other_auc": "AUC against these",
+    "legibility": "legibility", "read_as_round": "rounded read so", "round_spread_cm": "rounded - spread, cm",
+    "tuck_auc": "f v told from p b m", "error_of_mean_pose": "error over the mean pose's",
+}  # fmt: skip
 _REST_OF_IT = """\
 Of human speech in quiet. *Recall* is of closures at 2 % false ones, *false* the share of open vowels shut. MSE is in
 1e-3, ours to curves of phones by the Montreal Forced Aligner, the paper's to its teacher's output, so only their order
@@ -92,6 +103,21 @@ def _pbm_table(rows: Sequence[Row], paper: Paper) -> list[str]:
         printed = _relative(own / 100 if own else None, best / 100 if best else None, "{:.1%}", row.name)
         lines.append([f"**{row.label}**", *cells, printed])
     return _table(["", *(SETS[key] for key in keys), "*paper*, in-house"], lines)
+
+
+def _whole_table(rows: Sequence[Row]) -> list[str]:
+    """What `evaluate --whole` measured on human speech, the controls above the students."""
+    scored = {row.label: row.scores["human"]["whole"] for row in rows if row.scores.get("human", {}).get("whole")}
+    if not scored:
+        return ["Nothing was measured yet (`--rescore`)."]
+    controls = next((c for row in rows if (c := row.scores.get("human", {}).get("controls"))), {})
+    lines = [
+        [head.format(name), *(whole_cell(whole.get(c), whole.get("intervals", {}).get(c)) for c in _WHOLE_COLUMNS)]
+        for head, some in (("*{}*", controls), ("**{}**", scored))
+        for name, whole in some.items()
+    ]
+    count = next(iter(scored.values()))["folded_over"]
+    return [*_WHOLE.format(over=f"{count} clips").splitlines(), "", *_table(["", *_WHOLE_COLUMNS.values()], lines)]
 
 
 def _relative(value: float | None, base: float | None, form: str, name: str) -> str:
@@ -191,6 +217,14 @@ def _findings(found: Sequence[Finding]) -> list[str]:
         "",
         *_table(titles, lines),
     ]
+
+
+def _refused(rows: Sequence[Row]) -> list[str]:
+    """The pairs that are not compared, and why."""
+    said = [
+        f"- **{one.label}** and {two.label} ({about}): {', '.join(d)}" for one, two, about, d in refused_pairs(rows)
+    ]
+    return ["Not compared, as their plans differ by more than what the pair is about:", "", *said] if said else []
 
 
 def _targets(wanted: Sequence[Target]) -> list[str]:

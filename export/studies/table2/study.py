@@ -2,7 +2,7 @@
 
     python -m export.table2                       # docs/table2.md, .json and PNGs from checkpoints/table2/*.pt
     python -m export.table2 --rescore --aligned ../shared/data/speech/ljspeech --synthetic build/espeak-heldout \\
-        --mandarin build/espeak-mandarin --facegood ../shared/data/speech/facegood --rest --workers 2
+        --mandarin build/espeak-mandarin --facegood ../shared/data/speech/facegood --rest --whole --workers 2
 
 Scores lie in the checkpoints, where `distill.recipes.evaluate --into` put them, and every closure beside them
 (`--gaps`); `--rescore` measures both again. Costs are counted and CPU times measured at every run, all rows in turns.
@@ -115,7 +115,7 @@ def _facts(rows: list[Row], paper: Paper, found: list[Finding], wanted: list[Tar
 def rescore(folder: Path, teacher: Path, options: argparse.Namespace) -> None:
     """Score every file again into itself, and its closures beside it. Raises `DataError` where a scoring fails."""
     given = [word for name in _SCORING if (value := getattr(options, name)) for word in (f"--{name}", str(value))]
-    given += ["--rest"] if options.rest else []
+    given += [f"--{name}" for name in ("rest", "whole") if getattr(options, name)]
     for path in [teacher, *(folder / f"{name}.pt" for name in NAMES)]:
         if path.exists():
             say(f"scoring {path}")
@@ -136,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("aligned", "synthetic", "mandarin", "facegood"):
         parser.add_argument(f"--{name}", type=Path, help="as distill.recipes.evaluate takes it")
     parser.add_argument("--rest", action="store_true", help="likewise")
+    parser.add_argument("--whole", action="store_true", help="likewise: what lips can be read, beside the controls")
     parser.add_argument("--conditions", help="likewise")
     parser.add_argument("--workers", type=int, default=1, help="likewise")
     options = parser.parse_args(arguments)
