@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument(
         "--texts", type=Path, help="kokoro: English sentences, one a line, that make up half of the speech"
     )
-    parser.add_argument("--language", default="", help="only this one, from sentences kept for scoring: cmn")
+    parser.add_argument("--language", default="", help="only this one, from sentences kept for scoring: cmn, de")
     options = parser.parse_args()
     with ending("stopped; the same command goes on from the shards that are done") as end:
         shards = speak(options)
