@@ -21,7 +21,7 @@ from export.studies.table2 import study as table2
 from export.studies.table2.figures import KINDS, is_shut, kind_of
 from export.studies.table2.findings import NOISE, PAIRS, compare, findings, targets
 from export.studies.table2.page import page
-from export.studies.table2.rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows
+from export.studies.table2.rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows, whole_path
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 CLOSURES, VOWELS = 60, 100
@@ -211,6 +211,16 @@ def test_what_lips_can_be_read_stands_beside_the_controls() -> None:
         found = [cell.strip() for cell in line.split("|")]
         assert [found[3], found[5]] == cells
     assert "Nothing was measured yet" in page([row("s5", 0.9)], Paper.load(), [], [], [], "a machine")
+
+
+def test_what_lips_can_be_read_lies_beside_a_checkpoint(tmp_path: Path) -> None:
+    put(tmp_path, "s2", 0.9)
+    whole = {"human": {"pbm": 0.1, "whole": {"legibility": 0.45}, "controls": {"loudness": {"legibility": 0.28}}}}
+    whole_path(tmp_path / "s2.pt").write_text(json.dumps(whole))
+    found = {each.name: each for each in read_rows(tmp_path, tmp_path / "no.teacher", timed=False)}["s2"]
+    assert found.scores["human"]["whole"] == {"legibility": 0.45}
+    assert found.scores["human"]["controls"] == {"loudness": {"legibility": 0.28}}
+    assert found.score("human", "pbm") == pytest.approx(0.9), "of the checkpoint, with whose gaps pairs are compared"
 
 
 def test_targets_name_who_misses_them() -> None:

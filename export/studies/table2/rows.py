@@ -141,7 +141,7 @@ def read_rows(folder: Path, teacher: Path, timed: bool = True) -> list[Row]:
             future_ms = found.spec.future_ms + (500 / fps if smooth else 0)
             cost = costs[name].twice() if smooth else costs[name]
             plan = dict(found.training.get("plan", {}))
-            rows.append(Row(name, dict(found.scores), cost, future_ms, read_gaps(path), plan))
+            rows.append(Row(name, with_whole(path, found.scores), cost, future_ms, read_gaps(path), plan))
     return rows
 
 
@@ -152,6 +152,20 @@ def read_gaps(path: Path) -> dict[str, np.ndarray]:
         return {}
     with np.load(beside, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def whole_path(path: Path) -> Path:
+    """Where what lips of a checkpoint can be read lies beside it: weights need not be written again for it."""
+    return path.with_suffix(".whole.json")
+
+
+def with_whole(path: Path, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """`scores` with `whole` and `controls` of human speech, where they were measured (`whole_path`)."""
+    beside = whole_path(path)
+    if not beside.exists():
+        return dict(scores)
+    read = json.loads(beside.read_text("utf-8"))["human"]
+    return {**scores, "human": {**scores.get("human", {}), **{k: read[k] for k in ("whole", "controls") if k in read}}}
 
 
 def costs_of(checkpoints: Mapping[str, Checkpoint], timed: bool) -> dict[str, Cost]:
@@ -243,7 +257,7 @@ def _teacher_row(path: Path, timed: bool) -> Row:
     taken = in_turns({"label": lambda: teacher.label(audio)}, rounds=3)["label"] / frames if timed else None
     macs = float(counter.get_total_flops() / 2 / frames)
     cost = Cost(parameters, macs, 4 * parameters, None, taken, None, lower_bound=True)
-    return Row("teacher", dict(trained.scores), cost, None, read_gaps(path))
+    return Row("teacher", with_whole(path, trained.scores), cost, None, read_gaps(path))
 
 
 def present(rows: Sequence[Row]) -> dict[str, Row]:

@@ -4,8 +4,9 @@
     python -m export.table2 --rescore --aligned ../shared/data/speech/ljspeech --synthetic build/espeak-heldout \\
         --mandarin build/espeak-mandarin --facegood ../shared/data/speech/facegood --rest --whole --workers 2
 
-Scores lie in the checkpoints, where `distill.recipes.evaluate --into` put them, and every closure beside them
-(`--gaps`); `--rescore` measures both again. Costs are counted and CPU times measured at every run, all rows in turns.
+Scores lie in the checkpoints, where `distill.recipes.evaluate --into` put them, and beside them every closure
+(`--gaps`) and what lips can be read (`--whole`); `--rescore` measures them again. Costs are counted and CPU times
+measured at every run, all rows in turns.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from export.load.golden import SENTENCE
 from export.studies.table2.figures import LIP_FIGURES, draw_bars, draw_lip_figures
 from export.studies.table2.findings import Finding, Target, findings, targets
 from export.studies.table2.page import page
-from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows
+from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows, whole_path
 from profiles.model.environment import environment
 from sdk.errors import DataError
 from sdk.faces.face import Face
@@ -113,15 +114,22 @@ def _facts(rows: list[Row], paper: Paper, found: list[Finding], wanted: list[Tar
 
 
 def rescore(folder: Path, teacher: Path, options: argparse.Namespace) -> None:
-    """Score every file again into itself, and its closures beside it. Raises `DataError` where a scoring fails."""
+    """Score every file again into itself, and beside it its closures and what lips of `--aligned` can be read.
+
+    Raises `DataError` where a scoring fails.
+    """
     given = [word for name in _SCORING if (value := getattr(options, name)) for word in (f"--{name}", str(value))]
-    given += [f"--{name}" for name in ("rest", "whole") if getattr(options, name)]
+    given += ["--rest"] if options.rest else []
     for path in [teacher, *(folder / f"{name}.pt" for name in NAMES)]:
         if path.exists():
             say(f"scoring {path}")
             gaps = str(path.with_suffix(".gaps.npz"))
             if evaluate([str(path), *given, "--into", str(path), "--gaps", gaps]):
                 raise DataError(f"{path}: could not be scored; what is above says why")
+            if options.whole and options.aligned:
+                asked = ["--aligned", str(options.aligned), "--conditions", "quiet", "--whole"]
+                if evaluate([str(path), *asked, "--workers", str(options.workers), "--json", str(whole_path(path))]):
+                    raise DataError(f"{path}: its lips could not be read; what is above says why")
 
 
 def main(arguments: list[str] | None = None) -> int:
