@@ -77,10 +77,13 @@ class Manifest:
             problems.append(f"ensemble {weights} is not three weights from 0 that sum to 1")
         if self.history != "zeros":
             problems.append(f"history {self.history!r} is not 'zeros'")
-        try:
-            RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
-        except RigError as error:
-            problems.append(str(error))
+        if not len(self.names) == len(self.minimum) == len(self.maximum) == len(self.neutral):
+            problems.append("minimum, maximum and neutral do not have a value for each channel")
+        else:
+            try:
+                RigLayout(tuple(self.names), tuple(self.minimum), tuple(self.maximum), tuple(self.neutral))
+            except RigError as error:
+                problems.append(str(error))
         problems += self._timing_problems()
         if problems:
             raise ManifestError("manifest: " + "; ".join(problems))

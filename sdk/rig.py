@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import RigError
-from sdk.tools.limits import MOST_CHANNELS
+from sdk.tools.limits import LARGEST_MANIFEST_BYTES, MOST_CHANNELS, read_text
 
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
@@ -75,13 +75,10 @@ class RigLayout:
     def from_file(cls, path: Path | str) -> RigLayout:
         """A rig from a text file: one channel a line, `name [minimum maximum [neutral]]`; `#` starts a comment.
 
-        Raises `RigError` that names the file, with every bad line at once.
+        Raises `RigError` that names the file, with up to five bad lines at once.
         """
         names, low, high, mid, problems = [], [], [], [], []
-        try:
-            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()  # editors on Windows add a mark
-        except (OSError, UnicodeDecodeError) as error:
-            raise RigError(f"{path}: cannot read a rig layout: {error}") from error
+        lines = read_text(Path(path), RigError, LARGEST_MANIFEST_BYTES).splitlines()
         for number, line in enumerate(lines, 1):
             words = line.split("#")[0].split()
             if not words:
@@ -98,7 +95,8 @@ class RigLayout:
             high.append(numbers[1] if numbers else 1.0)
             mid.append(numbers[2] if len(numbers) == 3 else min(max(0.0, low[-1]), high[-1]))
         if problems:
-            raise RigError(f"{path}: " + "; ".join(problems))
+            more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+            raise RigError(f"{path}: " + "; ".join(problems[:5]) + more)
         try:
             return cls(tuple(names), tuple(low), tuple(high), tuple(mid))
         except RigError as error:

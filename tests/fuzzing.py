@@ -190,6 +190,14 @@ def _gltf() -> list[bytes]:
     return [json.dumps(content).encode()]
 
 
+def _glb() -> list[bytes]:
+    """The same in one binary file."""
+    from sdk.scenes.glb import Scene
+
+    content = json.loads(_gltf()[0]) | {"buffers": [{"byteLength": 36}]}
+    return [Scene(content, bytearray(36)).to_bytes()]
+
+
 def _wav() -> list[bytes]:
     stream = io.BytesIO()
     with wave.open(stream, "wb") as file:
@@ -243,6 +251,38 @@ def _read_face(path: Path) -> object:
     from sdk.faces.face import Face
 
     return Face.from_file(path)
+
+
+def _read_head(path: Path) -> object:
+    from sdk.rig import RigLayout
+    from sdk.scenes.glb import read_scene
+    from sdk.scenes.targets import find_targets
+
+    return find_targets(read_scene(path).json, RigLayout.arkit())
+
+
+def _read_map(path: Path) -> object:
+    from sdk.scenes.targets import read_map
+
+    return read_map(path)
+
+
+def _read_pairs(path: Path) -> object:
+    from sdk.names.retarget import read_pairs
+
+    return read_pairs(path)
+
+
+def _read_record(path: Path) -> object:
+    from profiles.model.record import parse_object
+
+    return parse_object(path.read_bytes(), str(path))
+
+
+def _read_phones(path: Path) -> object:
+    from distill.speech.recognisers import read_labels
+
+    return read_labels(path)
 
 
 def _read_sound(path: Path) -> object:
@@ -333,6 +373,7 @@ def _read_torchscript(path: Path) -> object:
 
 
 _YAML = b"channels: 64\nnames: [a, b]\nnested: {a: 1.0, b: [2, x]}\nwhen: 2026-11-28\n"
+_PAIRS = b'[{"channels": {"jawOpen": 1.0, "mouthClose": 0.5}, "controls": {"Jaw": 0.8, "Shut": 0.1}}]'
 TARGETS = {
     "manifest": Target(".json", lambda: [json.dumps(_facts()).encode()], _manifest, is_json=True),
     "artefact": Target(".pte", _artifact, _open_artifact),
@@ -341,6 +382,14 @@ TARGETS = {
     "rig": Target(".txt", lambda: [b"jawOpen -1 1 0\nmouthClose\n# a comment\nblink 0 1\n"], _read_rig),
     "face": Target(".npz", _face, _read_face),
     "gltf": Target(".gltf", _gltf, _read_face, is_json=True),
+    "glb": Target(".glb", _glb, _read_face),
+    "head": Target(".gltf", _gltf, _read_head, is_json=True),
+    "map": Target(".json", lambda: [b'{"jawOpen": {"Jaw": 0.9}, "mouthClose": "Shut"}'], _read_map, is_json=True),
+    "pairs": Target(".json", lambda: [_PAIRS], _read_pairs, is_json=True),
+    "profile": Target(".json", lambda: [b'{"schema": 1, "cases": [{"a": [0.5, 1]}]}'], _read_record, is_json=True),
+    "phones": Target(
+        ".json", lambda: [b'[["m", 0.5, 0.6, 0, 1.0], ["a", 0.6, 1.5, 1, 0.5]]'], _read_phones, is_json=True
+    ),
     "sound": Target(".wav", _wav, _read_sound),
     "csv": Target(".csv", _csv, _read_csv),
     "textgrid": Target(".TextGrid", lambda: [_TEXTGRID], _read_textgrid),

@@ -36,6 +36,7 @@ from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, RigError
 from sdk.rig import RigLayout
+from sdk.tools.limits import check_arrays
 
 SHARD_SECONDS = 900.0
 DAMAGE = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what reading a broken npz raises
@@ -192,15 +193,18 @@ def digest_of(arrays: Iterable[np.ndarray]) -> str:
 def read_shard(path: File) -> Shard:
     """A checked shard. Raises `DataError` naming it when it is damaged, so that it can be rebuilt or left out."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            audio, rig = data["audio"], data["rig"]
-            texts = {key: [str(x) for x in data[key]] for key in ("phones", "speakers", "names")}
-            teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
-            shard = Shard(
-                path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), **texts, teacher=teacher,
-                weights=str(data["weights"]) if "weights" in data else "",
-                left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [], digest=str(data["digest"]),
-            )  # fmt: skip
+        with path.open("rb") as file:
+            check_arrays(file, str(path), DataError, sys.maxsize)
+            with np.load(file, allow_pickle=False) as data:
+                audio, rig = data["audio"], data["rig"]
+                texts = {key: [str(x) for x in data[key]] for key in ("phones", "speakers", "names")}
+                teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
+                shard = Shard(
+                    path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), **texts, teacher=teacher,
+                    weights=str(data["weights"]) if "weights" in data else "",
+                    left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [],
+                    digest=str(data["digest"]),
+                )  # fmt: skip
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
     if digest_of((audio, rig)) != shard.digest:

@@ -33,6 +33,7 @@ from distill.corpus.shards import BY_PHONES, DAMAGE, File, Shard, check_shard, l
 from distill.corpus.store import Stored, StoredFile
 from distill.files.disk import atomic_write_text
 from sdk.errors import DataError
+from sdk.tools.limits import check_arrays
 
 MEMORY_BYTES = 4_000_000_000
 _BLOCK_BYTES = 1 << 22
@@ -126,18 +127,20 @@ def open_shard(path: File, checked: bool = False) -> Shard:
     checked: it was found whole before, and is not read to be hashed again.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data, zipfile.ZipFile(file) as archive:
-            audio, rig = (OnDisk.find(path, file, archive, key) for key in ("audio", "rig"))
-            phones, speakers, names = (
-                _texts(path, file, archive, key, checked) for key in ("phones", "speakers", "names")
-            )
-            teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
-            weights = str(data["weights"]) if "weights" in data else ""
-            digest = str(data["digest"])
-            shard = Shard(
-                path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), phones,
-                speakers, names, teacher, weights, digest=digest,
-            )  # fmt: skip
+        with path.open("rb") as file:
+            check_arrays(file, str(path), DataError, sys.maxsize)
+            with np.load(file, allow_pickle=False) as data, zipfile.ZipFile(file) as archive:
+                audio, rig = (OnDisk.find(path, file, archive, key) for key in ("audio", "rig"))
+                phones, speakers, names = (
+                    _texts(path, file, archive, key, checked) for key in ("phones", "speakers", "names")
+                )
+                teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
+                weights = str(data["weights"]) if "weights" in data else ""
+                digest = str(data["digest"])
+                shard = Shard(
+                    path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), phones,
+                    speakers, names, teacher, weights, digest=digest,
+                )  # fmt: skip
         found, is_finite = hashlib.sha256(), True
         for block in () if checked else (block for array in (audio, rig) for block in array.blocks()):
             found.update(np.ascontiguousarray(block).data)

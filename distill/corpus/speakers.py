@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import re
 import zlib
 from pathlib import Path
 
 from sdk.errors import DataError
+from sdk.tools.limits import read_text
 
 UNKNOWN = "?"  # begins the name of a speaker whom nobody named
 VALID_PERCENT, HELD_PERCENT = 5, 8
@@ -49,8 +51,7 @@ def _table(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.DictReader(io.StringIO(read_text(path, DataError), newline=""), delimiter="\t"))
+    except csv.Error as error:
         raise DataError(f"{path}: not a table of recordings and speakers ({error})") from error
     return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}

@@ -32,6 +32,7 @@ from distill.students.spec import (
 )
 from sdk.errors import CheckpointError, ConfigError, RigError
 from sdk.rig import RigLayout
+from sdk.tools.command import plain
 from sdk.tools.limits import LARGEST_FILE_BYTES, read_whole
 
 SCHEMA = 1
@@ -52,7 +53,7 @@ class FileKind:
     def read(self, path: Path) -> dict[str, Any]:
         """The fields of the file at `path`. Raises `CheckpointError`: unreadable, damaged, foreign, another schema."""
         data = read_whole(path, CheckpointError)
-        check_sealed(path, data, self.noun)
+        check_sealed(path, io.BytesIO(data), self.noun)
         try:
             raw = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
@@ -65,6 +66,9 @@ class FileKind:
         missing, extra = sorted(self.fields - raw.keys()), sorted(raw.keys() - self.fields)
         if missing or extra:
             raise CheckpointError(f"{path}: fields missing: {missing or 'none'}; fields unknown: {extra or 'none'}")
+        words = [field for field in ("training", "scores") if not isinstance(raw.get(field, {}), dict)]
+        if words:
+            raise CheckpointError(f"{path}: no {self.noun}: its {' and '.join(words)} are no tables of facts")
         state = raw["state"]
         if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
             raise CheckpointError(f"{path}: its state is not a table of tensors")
@@ -241,15 +245,20 @@ def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
         if key == "intervals" and ends:
             continue
         if isinstance(value, float) and isinstance(ends.get(key), (list, tuple)):
-            low, high = (end for end in ends[key])
-            known = None not in (low, high)
-            rows.append(f"| {prefix}{key} | {value:.4g}{f' ({low:.4g} to {high:.4g})' if known else ''} |")
+            known = len(ends[key]) == 2 and all(isinstance(end, (int, float)) for end in ends[key])
+            within = " ({:.4g} to {:.4g})".format(*ends[key]) if known else ""
+            rows.append(f"| {prefix}{key} | {value:.4g}{within} |")
         elif isinstance(value, Mapping):
             rows += _rows(value, f"{prefix}{key}.")
         else:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            rows.append(f"| {prefix}{key} | {shown} |".replace("\n", " "))
+            rows.append(f"| {_cell(prefix + str(key))} | {_cell(shown)} |")
     return rows
+
+
+def _cell(text: str) -> str:
+    """What a file says, as text of a table: neither HTML nor further cells."""
+    return plain(text).replace("<", "&lt;").replace("|", "\\|")
 
 
 def plain_facts(value: Any, where: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 from distill.files.checkpoint import Checkpoint, FileKind, plain_facts, provenance_rows, weights_sha256
 from distill.students.stream import StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
-from sdk.errors import CheckpointError, ConfigError
+from sdk.errors import CheckpointError, ConfigError, TinyfaceError
 from sdk.tools import strict
 
 SCHEMA = 3
@@ -52,9 +52,12 @@ def load_styles(path: Path, student: Checkpoint) -> StyledStream:
     neutral = stream_of(student)
     if raw["student"] != student.weights_sha256:
         raise CheckpointError(f"{path}: these are the styles of another student than {student.spec.name}")
-    spec = strict.load(StyleSpec, raw["styles"], where=f"{path}: styles")
-    head = StyleHead(spec, neutral.fc3.in_channels, student.layout)
-    head.load_state_dict(raw["state"])
+    try:
+        spec = strict.load(StyleSpec, raw["styles"], where=f"{path}: styles")
+        head = StyleHead(spec, neutral.fc3.in_channels, student.layout)
+        head.load_state_dict(raw["state"])
+    except (TinyfaceError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: {error}. Train or copy the styles again") from error
     return StyledStream(neutral, head).eval()
 
 

@@ -8,6 +8,7 @@ The mark is the field that only one kind of teacher has; by it `teachers/registr
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,12 @@ class TeacherFile(Generic[Network]):
         try:
             spec = strict.load(self.spec, raw[self.mark], where=f"{path}: {self.mark}")
             layout = RigLayout(**{key: tuple(value) for key, value in raw["rig"].items()})
-            trained = Trained(self, spec, raw["state"], layout, float(raw["shut_cm"]), raw["training"], raw["scores"])
+            shut_cm = float(raw["shut_cm"])
+            if not math.isfinite(shut_cm):
+                raise CheckpointError(f"lips that count as shut below {shut_cm} cm")
+            trained = Trained(self, spec, raw["state"], layout, shut_cm, raw["training"], raw["scores"])
             trained.network()
-        except (TinyfaceError, AttributeError, TypeError) as error:
+        except (TinyfaceError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"{path}: {error}. Train or copy the teacher again") from error
         return trained
 

@@ -16,6 +16,7 @@ from distill.speech.kokoro import shards as kokoro
 from distill.speech.speech_synth import synthesise
 from sdk.errors import ConfigError, DataError
 from sdk.tools.command import ending
+from sdk.tools.limits import read_text
 
 
 def speak(options: argparse.Namespace) -> list[Path]:
@@ -33,10 +34,7 @@ def speak(options: argparse.Namespace) -> list[Path]:
 
 def read_lines(path: Path) -> list[str]:
     """Raises `DataError` for a file that cannot be read."""
-    try:
-        return path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: no text file ({error})") from error
+    return read_text(path, DataError).splitlines()
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from distill.speech.recognisers import read_labels
 from distill.teachers.articulatory.teacher import animate
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.errors import ConfigError, DataError
+from sdk.tools.limits import read_text
 
 FPS = 30
 NOISE_DB = 10.0
@@ -126,8 +128,11 @@ def read_speakers(path: Path) -> dict[str, str]:
     """Who speaks in which recording, from a table with the columns `name` and `speaker`; empty without such a file."""
     if not path.exists():
         return {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    text = io.StringIO(read_text(path, DataError), newline="")
+    try:
+        rows = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table of recordings and speakers ({error})") from error
     return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}
 
 

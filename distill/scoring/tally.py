@@ -20,9 +20,11 @@ from distill.scoring.trackers import Tracker, engine_tracker, open_judged, recog
 from distill.scoring.whole import RESAMPLES, WholeMouth, speakers_or_clips
 from distill.teachers.neural.teacher import NeuralTeacher
 from sdk.engines.base import Engine
+from sdk.errors import DataError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 from sdk.tools.children import end_with_parent, worker_context
+from sdk.tools.limits import read_arrays
 
 LABELS = "teacher"  # the word for the labels themselves
 JOB_SAMPLES = 16000 * 40
@@ -216,9 +218,8 @@ def write_gaps(path: Path, tallies: Mapping[str, Tally], weights_sha256: str) ->
     }
     found = {name: value for name, value in arrays.items() if len(value)}
     if path.exists():
-        with np.load(path) as before:
-            if "weights_sha256" in before and str(before["weights_sha256"]) == weights_sha256:
-                kept = {name: before[name] for name in before.files if name.partition("/")[0] not in tallies}
-                found = kept | found
+        before = read_arrays(path, DataError)
+        if "weights_sha256" in before and str(before["weights_sha256"]) == weights_sha256:
+            found = {name: row for name, row in before.items() if name.partition("/")[0] not in tallies} | found
     with atomic_open(path) as stream:
         np.savez_compressed(stream, **{**found, "weights_sha256": np.array(weights_sha256)})

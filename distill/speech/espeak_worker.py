@@ -34,6 +34,7 @@ from distill.speech.spoken import RATE_HZ, Spoken, spoken_name, spoken_recipe, w
 from distill.speech.text import held_out
 from distill.speech.text import utterance as draw_text
 from sdk.errors import DataError, EngineUnavailable, TinyfaceError
+from sdk.tools.caller import end_with_caller
 
 _TONE = ((600, 140, 200), (1200, 100, 160), (2000, 70, 140), (3000, 50, 120))  # Hz, least and most amplitude
 _SLOT = "slot"  # the one voice variant file, rewritten before each utterance
@@ -283,4 +284,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     sys.exit(main())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdk.errors import DataError
-from sdk.tools.limits import LONGEST_SPEECH_S
+from sdk.tools.limits import LARGEST_TEXT_BYTES, LONGEST_SPEECH_S, read_whole
 
 SILENCE = "sil"
 
@@ -59,7 +59,8 @@ def from_arpabet(name: str, start: float, end: float, confidence: float = 1.0) -
     return Phone(ARPABET[base], start, end, int(digit or 0), confidence)
 
 
-_INTERVAL = re.compile(r'xmin\s*=\s*(\S+)\s+xmax\s*=\s*(\S+)\s+text\s*=\s*"([^"]*)"')
+# no sign of equality within a number: one that could run over the next would be tried from every place in the file
+_INTERVAL = re.compile(r'xmin\s*=\s*([^\s=]+)\s+xmax\s*=\s*([^\s=]+)\s+text\s*=\s*"([^"]*)"')
 
 
 def read_textgrid(path: Path | str, tier: str = "phones") -> list[Phone]:
@@ -68,9 +69,9 @@ def read_textgrid(path: Path | str, tier: str = "phones") -> list[Phone]:
     Raises `DataError` that names the file: unreadable, without such a tier, or with symbols that are not ARPAbet.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_whole(Path(path), DataError, LARGEST_TEXT_BYTES)
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot read as a TextGrid: {error}") from error
     for item in re.split(r"item\s*\[\d+\]\s*:", text)[1:]:
         name = re.search(r'name\s*=\s*"([^"]*)"', item)

@@ -21,6 +21,7 @@ from distill.speech.phones import Phone, from_json, to_json
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, DataError
 from sdk.tools.children import end_with_parent
+from sdk.tools.limits import read_text
 
 
 class Recogniser(Protocol):
@@ -82,6 +83,6 @@ def label_files(
 def read_labels(path: Path) -> list[Phone]:
     """The phones that `label_file` wrote. Raises `DataError` that names a damaged file."""
     try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # DataError is one of these
+        return from_json(read_text(path, DataError))
+    except ValueError as error:  # DataError is one of these
         raise DataError(f"{path}: {error}; delete it to label the recording again") from error

@@ -12,7 +12,6 @@ The same recipe makes the same file, to the byte, on the same machine. No rig is
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from distill.files.disk import atomic_open
 from distill.speech.phones import Phone, from_json, to_json
 from sdk.errors import DataError
+from sdk.tools.limits import read_arrays
 
 RATE_HZ = 16000
 _VERSION = 2  # raise it when the same recipe would make other audio or labels
@@ -74,15 +74,15 @@ def read_spoken(path: Path, recipe: str | None = None) -> list[Spoken]:
     Raises `DataError` that names the file if it is damaged or foreign, or, when `recipe` is given, if another made it.
     """
     try:
-        with np.load(path, allow_pickle=False) as shard:
-            audio, offsets, phones, speakers, languages, texts, made_by = (
-                shard[key] for key in ("audio", "offsets", "phones", "speakers", "languages", "texts", "recipe")
-            )
+        shard = read_arrays(path, DataError)
+        audio, offsets, phones, speakers, languages, texts, made_by = (
+            shard[key] for key in ("audio", "offsets", "phones", "speakers", "languages", "texts", "recipe")
+        )
         if audio.dtype != np.int16 or offsets[0] != 0 or offsets[-1] != len(audio) or (np.diff(offsets) < 0).any():
             raise ValueError("offsets do not fit the audio")
         rows = zip(offsets[:-1], offsets[1:], phones, speakers, languages, texts, strict=True)
         utterances = [Spoken(audio[a:b], from_json(str(p)), str(s), str(n), str(t)) for a, b, p, s, n, t in rows]
-    except (OSError, EOFError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, IndexError, TypeError) as error:
         raise DataError(f"{path}: damaged speech shard ({error})") from error
     if recipe is not None and str(made_by) != recipe:
         raise DataError(f"{path}: made by another recipe ({made_by!s}, not {recipe})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from typing import Any
 
 import torch
 
+from distill.files.sealed import check_sealed
 from distill.files.teacher import TeacherFile
 from sdk.errors import CheckpointError
+from sdk.tools.limits import read_whole
 
 PACKAGE = "distill.teachers"
 
@@ -30,6 +33,7 @@ def teacher_kind(path: Path) -> TeacherKind:
 
     Raises `CheckpointError` for a file that no teacher of `distill/teachers` reads.
     """
+    check_sealed(path, io.BytesIO(read_whole(path, CheckpointError)), "teacher's file")
     try:
         fields = torch.load(path, map_location="cpu", weights_only=True, mmap=True).keys()
     except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways

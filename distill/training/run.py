@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
+from distill.files.sealed import check_whole, sealing
 from distill.training.begin import groups
 from distill.training.readers import Draw, drawn
 from distill.training.step import Precision, Statistics, agree, statistics_of
@@ -127,7 +128,7 @@ class Run:
         """Write all of it to its file, whole or not at all; the first process does."""
         if not self.accelerator.is_main_process:
             return
-        with atomic_open(self.file) as stream:
+        with atomic_open(self.file) as stream, sealing(stream) as sealed:
             torch.save(
                 {
                     "spec": asdict(self.spec),
@@ -143,14 +144,14 @@ class Run:
                     "scaler": self.precision.scaler.state_dict(),
                     "inputs": self.inputs,
                 },
-                stream,
+                sealed,
             )
 
     def _resume(self) -> None:
-        path = self.file
         try:
+            check_whole(self.file, "resume file")
             device = self.accelerator.device  # among several processes `cpu:0`, which a file is not read to
-            saved = torch.load(path, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
+            saved = torch.load(self.file, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
             # s1 and s5 have the same weights' shapes, so only the spec tells them apart
             if saved["spec"] != asdict(self.spec):
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
@@ -169,8 +170,8 @@ class Run:
             self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
             self.smooth_loss, self.waited = saved.get("smooth_loss"), saved.get("waited", 0.0)
         except Exception as error:  # the unpickler meets arbitrary bytes, and fails in as many ways
-            why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            raise CheckpointError(f"{path}: cannot resume from it ({why}); delete it to start again") from error
+            why = str(error) if isinstance(error, CheckpointError) else type(error).__name__  # torch's own: "unchecked"
+            raise CheckpointError(f"{self.file}: cannot resume from it ({why}); delete it to start again") from error
 
     def go(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from export.plan.quality import Quality
 from export.quantise.keep import sensitivity_path
 from profiles.model.environment import environment
 from profiles.show.words import show_bytes, show_number
+from sdk.errors import CheckpointError
+from sdk.tools.limits import read_json, read_text
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _STYLE = Path(__file__).resolve().parents[2] / "profiles" / "show" / "templates"
@@ -36,9 +37,9 @@ _MEANS = {
 def sensitivity_of(path: Path, checkpoint: Checkpoint) -> dict[str, Any] | None:
     """The sweep beside a checkpoint file; None where there is none, or one of other weights."""
     try:
-        found = json.loads(sensitivity_path(path).read_text("utf-8"))
+        found = read_json(read_text(sensitivity_path(path), CheckpointError), str(path), CheckpointError)
         fits = found["weights_sha256"] == checkpoint.weights_sha256 and found["layers"] and found["tolerance_cm"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (CheckpointError, ValueError, KeyError, TypeError):
         return None
     return dict(found) if fits else None
 

@@ -30,8 +30,12 @@ class Quality:
 
 
 def quality(scores: Mapping[str, Any]) -> Quality:
-    """By the better of the two measures that a point has, `WHOLE` or `RECALL`."""
-    return _whole(scores) or _recall(scores)
+    """By the better of the two measures that a point has, `WHOLE` or `RECALL`; what is no number was not scored."""
+    try:
+        found = _whole(scores) or _recall(scores)
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError):  # somebody else's file says them
+        return Quality()
+    return found if math.isfinite(found.value) and math.isfinite(found.half) else Quality()
 
 
 def _whole(scores: Mapping[str, Any]) -> Quality | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from distill.files.checkpoint import Checkpoint
 from sdk.errors import CheckpointError
+from sdk.tools.limits import read_json, read_text
 
 SCHEMA = 1
 HEARS = "front.0"  # what a stream student without a spectrum hears samples with
@@ -38,11 +38,12 @@ def _measured(path: Path, checkpoint: Checkpoint) -> tuple[str, ...]:
     file = sensitivity_path(path)
     remedy = f"measure it with `python -m export.sensitivity --checkpoint {path} --corpus FOLDER`"
     try:
-        found = json.loads(file.read_text("utf-8"))
+        if not file.exists():
+            raise CheckpointError(f"{file}: nobody knows yet which layers int8 hurts: {remedy}")
+        found = read_json(read_text(file, CheckpointError), str(file), CheckpointError)
         keep, weights, schema = found["keep"], found["weights_sha256"], found["schema"]
-    except OSError as error:
-        why = error.strerror or error
-        raise CheckpointError(f"{file}: nobody knows yet which layers int8 hurts ({why}): {remedy}") from error
+    except CheckpointError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: not the sensitivity of a checkpoint ({error}): {remedy}") from error
     names = {name for name, _ in checkpoint.student().named_modules()}

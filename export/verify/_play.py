@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 import sdk
+from sdk.tools.caller import end_with_caller
 
 
 def main() -> None:
@@ -20,4 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

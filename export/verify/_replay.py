@@ -14,6 +14,7 @@ import numpy as np
 
 from sdk.engines import open_engine
 from sdk.engines.base import Engine, StreamEngine, WindowEngine
+from sdk.tools.caller import end_with_caller
 
 
 def replay(engine: Engine, heard: np.ndarray) -> np.ndarray:
@@ -40,4 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

@@ -27,6 +27,7 @@ from profiles.inspect.graph import Node, program_nodes
 from profiles.measure._open import Shapes, open_pt
 from sdk.artifact import open_artifact
 from sdk.engines.executorch import load_runtime
+from sdk.tools.caller import end_with_caller
 
 _WARM = 10
 _TICK_US = 1.0  # of the tracer inside the delegate
@@ -191,4 +192,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

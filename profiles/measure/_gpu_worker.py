@@ -16,6 +16,7 @@ from typing import Any
 
 from profiles.measure._open import Shapes
 from sdk.engines.torchscript import load_module
+from sdk.tools.caller import end_with_caller
 
 _WARM = 50  # steps before the first reading: the clock of an idle device rises slowly
 
@@ -91,4 +92,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main(sys.argv[1:])

@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from sdk.tools.caller import end_with_caller
+
 _TRIES = 40
 _COPY_BYTES = 256_000_000  # far beyond any last cache
 
@@ -47,4 +49,5 @@ def _best_s(call: Callable[[], object], tries: int = _TRIES) -> float:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from profiles.measure._open import Shapes, open_pt, open_pte
+from sdk.tools.caller import end_with_caller
 
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 128 * 1024  # glibc's own default; setting it stops glibc from adapting it
@@ -184,4 +185,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

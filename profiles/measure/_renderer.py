@@ -11,6 +11,8 @@ import time
 
 import numpy as np
 
+from sdk.tools.caller import end_with_caller
+
 PERIOD_S = 1 / 60
 BUSY = 0.75  # of a frame
 
@@ -38,4 +40,5 @@ def _end_with_input() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from sdk.tools.caller import end_with_caller
+
 _EVICT_BYTES = 64_000_000  # read through before each step of a cold round; raised to twice the last cache
 
 
@@ -194,4 +196,5 @@ def _answer(content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

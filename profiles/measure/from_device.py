@@ -21,6 +21,7 @@ from profiles.measure.cpu import median_uncertainty_percent
 from profiles.model.figures import Case, Label, MemoryRow, OperatorRow, Pace, Pacing, Setting, Timing
 from profiles.model.record import ArtifactFacts, Environment, convert, parse_object
 from sdk.errors import ProfileError
+from sdk.tools.limits import LARGEST_TEXT_BYTES, read_whole
 
 SCHEMA = 1
 KIND = "tinyface-native-profile"
@@ -107,10 +108,7 @@ def read_result(path: Path, artifacts: Sequence[ArtifactFacts]) -> list[Case]:
 
     Raises `ProfileError`: unreadable, of another kind or version, mistakes in it, or of an artefact that is not there.
     """
-    try:
-        raw = parse_object(path.read_bytes(), str(path))
-    except OSError as error:
-        raise ProfileError(f"{path}: cannot read: {error.strerror or error}") from error
+    raw = parse_object(read_whole(path, ProfileError, LARGEST_TEXT_BYTES), str(path))
     if (raw.get("kind"), raw.get("schema")) != (KIND, SCHEMA):
         raise ProfileError(
             f"{path}: kind {raw.get('kind')!r}, schema {raw.get('schema')!r}; this version reads {KIND}, schema "

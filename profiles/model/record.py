@@ -18,6 +18,7 @@ from profiles.model.figures import Case, Estimate, Label, Prediction
 from sdk.artifact import Artifact
 from sdk.errors import ConfigError, ProfileError
 from sdk.tools import strict
+from sdk.tools.limits import LARGEST_TEXT_BYTES, read_json, read_whole
 from sdk.tools.whole import whole_file
 
 SCHEMA = 1
@@ -168,10 +169,7 @@ class Record:
     @classmethod
     def read(cls, path: Path | str) -> Record:
         """Raises `ProfileError`: unreadable, not ours, of another schema version, or with any field wrong."""
-        try:
-            return cls.from_json(Path(path).read_bytes(), str(path))
-        except OSError as error:
-            raise ProfileError(f"{path}: cannot read: {error.strerror or error}") from error
+        return cls.from_json(read_whole(Path(path), ProfileError, LARGEST_TEXT_BYTES), str(path))
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str = "record") -> Record:
@@ -201,10 +199,7 @@ def _check_names(record: Record, where: str) -> None:
 
 def parse_object(text: str | bytes, where: str) -> dict[str, Any]:
     """The JSON object in `text`. Raises `ProfileError`."""
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise ProfileError(f"{where}: not JSON ({error}); give a file that a profiler wrote") from error
+    raw = read_json(text, where, ProfileError)
     if not isinstance(raw, dict):
         raise ProfileError(f"{where}: not a JSON object; give a file that a profiler wrote")
     return raw

@@ -8,7 +8,6 @@ Without --audio it speaks the bundled synthetic sentence, whose phones are known
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +22,7 @@ from sdk.errors import AudioError, DataError, RigError
 from sdk.faces.face import Face
 from sdk.sounds.sound import read_sound
 from sdk.tools.command import ending
+from sdk.tools.limits import LONGEST_SPEECH_S, read_json, read_text
 from sdk.tools.plugins import load_plugin
 
 HERE = Path(__file__).parent
@@ -41,9 +41,13 @@ def read_phones(path: Path | None) -> list[SpokenPhone]:
     if path is None:
         return []
     try:
-        return [SpokenPhone(str(row[0]), float(row[1]), float(row[2])) for row in json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+        rows = read_json(read_text(path, AudioError), str(path), AudioError)
+        phones = [SpokenPhone(str(row[0]), float(row[1]), float(row[2])) for row in rows]
+        if any(not 0 <= phone.start <= phone.end <= LONGEST_SPEECH_S for phone in phones):
+            raise ValueError("times that are none")
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         raise AudioError(f"{path}: no phone rows [symbol, start, end]: {error}") from error
+    return phones
 
 
 def summary(gap_cm: np.ndarray, fps: float, phones: Sequence[SpokenPhone]) -> str:

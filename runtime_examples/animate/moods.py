@@ -9,7 +9,6 @@ The file: `title`, `names` of the rig's channels, `moments`: a phone each, `rows
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from sdk.errors import RigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import ending
+from sdk.tools.limits import read_json, read_text
 
 _PIXELS = 200
 
@@ -37,7 +37,7 @@ class Moods:
     def read(cls, path: Path) -> Moods:
         """Raises `RigError` that names a file which holds none."""
         try:
-            found = json.loads(path.read_text("utf-8"))
+            found = read_json(read_text(path, RigError), str(path), RigError)
             layout, moments = RigLayout(tuple(found["names"])), list(map(str, found["moments"]))
             rows = {str(name): np.array(poses, dtype=np.float32) for name, poses in found["rows"].items()}
             title = str(found["title"])

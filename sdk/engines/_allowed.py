@@ -15,6 +15,7 @@ import pickletools
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +74,7 @@ def checked_program(path: Path) -> Iterator[Path]:
                     elif name.endswith(".pkl"):
                         strange |= _strange_in_pickle(path, data)
                     target.writestr(f"archive/{name}", data)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             if isinstance(error, ArtifactError):
                 raise
             raise ArtifactError(f"{path}: TorchScript cannot load it ({error}); export it again") from error
@@ -99,7 +100,8 @@ def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         name = entry.filename.partition("/")[2]
         if _IGNORED.fullmatch(name):
             continue
-        if not _RECORD.fullmatch(name) or name in found or len(folders) > 1:
+        plain = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if not _RECORD.fullmatch(name) or name in found or len(folders) > 1 or not plain:
             _refuse(path, {f"a record {entry.filename[:80]!r}"})
         if name.endswith((".py", ".pkl")) and entry.file_size > _LARGEST_SOURCE_BYTES:
             raise ArtifactError(f"{path}: {name} unfolds to {entry.file_size:,} bytes; no student of ours is so long")

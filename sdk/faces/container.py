@@ -87,17 +87,18 @@ def open_gltf(path: Path) -> Gltf:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """What a file makes fail in the block, as a `FaceError` that names it."""
+def reading(path: Path | None = None) -> Iterator[None]:
+    """What a file makes fail in the block, as a `FaceError` that names it where it is known."""
+    where = f"{path}: " if path else ""
     try:
         yield
     except FaceError as error:
         said = str(error)
-        raise FaceError(said if said.startswith(str(path)) else f"{path}: {said}") from None
+        raise FaceError(said if said.startswith(where) else f"{where}{said}") from None
     except OSError as error:
-        raise FaceError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, RecursionError) as error:
-        raise FaceError(f"{path}: not a well-formed glTF 2.0 file: {type(error).__name__}: {error}") from error
+        raise FaceError(f"{where}cannot read: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error, RecursionError) as error:
+        raise FaceError(f"{where}not a well-formed glTF 2.0 file: {type(error).__name__}: {error}") from error
 
 
 def fetched(uri: str, folder: Path) -> bytes:

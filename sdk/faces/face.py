@@ -16,7 +16,7 @@ import numpy as np
 from sdk.errors import FaceError
 from sdk.faces.shapes import canonical, find_lips, mapping
 from sdk.rig import RigLayout
-from sdk.tools.limits import MOST_CHANNELS, MOST_MOVES, read_arrays
+from sdk.tools.limits import MOST_CHANNELS, most_moves, read_arrays
 
 CLOSED_CM = 0.15
 
@@ -125,7 +125,8 @@ class Face:
     @classmethod
     def _from_arrays(cls, stored: dict[str, np.ndarray]) -> Face:
         neutral, names = stored["neutral_cm"], [str(name) for name in stored["names"]]
-        if len(names) > MOST_CHANNELS or len(names) * len(neutral) > MOST_MOVES:
+        held = sum(array.nbytes for array in stored.values())
+        if len(names) > MOST_CHANNELS or len(names) * len(neutral) > most_moves(held):
             raise FaceError(f"{len(names)} shapes of {len(neutral):,} vertices are more than is read here")
         if "delta_values" in stored:
             deltas = np.zeros((len(names), len(neutral), 3), dtype=np.float32)

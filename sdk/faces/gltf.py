@@ -13,7 +13,7 @@ import numpy as np
 
 from sdk.errors import FaceError
 from sdk.faces.container import open_gltf, reading
-from sdk.tools.limits import MOST_MOVES
+from sdk.tools.limits import MOST_CHANNELS, MOST_MOVES, most_moves
 
 _FLOAT = 5126
 _PACKED = {"KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh_quantization"}
@@ -33,6 +33,7 @@ class _Morphed:
     def __init__(self, path: Path) -> None:
         self.file = open_gltf(path)
         self.json = self.file.json
+        self.left = most_moves(sum(map(len, self.file.buffers)))
         if packed := _PACKED & set(self.json.get("extensionsRequired", [])):
             raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
 
@@ -48,6 +49,8 @@ class _Morphed:
             raise FaceError("no mesh of its scene has morph targets; export the head with its blendshapes")
         names = list(dict.fromkeys(name for part in parts for name in part[0]))
         total = sum(len(neutral) for _, neutral, _, _ in parts)
+        if len(names) > MOST_CHANNELS or len(names) * total > MOST_MOVES:
+            raise FaceError(f"{len(names):,} shapes of {total:,} vertices are more than is read here")
         deltas, triangles, start = np.zeros((len(names), total, 3), np.float32), [], 0
         for part_names, neutral, part_deltas, part_triangles in parts:
             stop = start + len(neutral)
@@ -85,7 +88,8 @@ class _Morphed:
                 f"{len(part['targets'])} morph targets; export with shape names"
             )
         neutral = self._accessor(part["attributes"]["POSITION"], "VEC3")
-        if len(names) * len(neutral) > MOST_MOVES:
+        self.left -= len(names) * len(neutral)  # of all parts, each as often as it is placed
+        if self.left < 0:
             raise FaceError(f"{len(names)} targets of {len(neutral):,} vertices are more than is read here")
         empty = np.zeros_like(neutral)
         moves = [self._accessor(t["POSITION"], "VEC3") if "POSITION" in t else empty for t in part["targets"]]

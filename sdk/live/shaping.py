@@ -17,6 +17,7 @@ import numpy as np
 
 from sdk.errors import ConfigError
 from sdk.rig import Frame, RigLayout
+from sdk.tools.limits import LARGEST_MANIFEST_BYTES, read_text
 
 MOST_STRENGTH = 5.0
 
@@ -64,10 +65,7 @@ class Shaping:
 
 
 def _read(path: Path, layout: RigLayout, rows: dict[str, np.ndarray]) -> None:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot read channels: {error}") from error
+    lines = read_text(path, ConfigError, LARGEST_MANIFEST_BYTES).splitlines()
     problems = []
     for number, line in enumerate(lines, 1):
         words = line.split("#")[0].split()
@@ -88,4 +86,5 @@ def _read(path: Path, layout: RigLayout, rows: dict[str, np.ndarray]) -> None:
         for row, value in zip(("gain", "offset", "low", "high"), numbers, strict=False):
             rows[row][places] = value
     if problems:
-        raise ConfigError(f"{path}: " + "; ".join(problems))
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise ConfigError(f"{path}: " + "; ".join(problems[:5]) + more)

@@ -19,6 +19,7 @@ from sdk.errors import RigError
 from sdk.names.convert import arkit_values
 from sdk.names.visemes import non_negative
 from sdk.rig import ARKIT_52, RigLayout
+from sdk.tools.limits import MOST_CHANNELS, MOST_STATE_FLOATS, read_json, read_text
 
 _RIDGE = 1e-6  # examples that never move a channel leave its weights at 0 instead of anywhere
 _SMALLEST = 1e-3
@@ -86,12 +87,14 @@ def fit(ours: np.ndarray, theirs: np.ndarray, controls: Sequence[str]) -> Retarg
 def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Pairs from JSON: `[{"channels": {"jawOpen": 1}, "controls": {"Jaw_Ctrl": 0.8}}, ...]`. Raises `RigError`."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = read_json(read_text(path, RigError), str(path), RigError)
         controls = tuple(dict.fromkeys(name for row in rows for name in row["controls"]))
+        if len(controls) > MOST_CHANNELS or len(rows) * len(controls) > MOST_STATE_FLOATS:
+            raise RigError(f"{path}: {len(rows):,} pairs of {len(controls):,} controls are more than is read here")
         ours = np.array([[float(row["channels"].get(name, 0.0)) for name in ARKIT_52] for row in rows])
         theirs = np.array([[float(row["controls"].get(name, 0.0)) for name in controls] for row in rows])
         unknown = {name for row in rows for name in row["channels"]} - set(ARKIT_52)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RigError(f'{path}: no pairs [{{"channels": {{}}, "controls": {{}}}}]: {error!r}') from error
     if unknown:
         raise RigError(f"{path}: no ARKit channels: {', '.join(sorted(unknown))}")

@@ -26,6 +26,7 @@ from sdk.names.orders import IPHONE_ORDER as COLUMNS
 from sdk.names.orders import ROTATIONS, pascal
 from sdk.protocols.base import FrameProtocol, values_by_name
 from sdk.rig import ARKIT_52, Frame, RigLayout
+from sdk.tools.limits import read_text
 
 RATE_COLUMN = "FrameRate"
 _TIMECODE_HZ = 60
@@ -109,9 +110,9 @@ def read_csv(path: Path | str, timecode_hz: int | None = None) -> Capture:
     at another usual rate. Times keep growing over midnight. Raises `RigError` listing up to five bad rows.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(Path(path), RigError)
         rows = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), 1) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise RigError(f"{path}: cannot read as CSV: {error}") from error
     layout = live_link_layout()
     order = _columns(path, rows[0][1] if rows else [], layout)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import FaceError
+from sdk.faces.container import reading
 from sdk.faces.face import Face
 from sdk.faces.gltf import read_morphs
 from sdk.faces.shapes import find_lips
@@ -118,7 +119,8 @@ def shut_as_ours(made: Retarget, head: RiggedHead) -> Retarget:
 def _by_names(head: Path, names: Sequence[str]) -> Weigh:
     """What `animate --mesh` writes into that file: a shape that several meshes share has one weight."""
     content = read_scene(head).json
-    places = {mesh: [names.index(name) for name in theirs] for mesh, theirs in target_names(content).items()}
+    with reading(head):
+        places = {mesh: [names.index(name) for name in theirs] for mesh, theirs in target_names(content).items()}
     known: dict[tuple[str, ...], Targets] = {}
 
     def weigh(values: np.ndarray, layout: RigLayout) -> np.ndarray:

@@ -7,7 +7,7 @@ user's goes before all.
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import FaceError, RigError
+from sdk.faces.container import reading
 from sdk.faces.shapes import canonical, mapping
 from sdk.names.convert import Convention, arkit_values, convention
 from sdk.names.visemes import OVR_OTHER_SPELLING
 from sdk.rig import ARKIT_52, RigLayout
+from sdk.tools.limits import read_json, read_text
 
 Binds = dict[str, list[tuple[int, int, float]]]  # a VRM expression: (mesh, target, weight)
 _SAID = {
@@ -86,15 +88,19 @@ def find_targets(
 
     Raises `FaceError` where nothing of the mouth is found, naming what the head has.
     """
-    meshes = target_names(content)
-    if not meshes:
-        raise FaceError("no mesh of it has morph targets; export the head with its blendshapes")
+    with reading():
+        meshes = target_names(content)
+        if not meshes:
+            raise FaceError("no mesh of it has morph targets; export the head with its blendshapes")
+        vrm = _by_vrm(content, meshes)
+        if not all(np.isfinite(share).all() for share in vrm.values()):
+            raise FaceError("its expressions have weights that are NaN or infinite")
     known = [name for name in ARKIT_52 if name in layout.names]
     tries: list[tuple[str, Convention | None, dict[int, np.ndarray]]] = []
     tries += [("map", None, _by_map(named, meshes))] if named else []
     tries += [("arkit", None, {m: mapping(ARKIT_52, names) for m, names in meshes.items()})]
     tries += [(s, convention(s), _by_spelling(convention(s).names, meshes)) for s in ("cc4", "metahuman", "oculus")]
-    tries += [("vrm1", convention("vrm1"), _by_vrm(content, meshes))]
+    tries += [("vrm1", convention("vrm1"), vrm)]
     judged = [(_lacking(source, shares, known), spelling, source, shares) for spelling, source, shares in tries]
     lacking, spelling, source, shares = (
         judged[0] if named else min(judged, key=lambda one: _mouth(one[0], one[2], one[3]))
@@ -112,13 +118,15 @@ def find_targets(
 def read_map(path: Path) -> dict[str, dict[str, float]]:
     """Channels to targets, JSON: `{"jawOpen": {"Jaw_Drop": 0.9}}` or `{"jawOpen": "Jaw_Drop"}`. Raises `RigError`."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(read_text(path, RigError), str(path), RigError)
         raw = raw.get("channels", raw)
         named = {
             str(c): {t: 1.0} if isinstance(t, str) else {str(k): float(w) for k, w in t.items()} for c, t in raw.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise RigError(f'{path}: no map {{"jawOpen": {{"their name": 1.0}}}}: {error}') from error
+    if strange := [channel for channel, parts in named.items() if not all(map(math.isfinite, parts.values()))]:
+        raise RigError(f"{path}: weights that are NaN or infinite: {', '.join(strange)}")
     unknown = [channel for channel in named if channel not in ARKIT_52]
     if unknown:
         raise RigError(f"{path}: no ARKit channels: {', '.join(unknown)}")

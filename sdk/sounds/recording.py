@@ -26,6 +26,7 @@ import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
 from sdk.sounds.wav import WavStream
+from sdk.tools.limits import LARGEST_FILE_BYTES
 
 _RIFF = (b"RIFF", b"RF64")
 _CANCELS = 0.05  # the mean of two channels holds less than this share of their power: they cancel each other
@@ -147,8 +148,19 @@ def _from_stream(stream: BinaryIO, name: str) -> Iterator[Sound]:
         return
     if not head:
         raise AudioError(f"{name}: holds no samples")
-    with _coded(io.BytesIO(head + stream.read()), name) as sound:
+    with _coded(io.BytesIO(head + _all_of(stream, name)), name) as sound:
         yield sound
+
+
+def _all_of(stream: BinaryIO, name: str) -> bytes:
+    """What a pipe brings until its end. Raises `AudioError` where that is more than a file may have."""
+    parts, got = [], 0
+    while part := stream.read(1 << 20):
+        parts.append(part)
+        got += len(part)
+        if got > LARGEST_FILE_BYTES:
+            raise AudioError(f"{name}: more than {LARGEST_FILE_BYTES:,} bytes and no end; send wav, or give a file")
+    return b"".join(parts)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from sdk.errors import AudioError
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _UNTOLD = (0, 0xFFFFFFFF)
+_LONGEST_FORMAT_BYTES = 1 << 10
 
 
 class WavStream:
@@ -46,12 +47,17 @@ class WavStream:
             if name == b"data":
                 self._size = size
                 break
-            body = self._exactly(size + size % 2)
-            if name == b"fmt ":
-                coding, self.channels, self.samplerate, _, _, bits = struct.unpack_from("<HHIIHH", body)
-                if coding == _EXTENSIBLE and len(body) >= 26:
-                    (coding,) = struct.unpack_from("<H", body, 24)
-                self._width = (bits + 7) // 8
+            if name != b"fmt ":
+                self._skip(size + size % 2)
+                continue
+            body = self._exactly(min(size + size % 2, _LONGEST_FORMAT_BYTES))
+            self._skip(size + size % 2 - len(body))
+            if len(body) < 16:
+                raise AudioError(f"{self._name}: its format has {len(body)} bytes of 16: damaged, or no WAVE")
+            coding, self.channels, self.samplerate, _, _, bits = struct.unpack_from("<HHIIHH", body)
+            if coding == _EXTENSIBLE and len(body) >= 26:
+                (coding,) = struct.unpack_from("<H", body, 24)
+            self._width = (bits + 7) // 8
         kinds = {
             (_PCM, 1): "u1",
             (_PCM, 2): "<i2",
@@ -88,12 +94,18 @@ class WavStream:
             values = wide.reshape(-1).view("<i4").astype(np.float32) / np.float32(2**31)
         else:
             raw = np.frombuffer(data, self._dtype)
-            values = raw.astype(np.float32)
+            with np.errstate(over="ignore"):  # beyond float32 is infinite, which is refused where it matters
+                values = raw.astype(np.float32)
             if self._dtype == "u1":
                 values = (values - 128) / np.float32(128)
             elif self._dtype[1] == "i":
                 values /= np.float32(2 ** (8 * self._width - 1))
         return values.reshape(-1, self.channels)
+
+    def _skip(self, count: int) -> None:
+        """Past what is not read here, a piece at a time: its size is what the file says."""
+        while count > 0:
+            count -= len(self._exactly(min(count, 1 << 16)))
 
     def _exactly(self, count: int) -> bytes:
         parts, need = [], count

@@ -39,7 +39,7 @@ def ending(stopped: str = "interrupted; nothing was written", named: bool = Fals
         with _told_to_stop():
             yield end
     except TinyfaceError as error:
-        print(f"{type(error).__name__ if named else 'error'}: {error}", file=sys.stderr)
+        print(f"{type(error).__name__ if named else 'error'}: {_lines(error)}", file=sys.stderr)
         end.status = 2
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
@@ -51,13 +51,17 @@ def building() -> Iterator[Ending]:
     """As `ending`, for what test drivers run: an error is 1, and a missing tool 77, which they read as skipped."""
     end = Ending()
     try:
-        yield end
+        with _told_to_stop():
+            yield end
     except EngineUnavailable as error:
-        print(f"skipped: {error}", file=sys.stderr)
+        print(f"skipped: {_lines(error)}", file=sys.stderr)
         end.status = 77
     except TinyfaceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_lines(error)}", file=sys.stderr)
         end.status = 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        end.status = 130
 
 
 def list_files(paths: Iterable[Path]) -> None:
@@ -130,6 +134,11 @@ def asked_to_stop(grace_s: float = 0.0) -> Iterator[list[float]]:
 def plain(value: object) -> str:
     """`value` in one line without control characters: what a file says must not move a terminal's cursor."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value))
+
+
+def _lines(error: TinyfaceError) -> str:
+    """An error's words, each line of them `plain`: they may quote what somebody else's file says."""
+    return "\n".join(map(plain, str(error).split("\n")))
 
 
 def say(line: str) -> None:

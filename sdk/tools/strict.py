@@ -17,6 +17,10 @@ from sdk.tools.limits import DEEPEST_JSON, read_whole
 
 T = TypeVar("T")
 _LARGEST_YAML_BYTES = 1 << 20
+# bad dates, lists as keys, endless lists, a tag and what is none of its kind (`!!bool x`)
+_ITS_READERS_RAISE = (ValueError, TypeError, RecursionError, LookupError, AttributeError, ArithmeticError)
+_LONGEST_SHOWN = 200
+_MOST_BITS = 64  # of a whole number
 
 
 def load(kind: type[T], raw: Any, where: str = "config") -> T:
@@ -50,7 +54,7 @@ def load_yaml(path: Path | str) -> dict[str, Any]:
                 raise ConfigError(f"{path}: nested deeper than {DEEPEST_JSON}")
         twice = _repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
         raw = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # bad dates, lists as keys, endless lists
+    except (yaml.YAMLError, *_ITS_READERS_RAISE) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path}: cannot read as YAML: {error}") from error
@@ -84,7 +88,7 @@ def _convert(kind: Any, raw: Any, path: str, problems: list[str]) -> Any:
         return _union(inner, raw, path, problems)
     if origin is Literal:
         if not any(raw == choice and type(raw) is type(choice) for choice in inner):
-            problems.append(f"{_at(path)}{raw!r} is none of {', '.join(map(repr, inner))}")
+            problems.append(f"{_at(path)}{_shown(raw)} is none of {', '.join(map(repr, inner))}")
         return raw
     if origin in (list, tuple):
         return _sequence(origin, inner, raw, path, problems)
@@ -154,6 +158,9 @@ def _sequence(origin: Any, inner: tuple[Any, ...], raw: Any, path: str, problems
 
 
 def _scalar(kind: Any, raw: Any, path: str, problems: list[str]) -> Any:
+    if type(raw) is int and raw.bit_length() > _MOST_BITS:
+        problems.append(f"{_at(path)}is {_shown(raw)}, and has {_MOST_BITS} bits at most")
+        return None
     if kind is float and type(raw) in (int, float):
         if not math.isfinite(raw):
             problems.append(f"{_at(path)}is {raw}, not a finite number")
@@ -206,4 +213,15 @@ def _join(path: str, key: object) -> str:
 
 def _name(raw: Any) -> str:
     kinds = {dict: "a mapping", list: "a list", type(None): "empty"}
-    return kinds.get(type(raw), f"{raw!r}")
+    return kinds.get(type(raw)) or _shown(raw)
+
+
+def _shown(raw: Any) -> str:
+    """`raw` for a message: as it is written, unless that is long."""
+    if type(raw) is int and raw.bit_length() > _MOST_BITS:
+        return f"a whole number of {raw.bit_length():,} bits"
+    try:
+        said = repr(raw)
+    except ValueError:  # a number inside is longer than Python writes
+        return f"a {type(raw).__name__} of endless numbers"
+    return said if len(said) <= _LONGEST_SHOWN else f"{said[:_LONGEST_SHOWN]}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -91,9 +92,14 @@ def test_closures_pull_harder_towards_the_end() -> None:
 
 
 def test_foreign_resume_file_is_refused(corpus: Path, tmp_path: Path) -> None:
-    (tmp_path / "s.pt.resume").write_bytes(b"no run")
-    with pytest.raises(CheckpointError, match="cannot resume"):
-        run(corpus, tmp_path / "s.pt")
+    file, buffer = tmp_path / "s.pt.resume", io.BytesIO()
+    torch.save({"spec": Path("a type that is not plain")}, buffer)
+    for content in (b"", b"no run", buffer.getvalue()[:100], buffer.getvalue()):
+        file.write_bytes(content)
+        with pytest.raises(CheckpointError, match="cannot resume") as caught:
+            run(corpus, tmp_path / "s.pt")
+        assert "weights_only" not in str(caught.value), "no advice to read it unchecked"
+        assert "option" not in str(caught.value)
 
 
 def test_a_resume_file_of_another_variant_is_refused(
@@ -113,6 +119,11 @@ def test_a_resume_file_of_another_variant_is_refused(
     with pytest.raises(CheckpointError, match=r"s\.pt\.resume: cannot resume.*belongs to s2"):
         train(other, PLAN, corpus, out, Augment(), {})
     with pytest.raises(KeyboardInterrupt):  # its own run goes on
+        run(corpus, out)
+    file = out.with_name("s.pt.resume")
+    good = file.read_bytes()
+    file.write_bytes(good[:-9000] + bytes([good[-9000] ^ 4]) + good[-8999:])
+    with pytest.raises(CheckpointError, match=r"cannot resume.*SHA-256"):
         run(corpus, out)
 
 

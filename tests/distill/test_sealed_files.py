@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from distill.files.checkpoint import Checkpoint
-from distill.files.sealed import MAGIC, main, sealed
+from distill.files.checkpoint import Checkpoint, model_card
+from distill.files.sealed import MAGIC, check_whole, main, sealed, sealing
 from distill.files.twin import Twin
 from distill.students.spec import load_spec
 from sdk.errors import CheckpointError, ConfigError
@@ -49,6 +49,45 @@ def test_one_flipped_bit_is_seen_wherever_it_lies(tmp_path: Path) -> None:
             path.write_bytes(good[:cut])
             with pytest.raises(CheckpointError):
                 load(path)
+
+
+def test_one_flipped_bit_of_a_run_is_seen(tmp_path: Path) -> None:
+    """torch reads a record whose sum does not fit: a run would go on from other weights."""
+    path, state = tmp_path / "s.pt.resume", {"weights": torch.arange(5000.0), "plan": {"steps": 4}}
+    with path.open("wb") as stream, sealing(stream) as whole:
+        torch.save(state, whole)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    assert path.read_bytes() == sealed(buffer.getvalue()), "as if it were sealed in memory"
+    check_whole(path, "resume file")
+    good = path.read_bytes()
+    for place in [*np.random.default_rng(0).integers(0, len(good), 100), *range(len(good) - 70, len(good))]:
+        path.write_bytes(good[:place] + bytes([good[place] ^ 16]) + good[place + 1 :])
+        with pytest.raises(CheckpointError):
+            check_whole(path, "resume file")
+
+
+@pytest.mark.parametrize("field", ["training", "scores"])
+@pytest.mark.parametrize("content", ["x", None, [1]])
+def test_facts_that_are_no_table(field: str, content: object, tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    resaved(path, torch.load(path, weights_only=True) | {field: content})
+    with pytest.raises(CheckpointError, match=f"its {field} are no table"):
+        Checkpoint.load(path)
+
+
+def test_what_a_checkpoint_says_of_itself_is_text(tmp_path: Path) -> None:
+    said = {
+        "by": "<script>alert(1)</script>|\n# title\x1b[2J",
+        "a": 0.5,
+        "b": 0.5,
+        "intervals": {"a": [1], "b": [0, "x"]},
+    }
+    card = model_card(Checkpoint(SPEC, SPEC.build().state_dict(), said))
+    assert "<script" not in card
+    assert "\x1b" not in card
+    assert "\n# title" not in card
+    assert "| a | 0.5 |" in card
 
 
 def test_files_of_before_are_read_and_can_be_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,3 +51,18 @@ def test_a_lip_gap_that_is_no_number_is_refused_by_the_files_name(kind: Any, tmp
     torch.save(raw, tmp_path / "a.teacher")
     with pytest.raises(CheckpointError, match=r"a\.teacher: .* Train or copy the teacher again"):
         kind.FILE.load(tmp_path / "a.teacher")
+
+
+@pytest.mark.parametrize("shut_cm", ["x", None, float("nan"), 10**400], ids=["words", "none", "nan", "beyond"])
+def test_lips_that_shut_below_no_number(shut_cm: object, tmp_path: Path) -> None:
+    torch.save(fields(neural.FILE.shipped) | {"shut_cm": shut_cm}, tmp_path / "a.teacher")
+    with pytest.raises(CheckpointError):
+        neural.FILE.load(tmp_path / "a.teacher")
+
+
+def test_a_teachers_file_is_checked_before_it_is_looked_into(tmp_path: Path) -> None:
+    good = neural.FILE.shipped.read_bytes()
+    path = tmp_path / "a.teacher"
+    path.write_bytes(good[:-500] + bytes([good[-500] ^ 1]) + good[-499:])
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        teacher_kind(path)

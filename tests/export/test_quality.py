@@ -48,6 +48,20 @@ def test_within_the_interval_of_the_best_all_are_as_good_as_it() -> None:
     assert grades([Quality(value, WHOLE, 0.02) for value in (0.80, 0.79, 0.77, 0.70)]) == [0.0, 0.0, 1.0, 2.0]
 
 
+@pytest.mark.parametrize("odd", [None, "x", "", [], [[]], {}, float("nan"), float("inf"), 10**400], ids=str)
+def test_scores_that_are_none_were_not_scored(odd: Any) -> None:
+    """A checkpoint's scores are what its file says: nothing in them ends a build or wins by being no number."""
+    good = scored(0.9, 0.8, 0.7)
+    whole = good["people"]["whole"]
+    for scores in (
+        {"people": odd}, {"people": good["people"] | {"whole": odd}}, {"human": {"recall_at_2pct": odd}},
+        good | {"people": good["people"] | {"whole": whole | {"legibility": odd}}},
+        good | {"people": good["people"] | {"whole": whole | {"intervals": odd}}},
+        good | {"people": good["people"] | {"whole": whole | {"intervals": {"legibility": odd}}}},
+    ):  # fmt: skip
+        assert 0 <= quality(scores).value <= 1
+
+
 def test_the_heading_says_which_measure_and_the_cells_where_it_is_another() -> None:
     assert heading([WHOLE, WHOLE, ""]) == WHOLE
     assert heading([RECALL]) == RECALL

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
-from sdk.errors import BudgetExceeded
-from sdk.tools.command import ending, quietly
+from sdk.errors import BudgetExceeded, RigError
+from sdk.tools.command import building, ending, quietly
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,21 @@ def test_a_status_and_a_line(
             raise error
     assert end.status == status
     assert capsys.readouterr().err == says
+
+
+def test_an_error_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for told in (ending, building):
+        with told():
+            raise RigError("channels named twice: \x1b[2Jgone\r\nand more")
+        said = capsys.readouterr().err
+        assert said == "error: channels named twice: \\x1b[2Jgone\\r\nand more\n"
+
+
+def test_a_builder_that_is_told_to_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    with building() as end:
+        signal.raise_signal(signal.SIGTERM)
+    assert end.status == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_a_mistake_of_our_own_is_not_hidden() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,13 @@ with ending("stopped; nothing was written") as end:
         print("READY", flush=True)
         time.sleep(60)
 sys.exit(end.status)
+"""
+
+CALLER = """
+import os, subprocess, sys
+child = "import os, time; from sdk.tools.caller import end_with_caller; end_with_caller();"
+child += "print(os.getpid(), flush=True); time.sleep(600)"
+subprocess.run([sys.executable, "-c", child])
 """
 
 
@@ -86,6 +94,28 @@ def test_processes_end_with_the_one_they_work_for(way: str, tmp_path: Path) -> N
     )
     assert done.stdout.strip() == b"True"
     assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's kernel alone ends a process with its caller")
+def test_a_process_that_is_waited_for_ends_with_its_caller() -> None:
+    """It holds its caller's output open, so this ends only when both are gone."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", CALLER], stdout=subprocess.PIPE, env=environment) as caller:
+        assert caller.stdout
+        assert int(caller.stdout.readline()) > 0
+        caller.kill()
+        assert caller.communicate(timeout=60)[0] == b""
+
+
+def test_whoever_is_started_to_be_waited_for_ends_so() -> None:
+    """All that `run_fresh` and `_process` of the ruler start."""
+    started = set()
+    for path in [*(ROOT / "profiles").rglob("*.py"), *(ROOT / "export").rglob("*.py")]:
+        started |= set(re.findall(r'"((?:profiles|export)[a-z_.]*\._[a-z_]+)"', path.read_text("utf-8")))
+    assert len(started) >= 8
+    for module in started:
+        source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text("utf-8")
+        assert "    end_with_caller()\n    main(" in source, module
 
 
 @pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked here")

@@ -12,7 +12,7 @@ column) is refused by name: a label that is shifted teaches the wrong face.
 from __future__ import annotations
 
 import csv
-import warnings
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,7 +29,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError, RigError
 from sdk.protocols.csv import read_csv
 from sdk.rig import ARKIT_52, RigLayout
-from sdk.tools.limits import FASTEST_LABELS_HZ, MOST_LABEL_FRAMES
+from sdk.tools.limits import FASTEST_LABELS_HZ, MOST_LABEL_FRAMES, read_array, read_text
 
 NPY_FPS = 30
 TOLERANCE_S = 0.5
@@ -84,8 +84,7 @@ def read_curves(path: Path, folder: Path | None = None) -> tuple[RigTrack, np.nd
     folder: where names of npy channels are looked for, beside the file's own. Raises `DataError`.
     """
     if path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", errors="replace") as stream:
-            header = stream.readline().lower()
+        header = read_text(path, DataError).partition("\n")[0].lower()
         return read_live_link(path) if header.startswith("timecode") else _read_columns(path)
     values = _array(path)
     if path.stem.startswith(_FACEGOOD):
@@ -130,9 +129,8 @@ def read_live_link(path: Path) -> tuple[RigTrack, np.ndarray]:
 def _read_columns(path: Path) -> tuple[RigTrack, np.ndarray]:
     """A CSV of `time` in seconds and a column a channel."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = [row for row in csv.reader(io.StringIO(read_text(path, DataError), newline="")) if row]
+    except csv.Error as error:
         raise DataError(f"{path}: cannot read as CSV: {error}") from error
     titles = [title.strip() for title in rows[0]] if rows else []
     if len(titles) < 2 or titles[0].lower() != "time":
@@ -243,16 +241,11 @@ def _channels_file(path: Path) -> list[str]:
     file = next((f for f in (path.with_suffix(".txt"), path.parent / "channels.txt") if f.exists()), None)
     if file is None:
         raise DataError(f"{path}: no {path.stem}.txt or channels.txt beside it that names its channels, one a line")
-    return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    return [line.strip() for line in read_text(file, DataError).splitlines() if line.strip()]
 
 
 def _array(path: Path) -> np.ndarray:
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*header parsing.*")  # files of Python 2
-            return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot read as an array: {error}") from error
+    return read_array(path, DataError)
 
 
 def _checked(path: Path, values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ nothing else.
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from distill.corpus.styled.clips import Clip
 from distill.files.disk import load_mono, to_rate
 from sdk.errors import DataError
 from sdk.rig import ARKIT_52, RigLayout
+from sdk.tools.limits import read_array, read_arrays, read_json, read_text
 
 BEAT_EMOTIONS = (
     (65, "neutral"), (73, "happiness"), (81, "anger"), (87, "sadness"), (95, "contempt"), (103, "surprise"),
@@ -78,11 +78,11 @@ def beat_clips(folder: Path, layout: RigLayout, language: str = "0") -> Iterator
             continue
         found = True
         try:
-            stored = json.loads(path.read_text("utf-8"))
+            stored = read_json(read_text(path, DataError), str(path), DataError)
             names, frames = list(stored["names"]), stored["frames"]
             times = np.array([frame["time"] for frame in frames], dtype=np.float64)
             values = np.array([frame["weights"] for frame in frames], dtype=np.float32).reshape(len(times), len(names))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise DataError(f"{path}: no animation of BEAT: {error}") from error
         audio = load_mono(path.with_suffix(".wav"))
         motion = _resampled(_placed(values, names, layout), times - times[0])
@@ -133,13 +133,16 @@ def _vocaset_processed(folder: Path) -> Iterator[Clip]:
         subject = path.stem.rpartition("_sentence")[0]
         if subject not in templates:
             raise DataError(f"{path}: no template of {subject!r}; there are: {', '.join(map(str, templates))}")
-        vertices = np.load(path, allow_pickle=False).astype(np.float32)
+        vertices = read_array(path, DataError).astype(np.float32)
         motion = vertices.reshape(len(vertices), -1) - np.asarray(templates[subject], np.float32).reshape(1, -1)
         yield Clip.made(path.stem, subject, "neutral", load_mono(folder / "wav" / f"{path.stem}.wav"), motion)
 
 
 def _vocaset_raw(folder: Path) -> Iterator[Clip]:
-    rows = np.load(folder / "data_verts.npy", mmap_mode="r", allow_pickle=False)
+    try:
+        rows = np.load(folder / "data_verts.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:  # mapped: one that says more than it holds is none of these
+        raise DataError(f"{folder / 'data_verts.npy'}: cannot read as an array: {error}") from error
     templates, audio, places = (
         read_pickle(folder / f"{name}.pkl") for name in ("templates", "raw_audio_fixed", "subj_seq_to_idx")
     )
@@ -183,11 +186,7 @@ def _resampled(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot read: {error}") from error
+    return read_arrays(path, DataError)
 
 
 def _number(value: Any) -> int:

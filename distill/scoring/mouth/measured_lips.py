@@ -7,7 +7,6 @@ lip height, mouth width, inner width, chin to nose, all over the outer-eye dista
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from distill.scoring.controls import FPS, loudness_mouth
 from distill.scoring.mouth.space import MEASURES, MouthSpace
 from sdk.errors import DataError
 from sdk.rig import RigLayout
+from sdk.tools.limits import read_arrays
 
 VIDEO_FPS = 25
 MEASURED = ("gap", "width", "jaw")
@@ -32,9 +32,9 @@ def read_lips(folder: Path) -> dict[Path, np.ndarray]:
     """
     path = folder / "lips_25fps.npz"
     try:
-        with np.load(path) as file:
-            curves = {name: file[name].astype(np.float64)[:, _COLUMNS] for name in file.files}
-    except (OSError, ValueError, IndexError, zipfile.BadZipFile) as error:
+        stored = read_arrays(path, DataError)
+        curves = {name: rows.astype(np.float64)[:, _COLUMNS] for name, rows in stored.items()}
+    except (ValueError, IndexError, TypeError) as error:
         raise DataError(f"{path}: cannot read measured lips: {error}; it holds [frames, 6] by a clip's name") from error
     found = {audio: curves[audio.stem] for audio in find_audio(folder) if audio.stem in curves}
     if not found:

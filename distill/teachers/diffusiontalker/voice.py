@@ -13,6 +13,7 @@ from torch import Tensor
 from distill.files.disk import atomic_write_text
 from distill.teachers.diffusiontalker.network import TalkerSpec
 from sdk.errors import CheckpointError
+from sdk.tools.limits import read_json, read_text
 
 SCHEMA = 1
 
@@ -50,7 +51,7 @@ class Voice:
     def load(cls, path: Path) -> Voice:
         """Raises `CheckpointError` for a file that is no voice."""
         try:
-            stored = json.loads(path.read_text("utf-8"))
+            stored = read_json(read_text(path, CheckpointError), str(path), CheckpointError)
             if stored.pop("schema") != SCHEMA:
                 raise ValueError(f"schema is not {SCHEMA}")
             made = cls(
@@ -59,7 +60,7 @@ class Voice:
                 tuple(map(float, stored["identity"])),
                 tuple(map(float, stored["emotion"])),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (CheckpointError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise CheckpointError(
                 f"{path}: no enrolled voice ({error}); make one with `... diffusiontalker enrol`"
             ) from error

@@ -15,6 +15,7 @@ import numpy as np
 from profiles.measure.steps import step_frames
 from sdk.engines import open_engine
 from sdk.engines.base import StreamEngine
+from sdk.tools.caller import end_with_caller
 
 _WARM = 20
 
@@ -36,4 +37,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main()

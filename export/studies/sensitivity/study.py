@@ -40,10 +40,11 @@ from export.quantise.rounding import calibrate, corpus_rows, layer_names, with_g
 from export.studies.sensitivity.layer_costs import LayerCost, layer_costs
 from export.verify.curves import frames_of, valid_items
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError
+from sdk.errors import CheckpointError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import command_line, ending
+from sdk.tools.limits import read_json, read_text
 
 TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; shut means 0.15 cm
 
@@ -211,8 +212,8 @@ def _part(kind: type[Any], row: dict[str, Any]) -> Any:
 def _known(path: Path) -> dict[str, Any] | None:
     """The file at `path`, if it is one of this schema."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        found = read_json(read_text(path, CheckpointError), str(path), CheckpointError)
+    except CheckpointError:
         return None
     return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
 

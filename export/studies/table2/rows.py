@@ -30,8 +30,9 @@ from export.lower.torchscript import torchscript
 from export.lower.trace import trace, trace_forward
 from export.quantise.precision import float_point
 from sdk.artifact import seal
-from sdk.errors import ConfigError
+from sdk.errors import ConfigError, DataError
 from sdk.tools import strict
+from sdk.tools.limits import read_arrays, read_json, read_text
 
 NAMES = (
     "teacher", "m_no_kd", "m_kd", "h_no_kd", "h_kd", "s0", "s1", "s1_plus", "s2", "s2_plus", "s3", "s3_plus",
@@ -150,8 +151,7 @@ def read_gaps(path: Path) -> dict[str, np.ndarray]:
     beside = path.with_suffix(".gaps.npz")
     if not beside.exists():
         return {}
-    with np.load(beside, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return read_arrays(beside, DataError)
 
 
 def whole_path(path: Path) -> Path:
@@ -164,7 +164,7 @@ def with_whole(path: Path, scores: Mapping[str, Any]) -> dict[str, Any]:
     beside = whole_path(path)
     if not beside.exists():
         return dict(scores)
-    read = json.loads(beside.read_text("utf-8"))["human"]
+    read = read_json(read_text(beside, DataError), str(beside), DataError)["human"]
     return {**scores, "human": {**scores.get("human", {}), **{k: read[k] for k in ("whole", "controls") if k in read}}}
 
 

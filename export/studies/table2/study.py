@@ -22,7 +22,8 @@ from distill.files.disk import atomic_write_text, load_mono
 from distill.recipes.evaluate import main as evaluate
 from distill.scoring.conditions import Item
 from distill.scoring.trackers import open_judged
-from distill.speech.phones import from_json, read_textgrid
+from distill.speech.phones import read_textgrid
+from distill.speech.recognisers import read_labels
 from export.load.checkpoints import CHECKPOINTS
 from export.load.golden import SENTENCE
 from export.studies.table2.figures import LIP_FIGURES, draw_bars, draw_lip_figures
@@ -73,10 +74,7 @@ def _figures(rows: list[Row], folder: Path, teacher: Path, out: Path, item: Item
 
 def clip(audio: Path, phones: Path) -> Item:
     """A recording and its phones (TextGrid, or JSON rows as `distill.speech.aligned` writes). Raises `DataError`."""
-    try:
-        read = read_textgrid(phones) if phones.suffix == ".TextGrid" else from_json(phones.read_text("utf-8"))
-    except OSError as error:
-        raise DataError(f"{phones}: cannot read: {error.strerror or error}") from error
+    read = read_textgrid(phones) if phones.suffix == ".TextGrid" else read_labels(phones)
     return Item(audio.stem, load_mono(audio), read)
 
 
