@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill.scoring.conditions import REST
@@ -110,7 +110,7 @@ def _whole_table(rows: Sequence[Row]) -> list[str]:
     scored = {row.label: row.scores["human"]["whole"] for row in rows if row.scores.get("human", {}).get("whole")}
     if not scored:
         return ["Nothing was measured yet (`--rescore`)."]
-    controls = next((c for row in rows if (c := row.scores.get("human", {}).get("controls"))), {})
+    controls: Mapping[str, Any] = next((c for row in rows if (c := row.scores.get("human", {}).get("controls"))), {})
     lines = [
         [head.format(name), *(whole_cell(whole.get(c), whole.get("intervals", {}).get(c)) for c in _WHOLE_COLUMNS)]
         for head, some in (("*{}*", controls), ("**{}**", scored))
