@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from export.lower.shortcuts import shortcuts
 from sdk.errors import EngineUnavailable, VerificationError
 
 _GLUE = {"executorch_call_delegate", "getitem"}
-_LOOKED_FOR = ("attention", "softmax", "upsample", "index")  # in names of operators that XNNPACK's patterns are made of
 
 
 @dataclass(frozen=True)
@@ -64,27 +64,7 @@ def lower(methods: dict[str, ExportedProgram]) -> Lowered:
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
-        with _patterns_that_may_match(methods):
-            return lower_with(methods, lambda name: XnnpackPartitioner(), "XNNPACK")
-
-
-@contextlib.contextmanager
-def _patterns_that_may_match(methods: Mapping[str, ExportedProgram]) -> Iterator[None]:
-    """XNNPACK's passes look for attention and enlarged pictures, by graphs of both that they export first: nearly half
-    of what lowering s7 takes. Where no operator could be part of one there is nothing to find; the program is the same.
-    """
-    from executorch.backends.xnnpack.partition.graphs import bilinear_2d, sdpa
-
-    nodes = [node for exported in methods.values() for node in exported.graph.nodes if node.op == "call_function"]
-    if any(word in str(node.target) for node in nodes for word in _LOOKED_FOR):
-        yield
-        return
-    theirs = bilinear_2d.get_graphs_dict, sdpa.get_graphs
-    bilinear_2d.get_graphs_dict, sdpa.get_graphs = dict, list
-    try:
-        yield
-    finally:
-        bilinear_2d.get_graphs_dict, sdpa.get_graphs = theirs
+        return lower_with(methods, lambda name: XnnpackPartitioner(), "XNNPACK")
 
 
 def lower_with(
@@ -107,7 +87,8 @@ def lower_with(
 
         made = {name: partitioner(name) for name in methods}
         given = {name: [part] for name, part in made.items() if part is not None}
-        edge = transform(to_edge_transform_and_lower(methods, partitioner=given or None, compile_config=config))
+        with shortcuts():
+            edge = transform(to_edge_transform_and_lower(methods, partitioner=given or None, compile_config=config))
         graphs = [edge.exported_program(name).graph_module.graph for name in methods]
         nodes = [node for graph in graphs for node in graph.nodes if node.op == "call_function"]
         calls = [getattr(node.target, "__name__", str(node.target)) for node in nodes]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from random_students import lively
+from random_students import lively, make_stream_checkpoint
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from distill.students.spec import load_variant
 from export.load.golden import golden_speech, golden_windows
+from export.lower import shortcuts
 from export.lower.deploy import DeployedStudent
+from export.lower.deploy_stream import DeployedStream
 from export.lower.program import export_program, lower
 from export.lower.torchscript import torchscript
+from export.quantise.rounding import golden_rows, quantise
 from sdk.errors import VerificationError
 
 SMALL = load_variant("s2", {"channels": 16, "fc_width": 24})
@@ -51,29 +56,65 @@ def test_what_stays_outside_the_delegate_is_refused() -> None:
         lower({"forward": export_program(Half(), (torch.zeros(1, 1, 64),))})
 
 
-class Attentive(nn.Module):
-    def forward(self, rows: Tensor) -> Tensor:
-        return torch.softmax(rows @ rows.transpose(1, 2), -1) @ rows
+def run_passes(methods: dict[str, ExportedProgram], monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[str]]:
+    """The program, and the passes that ran for it."""
+    from executorch.backends.xnnpack._passes import XNNPACKPassManager
+
+    usual, ran = XNNPACKPassManager.transform, []
+
+    def noted(manager: Any) -> Any:
+        ran.extend(one.__name__ for one in manager.passes)
+        return usual(manager)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(XNNPACKPassManager, "transform", noted)
+        return lower(methods).program, ran
 
 
-def test_patterns_that_nothing_could_match_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    from executorch.backends.xnnpack.partition.graphs import sdpa
+@pytest.mark.parametrize("which", ["stream", "int8"])
+def test_passes_that_could_change_nothing_do_not_run(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    student = make_stream_checkpoint().student()
+    deployed = DeployedStream(student if which == "stream" else quantise(student, golden_rows(2)))
 
-    from export.lower import program
+    def methods() -> dict[str, ExportedProgram]:  # lowering takes constants out of what it is given
+        return {"forward": export_program(deployed, deployed.inputs(1))}
 
-    net = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Tanh())
-    methods = {"forward": export_program(net, (torch.zeros(1, 1, 64),))}
-    drawn, usual = [], sdpa.get_graphs
-    monkeypatch.setattr(sdpa, "get_graphs", lambda: drawn.append(1) or usual())
-    without = lower(methods).program
-    assert not drawn
-    monkeypatch.setattr(program, "_LOOKED_FOR", ("",))
-    assert lower(methods).program == without
-    assert drawn
-    monkeypatch.undo()
-    attentive = {"forward": export_program(Attentive(), (torch.zeros(1, 3, 8),))}
-    with program._patterns_that_may_match(attentive):
-        assert sdpa.get_graphs is usual, "it may be one"
+    found, ran = run_passes(methods(), monkeypatch)
+    monkeypatch.setattr(shortcuts, "ACTS_ON", {})
+    everything, every = run_passes(methods(), monkeypatch)
+    assert found == everything, "to the byte"
+    assert len(every) > 15
+    assert len(ran) <= 8
+    assert ("PropagateCustomMetaPass" in ran) == (which == "int8")
+
+
+def test_a_pass_runs_for_the_operators_that_it_changes() -> None:
+    from executorch.backends.xnnpack._passes import XNNPACKPassManager
+    from executorch.exir.dialects._ops import ops
+
+    graph, aten = torch.fx.Graph(), ops.edge.aten
+    row = graph.placeholder("row")
+
+    def acting(operator: Any, *arguments: Any, rank: int = 4) -> set[str]:
+        node = graph.call_function(operator, arguments)
+        node.meta["val"] = torch.empty((1,) * rank)
+        return {name for name, may in shortcuts.ACTS_ON.items() if may(node)}
+
+    assert set(shortcuts.ACTS_ON) <= {one.__name__ for one in XNNPACKPassManager(None).passes}, "by the names it has"
+    assert acting(aten.cat.default, [row] * 6) == {"DecomposeConcatenate"}
+    assert acting(aten.cat.default, [row] * 5) == set()
+    assert acting(aten.convolution.default, row, rank=3) == {"Conv1dUnsqueezePass"}
+    assert acting(aten.convolution.default, row) == set()
+    assert acting(aten._native_batch_norm_legit_no_training.default, row) == {"FuseBatchNormPass", "DecomposeBatchNorm"}
+    assert acting(aten.addmm.default, row) == acting(aten.bmm.default, row) == {"ConvertToLinearPass"}
+    assert acting(aten._softmax.default, row) == {"ConvertToSDPAPass"}
+    assert acting(aten.relu.default, row) == acting(aten.hardtanh.default, row) == {"FuseActivationPass"}
+    either = acting(aten._prelu_kernel.default, row)
+    assert either == {"PReLUReshapePass", "FuseActivationPass"}, "a name that holds another's: one pass in vain"
+    assert acting(aten.max.dim, row) == {"RemoveGetItemPass"}
+    assert acting(aten.maximum.default, row) == acting(aten.sigmoid.default, row) == set()
+    assert acting(aten._to_copy.default, row) == {"RemoveRedundantCopyPass"}
+    assert acting(ops.edge.quantized_decomposed.quantize_per_tensor.default, row) == {"PropagateCustomMetaPass"}
 
 
 def test_torchscript_is_the_student() -> None:
