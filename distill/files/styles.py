@@ -97,10 +97,15 @@ def _in_words(scores: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping):
             found[key] = _in_words(value)
         elif isinstance(value, list) and len(value) == 3:
-            found[key] = "{:.4g} ({:.4g} to {:.4g})".format(*value)
+            found[key] = "{} ({} to {})".format(*map(_figure, value))
         elif isinstance(value, list) and len(value) == 2:
-            words = "{:.4g} to {:.4g}" if key.endswith("interval") else "{:.4g} in neutral, {:.4g} in styles"
-            found[key] = words.format(*value)
+            words = "{} to {}" if key.endswith("interval") else "{} in neutral, {} in styles"
+            found[key] = words.format(*map(_figure, value))
         else:
             found[key] = value
     return found
+
+
+def _figure(value: float | None) -> str:
+    """A number in short; None is what too few clips could not tell."""
+    return "not measured" if value is None else f"{value:.4g}"

@@ -160,7 +160,7 @@ def test_teachers_are_opened_by_name_or_by_file(tmp_path: Path) -> None:
     assert track(item, item.reference).shape == (len(item.reference), len(layout))
     assert teacher_kind(FILE.shipped).file.load(FILE.shipped).weights_sha256 == digest
     (tmp_path / "x.teacher").write_bytes(b"no")
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="no teacher's file"):
         open_judged(str(tmp_path / "x.teacher"))
     torch.save({"something": 1}, tmp_path / "y.teacher")
     with pytest.raises(CheckpointError, match="no teacher here reads such a file; it holds something"):
