@@ -6,6 +6,16 @@ describe a bad argument are also `ValueError`, so plain Python habits keep worki
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_SHOWN = 5
+
+
+def few(problems: Sequence[str]) -> str:
+    """The first mistakes of a file for one message, and how many more it has."""
+    more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
+    return "; ".join(problems[:_SHOWN]) + more
+
 
 class TinyfaceError(Exception):
     """Root of all errors that this project raises on purpose."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdk.errors import RigError
+from sdk.errors import RigError, few
 from sdk.tools.limits import LARGEST_MANIFEST_BYTES, MOST_CHANNELS, read_text
 
 ARKIT_52: tuple[str, ...] = (
@@ -95,8 +95,7 @@ class RigLayout:
             high.append(numbers[1] if numbers else 1.0)
             mid.append(numbers[2] if len(numbers) == 3 else min(max(0.0, low[-1]), high[-1]))
         if problems:
-            more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-            raise RigError(f"{path}: " + "; ".join(problems[:5]) + more)
+            raise RigError(f"{path}: {few(problems)}")
         try:
             return cls(tuple(names), tuple(low), tuple(high), tuple(mid))
         except RigError as error:

@@ -25,7 +25,7 @@ from distill.files.disk import atomic_write_text
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
 from sdk.tools.command import plain
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 FOLDER = "progress"
 SILENT_S = 60.0  # nothing written for so long: the command was killed, or its machine
@@ -173,7 +173,7 @@ def read_board(out: Path) -> list[Tally]:
     names = {one.name for one in fields(Tally)}
     for path in sorted((out / FOLDER).glob("*.json")):
         try:
-            raw = read_json(read_text(path, DataError), str(path), DataError)
+            raw = read_json_file(path, DataError)
             found.append(Tally(**{name: value for name, value in raw.items() if name in names}))
         except (ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: no state of a labelling ({error}); delete it") from error

@@ -15,7 +15,7 @@ from export.quantise.keep import sensitivity_path
 from profiles.model.environment import environment
 from profiles.show.words import show_bytes, show_number
 from sdk.errors import CheckpointError
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _STYLE = Path(__file__).resolve().parents[2] / "profiles" / "show" / "templates"
@@ -37,7 +37,7 @@ _MEANS = {
 def sensitivity_of(path: Path, checkpoint: Checkpoint) -> dict[str, Any] | None:
     """The sweep beside a checkpoint file; None where there is none, or one of other weights."""
     try:
-        found = read_json(read_text(sensitivity_path(path), CheckpointError), str(path), CheckpointError)
+        found = read_json_file(sensitivity_path(path), CheckpointError)
         fits = found["weights_sha256"] == checkpoint.weights_sha256 and found["layers"] and found["tolerance_cm"]
     except (CheckpointError, ValueError, KeyError, TypeError):
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distill.files.checkpoint import Checkpoint
 from sdk.errors import CheckpointError
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 SCHEMA = 1
 HEARS = "front.0"  # what a stream student without a spectrum hears samples with
@@ -37,14 +37,12 @@ def kept(path: Path, checkpoint: Checkpoint, precision: str) -> tuple[str, ...]:
 def _measured(path: Path, checkpoint: Checkpoint) -> tuple[str, ...]:
     file = sensitivity_path(path)
     remedy = f"measure it with `python -m export.sensitivity --checkpoint {path} --corpus FOLDER`"
+    if not file.exists():
+        raise CheckpointError(f"{file}: nobody knows yet which layers int8 hurts: {remedy}")
+    found = read_json_file(file, CheckpointError)
     try:
-        if not file.exists():
-            raise CheckpointError(f"{file}: nobody knows yet which layers int8 hurts: {remedy}")
-        found = read_json(read_text(file, CheckpointError), str(file), CheckpointError)
         keep, weights, schema = found["keep"], found["weights_sha256"], found["schema"]
-    except CheckpointError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: not the sensitivity of a checkpoint ({error}): {remedy}") from error
     names = {name for name, _ in checkpoint.student().named_modules()}
     if schema != SCHEMA or weights != checkpoint.weights_sha256 or not set(keep) <= names:

@@ -22,7 +22,7 @@ from sdk.errors import AudioError, DataError, RigError
 from sdk.faces.face import Face
 from sdk.sounds.sound import read_sound
 from sdk.tools.command import ending
-from sdk.tools.limits import LONGEST_SPEECH_S, read_json, read_text
+from sdk.tools.limits import LONGEST_SPEECH_S, read_json_file
 from sdk.tools.plugins import load_plugin
 
 HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ def read_phones(path: Path | None) -> list[SpokenPhone]:
     if path is None:
         return []
     try:
-        rows = read_json(read_text(path, AudioError), str(path), AudioError)
+        rows = read_json_file(path, AudioError)
         phones = [SpokenPhone(str(row[0]), float(row[1]), float(row[2])) for row in rows]
         if any(not 0 <= phone.start <= phone.end <= LONGEST_SPEECH_S for phone in phones):
             raise ValueError("times that are none")

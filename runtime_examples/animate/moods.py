@@ -19,7 +19,7 @@ from sdk.errors import RigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import ending
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 _PIXELS = 200
 
@@ -37,7 +37,7 @@ class Moods:
     def read(cls, path: Path) -> Moods:
         """Raises `RigError` that names a file which holds none."""
         try:
-            found = read_json(read_text(path, RigError), str(path), RigError)
+            found = read_json_file(path, RigError)
             layout, moments = RigLayout(tuple(found["names"])), list(map(str, found["moments"]))
             rows = {str(name): np.array(poses, dtype=np.float32) for name, poses in found["rows"].items()}
             title = str(found["title"])

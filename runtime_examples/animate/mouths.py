@@ -20,7 +20,7 @@ from sdk.errors import RigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import ending
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 PHONES = {"u": "u", "oʊ": "o", "w": "w", "i": "i", "ɑ": "a", "f": "f", "m": "m", "s": "s"}
 _PIXELS = 180
@@ -38,7 +38,7 @@ class Poses:
     def read(cls, path: Path) -> Poses:
         """Raises `RigError` that names a file which holds no poses."""
         try:
-            found = read_json(read_text(path, RigError), str(path), RigError)
+            found = read_json_file(path, RigError)
             layout = RigLayout(tuple(found["names"]))
             poses = {str(phone): np.array(pose, dtype=np.float32) for phone, pose in found["poses"].items()}
             title = str(found["title"])

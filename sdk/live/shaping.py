@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdk.errors import ConfigError
+from sdk.errors import ConfigError, few
 from sdk.rig import Frame, RigLayout
 from sdk.tools.limits import LARGEST_MANIFEST_BYTES, read_text
 
@@ -86,5 +86,4 @@ def _read(path: Path, layout: RigLayout, rows: dict[str, np.ndarray]) -> None:
         for row, value in zip(("gain", "offset", "low", "high"), numbers, strict=False):
             rows[row][places] = value
     if problems:
-        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        raise ConfigError(f"{path}: " + "; ".join(problems[:5]) + more)
+        raise ConfigError(f"{path}: {few(problems)}")

@@ -19,7 +19,7 @@ from sdk.errors import RigError
 from sdk.names.convert import arkit_values
 from sdk.names.visemes import non_negative
 from sdk.rig import ARKIT_52, RigLayout
-from sdk.tools.limits import MOST_CHANNELS, MOST_STATE_FLOATS, read_json, read_text
+from sdk.tools.limits import MOST_CHANNELS, MOST_STATE_FLOATS, read_json_file
 
 _RIDGE = 1e-6  # examples that never move a channel leave its weights at 0 instead of anywhere
 _SMALLEST = 1e-3
@@ -87,7 +87,7 @@ def fit(ours: np.ndarray, theirs: np.ndarray, controls: Sequence[str]) -> Retarg
 def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Pairs from JSON: `[{"channels": {"jawOpen": 1}, "controls": {"Jaw_Ctrl": 0.8}}, ...]`. Raises `RigError`."""
     try:
-        rows = read_json(read_text(path, RigError), str(path), RigError)
+        rows = read_json_file(path, RigError)
         controls = tuple(dict.fromkeys(name for row in rows for name in row["controls"]))
         if len(controls) > MOST_CHANNELS or len(rows) * len(controls) > MOST_STATE_FLOATS:
             raise RigError(f"{path}: {len(rows):,} pairs of {len(controls):,} controls are more than is read here")

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-from sdk.errors import ConfigError, RigError
+from sdk.errors import ConfigError, RigError, few
 from sdk.names.orders import IPHONE_ORDER as COLUMNS
 from sdk.names.orders import ROTATIONS, pascal
 from sdk.protocols.base import FrameProtocol, values_by_name
@@ -131,8 +131,7 @@ def read_csv(path: Path | str, timecode_hz: int | None = None) -> Capture:
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     if problems:
-        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        raise RigError(f"{path}: " + "; ".join(problems[:5]) + more)
+        raise RigError(f"{path}: {few(problems)}")
     fps = _rate(path, rows) if timecode_hz is None else None
     times = _whole_seconds(clock, fps) if fps else _seconds(clock, timecode_hz)
     return Capture(layout, _held(values, tracked), times, tracked, fps)

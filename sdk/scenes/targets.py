@@ -22,7 +22,7 @@ from sdk.faces.shapes import canonical, mapping
 from sdk.names.convert import Convention, arkit_values, convention
 from sdk.names.visemes import OVR_OTHER_SPELLING
 from sdk.rig import ARKIT_52, RigLayout
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 Binds = dict[str, list[tuple[int, int, float]]]  # a VRM expression: (mesh, target, weight)
 _SAID = {
@@ -118,7 +118,7 @@ def find_targets(
 def read_map(path: Path) -> dict[str, dict[str, float]]:
     """Channels to targets, JSON: `{"jawOpen": {"Jaw_Drop": 0.9}}` or `{"jawOpen": "Jaw_Drop"}`. Raises `RigError`."""
     try:
-        raw = read_json(read_text(path, RigError), str(path), RigError)
+        raw = read_json_file(path, RigError)
         raw = raw.get("channels", raw)
         named = {
             str(c): {t: 1.0} if isinstance(t, str) else {str(k): float(w) for k, w in t.items()} for c, t in raw.items()

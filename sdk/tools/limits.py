@@ -95,6 +95,11 @@ def read_json(text: str | bytes, where: str, error: type[TinyfaceError]) -> Any:
     return raw
 
 
+def read_json_file(path: Path, error: type[TinyfaceError]) -> Any:
+    """What the JSON in an ordinary file holds. Raises `error` as `read_text` and `read_json`."""
+    return read_json(read_text(path, error), str(path), error)
+
+
 def _children(raw: Any) -> list[Any]:
     if not isinstance(raw, (dict, list)):
         return []

@@ -86,7 +86,7 @@ def read_curves(path: Path, folder: Path | None = None) -> tuple[RigTrack, np.nd
     if path.suffix == ".csv":
         header = read_text(path, DataError).partition("\n")[0].lower()
         return read_live_link(path) if header.startswith("timecode") else _read_columns(path)
-    values = _array(path)
+    values = read_array(path, DataError)
     if path.stem.startswith(_FACEGOOD):
         names, values = to_arkit(_facegood_names(path, folder), _checked(path, values))
     else:
@@ -234,7 +234,7 @@ def _facegood_names(path: Path, folder: Path | None) -> list[str]:
     found = next((file for root in roots for file in sorted(root.glob(_FACEGOOD_NAMES))), None)
     if found is None:
         raise DataError(f"{path}: no {_FACEGOOD_NAMES} with the names of its channels near it")
-    return [str(name) for name in _array(found)]
+    return [str(name) for name in read_array(found, DataError)]
 
 
 def _channels_file(path: Path) -> list[str]:
@@ -242,10 +242,6 @@ def _channels_file(path: Path) -> list[str]:
     if file is None:
         raise DataError(f"{path}: no {path.stem}.txt or channels.txt beside it that names its channels, one a line")
     return [line.strip() for line in read_text(file, DataError).splitlines() if line.strip()]
-
-
-def _array(path: Path) -> np.ndarray:
-    return read_array(path, DataError)
 
 
 def _checked(path: Path, values: np.ndarray) -> np.ndarray:

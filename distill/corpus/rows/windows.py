@@ -77,9 +77,10 @@ class UtterancePicker:
         )
         self.seconds = sum(seconds.values())
         if hours:
-            kept = within_hours(np.concatenate(lengths), np.repeat(source, counts), hours)
+            samples = np.concatenate(lengths)
+            kept = within_hours(samples, np.repeat(source, counts), hours)
             weights = weights * kept
-            self.seconds = float(np.concatenate(lengths)[kept].sum()) / SAMPLE_RATE_HZ
+            self.seconds = float(samples[kept].sum()) / SAMPLE_RATE_HZ
         self.cumulative = np.cumsum(weights / weights.sum())
 
     def draw(self, random: np.random.Generator) -> tuple[np.ndarray, RigTrack]:

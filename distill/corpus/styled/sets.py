@@ -22,7 +22,7 @@ from distill.corpus.styled.clips import Clip
 from distill.files.disk import load_mono, to_rate
 from sdk.errors import DataError
 from sdk.rig import ARKIT_52, RigLayout
-from sdk.tools.limits import read_array, read_arrays, read_json, read_text
+from sdk.tools.limits import read_array, read_arrays, read_json_file
 
 BEAT_EMOTIONS = (
     (65, "neutral"), (73, "happiness"), (81, "anger"), (87, "sadness"), (95, "contempt"), (103, "surprise"),
@@ -78,7 +78,7 @@ def beat_clips(folder: Path, layout: RigLayout, language: str = "0") -> Iterator
             continue
         found = True
         try:
-            stored = read_json(read_text(path, DataError), str(path), DataError)
+            stored = read_json_file(path, DataError)
             names, frames = list(stored["names"]), stored["frames"]
             times = np.array([frame["time"] for frame in frames], dtype=np.float64)
             values = np.array([frame["weights"] for frame in frames], dtype=np.float32).reshape(len(times), len(names))
@@ -103,7 +103,7 @@ def etf_clips(folder: Path, layout: RigLayout, names: Sequence[str] = ARKIT_52) 
     """
     paths = sorted([*folder.rglob("*.npz"), *folder.rglob("*.pkl")])
     for path in paths:
-        stored = read_pickle(path) if path.suffix == ".pkl" else _npz(path)
+        stored = read_pickle(path) if path.suffix == ".pkl" else read_arrays(path, DataError)
         lacking = [key for key in ("input12", "target12", "level", "person") if key not in stored]
         if lacking:
             raise DataError(f"{path}: no pair of 3D-ETF: it lacks {', '.join(lacking)}")
@@ -183,10 +183,6 @@ def _resampled(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     """At 30 frames a second, linear between frames."""
     at = np.arange(max(int(np.floor(times[-1] * _FPS)) + 1, 1)) / _FPS
     return np.stack([np.interp(at, times, column) for column in values.T], 1).astype(np.float32)
-
-
-def _npz(path: Path) -> dict[str, np.ndarray]:
-    return read_arrays(path, DataError)
 
 
 def _number(value: Any) -> int:

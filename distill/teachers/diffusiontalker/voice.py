@@ -13,7 +13,7 @@ from torch import Tensor
 from distill.files.disk import atomic_write_text
 from distill.teachers.diffusiontalker.network import TalkerSpec
 from sdk.errors import CheckpointError
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 SCHEMA = 1
 
@@ -51,7 +51,7 @@ class Voice:
     def load(cls, path: Path) -> Voice:
         """Raises `CheckpointError` for a file that is no voice."""
         try:
-            stored = read_json(read_text(path, CheckpointError), str(path), CheckpointError)
+            stored = read_json_file(path, CheckpointError)
             if stored.pop("schema") != SCHEMA:
                 raise ValueError(f"schema is not {SCHEMA}")
             made = cls(

@@ -44,7 +44,7 @@ from sdk.errors import CheckpointError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import command_line, ending
-from sdk.tools.limits import read_json, read_text
+from sdk.tools.limits import read_json_file
 
 TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; shut means 0.15 cm
 
@@ -212,7 +212,7 @@ def _part(kind: type[Any], row: dict[str, Any]) -> Any:
 def _known(path: Path) -> dict[str, Any] | None:
     """The file at `path`, if it is one of this schema."""
     try:
-        found = read_json(read_text(path, CheckpointError), str(path), CheckpointError)
+        found = read_json_file(path, CheckpointError)
     except CheckpointError:
         return None
     return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None

@@ -79,14 +79,11 @@ class Finding:
 def findings(rows: Sequence[Row], paper: Paper, keys: Sequence[str]) -> list[Finding]:
     """Every pair of `PAIRS` by one plan of which both are there with their closures, on each key that both were scored
     on."""
-    found, here = [], present(rows)
-    for one, other, about in PAIRS:
-        if one not in here or other not in here:
-            continue
-        first, second = here[one], here[other]
+    found = []
+    for first, second, about in _pairs(rows):
         if unlike(first, second):
             continue
-        old = [paper.figure(name, "in_house") for name in (one, other)]
+        old = [paper.figure(row.name, "in_house") for row in (first, second)]
         for key in keys:
             if f"{key}/closures_cm" not in first.gaps or f"{key}/closures_cm" not in second.gaps:
                 continue
@@ -107,9 +104,14 @@ def unlike(first: Row, second: Row) -> list[str]:
 
 def refused_pairs(rows: Sequence[Row]) -> list[tuple[Row, Row, str, list[str]]]:
     """Pairs of which both are there and unlike: first, second, what the pair is about, what their plans differ by."""
+    pairs = [(first, second, about, unlike(first, second)) for first, second, about in _pairs(rows)]
+    return [pair for pair in pairs if pair[-1]]
+
+
+def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row, str]]:
+    """`PAIRS` of which both are there."""
     here = present(rows)
-    pairs = [(here[one], here[other], about) for one, other, about in PAIRS if one in here and other in here]
-    return [(*pair, unlike(*pair[:2])) for pair in pairs if unlike(*pair[:2])]
+    return [(here[one], here[other], about) for one, other, about in PAIRS if one in here and other in here]
 
 
 def compare(first: Row, second: Row, key: str, draws: int = DRAWS) -> tuple[Difference, Difference]:

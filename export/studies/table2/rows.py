@@ -32,7 +32,7 @@ from export.quantise.precision import float_point
 from sdk.artifact import seal
 from sdk.errors import ConfigError, DataError
 from sdk.tools import strict
-from sdk.tools.limits import read_arrays, read_json, read_text
+from sdk.tools.limits import read_arrays, read_json_file
 
 NAMES = (
     "teacher", "m_no_kd", "m_kd", "h_no_kd", "h_kd", "s0", "s1", "s1_plus", "s2", "s2_plus", "s3", "s3_plus",
@@ -164,7 +164,7 @@ def with_whole(path: Path, scores: Mapping[str, Any]) -> dict[str, Any]:
     beside = whole_path(path)
     if not beside.exists():
         return dict(scores)
-    read = read_json(read_text(beside, DataError), str(beside), DataError)["human"]
+    read = read_json_file(beside, DataError)["human"]
     return {**scores, "human": {**scores.get("human", {}), **{k: read[k] for k in ("whole", "controls") if k in read}}}
 
 
