@@ -52,7 +52,7 @@ def train(
     motions = [network.mesh.code(torch.from_numpy(clip.motion)).numpy() for clip in clips]
     data = CodeClips(clips, motions, spec.people, plan.seconds)
     seed_book(network, data.batch(np.random.default_rng(plan.seed), _TEMPLATE_CLIPS)[1])
-    run = Run.begin(spec, asdict(plan), network.train(), out)
+    run = Run.begin(spec, plan, network.train(), out)
     settled = False
 
     def loss(random: np.random.Generator, step: int) -> torch.Tensor:

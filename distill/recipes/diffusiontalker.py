@@ -75,7 +75,7 @@ def train(
     else:
         learner.fit(clips)
     data = TalkerClips(clips, spec, plan.seconds)
-    run = Run.begin(spec, asdict(plan), learner.train(), out)
+    run = Run.begin(spec, plan, learner.train(), out)
 
     def loss(random: np.random.Generator, step: int) -> torch.Tensor:
         batch = data.batch(random, plan.batch)

@@ -67,7 +67,7 @@ def try_point(
     feed = StreamFeed(spec, plan, load_shards(corpus, "train"), augment)
     student = spec.build().train()
     initialise(student, plan.seed)
-    run = Run.begin(spec, dataclasses.asdict(plan), student, work / f"{point.name}.sweep")
+    run = Run.begin(spec, plan, student, work / f"{point.name}.sweep")
     run.go(feed.total, partial(feed.loss, student), plan.rate, draw=feed.draw)
     student.load_state_dict(run.average)
     student.eval()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -171,12 +171,12 @@ def train(
     student = ears.student() if ears else None
     network.initialise(plan.seed, student if isinstance(student, StreamStudent) else None)
     feed = TeacherFeed(spec, plan, data, network, pool)
-    facts = {**asdict(plan), "pool": pool}
-    run = Run.begin(spec, facts, network, out, accumulate=conduct.accumulate)
+    run = Run.begin(spec, plan, network, out, accumulate=conduct.accumulate, also={"pool": pool})
     with watching(conduct.curves, run, feed.objective, plan.steps, layout, trackers=conduct.trackers) as watch:
         run.go(plan.steps, feed.loss, plan.rate, watch, feed.draw, conduct.readers, conduct.save_every_s)
     provenance = {
-        "recipe": "teacher", "plan": facts, "corpus_hours": round(data.picker.seconds / 3600, 2), **run.facts, **made,
+        "recipe": "teacher", "plan": run.plan, "corpus_hours": round(data.picker.seconds / 3600, 2),
+        **run.facts, **made,
         **({"ears": f"{ears.spec.name}, weights {ears.weights_sha256}"} if ears else {}),
     }  # fmt: skip
     trained = Trained(FILE, spec, FILE.halved(run.average), layout, training=provenance)

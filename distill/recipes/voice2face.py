@@ -109,7 +109,7 @@ def train(
     if init:
         network.load_state_dict(init.network().state_dict())
     objective = Objective(plan, network, face, seen)
-    run = Run.begin(spec, asdict(plan), network, out)
+    run = Run.begin(spec, plan, network, out)
     feed = _feed(spec, plan, shards, network.encoder or encoder.to(run.accelerator.device), speech, out)
 
     def loss(random: np.random.Generator, step: int) -> Tensor:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from distill.students.stream import Spectrum
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LAST_SHARE = 0.1
 
@@ -37,3 +42,8 @@ def groups(student: nn.Module) -> list[dict[str, Any]]:
     last = [weight for name, weight in student.named_parameters() if name.startswith("fc3.")]
     rest = [w for name, w in student.named_parameters() if not name.startswith("fc3.") and w.requires_grad]
     return [{"params": rest, "share": 1.0}, *([{"params": last, "share": LAST_SHARE}] if last else [])]
+
+
+def as_today(saved: Mapping[str, Any], settings: DataclassInstance) -> dict[str, Any]:
+    """The settings that a file `saved`, which may be older than a field: then it stood at the default."""
+    return {one.name: one.default for one in fields(settings) if one.default is not MISSING} | dict(saved)

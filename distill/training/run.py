@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
 from distill.files.sealed import check_whole, sealing
-from distill.training.begin import groups
+from distill.training.begin import as_today, groups
 from distill.training.readers import Draw, drawn
 from distill.training.step import Precision, Statistics, agree, statistics_of
 from sdk.errors import CheckpointError
 from sdk.tools.command import asked_to_stop
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from accelerate import Accelerator
 
 
@@ -42,7 +43,7 @@ class Spec(Protocol):
 
 
 SAVE_EVERY_S = 60.0
-GRACE_S = 3.0  # Ctrl-C comes twice to processes of `torchrun`: from the terminal, and from it
+GRACE_S = 3.0  # Ctrl-C comes twice to processes of `torchrun`
 
 
 def _of_step(draw: Draw, each: int, random: np.random.Generator, k: int) -> Any:
@@ -68,7 +69,7 @@ class Run:
     seconds: float = 0.0
     waited: float = 0.0  # of `seconds`, for what steps look at
     smooth_loss: float | None = None
-    inputs: dict[str, str] = field(default_factory=dict)  # what it learns from, each by name and digest
+    inputs: dict[str, str] = field(default_factory=dict)  # each by name and digest
     accumulate: int = 1  # parts of a step that each process makes
     norm: float = 0.0  # of the last step's gradient, before it was clipped
     skipped: int = 0  # steps that float16 ran over in
@@ -82,31 +83,31 @@ class Run:
     def begin(
         cls,
         spec: Spec,
-        plan: dict[str, Any],
+        plan: DataclassInstance,
         student: nn.Module,
         out: Path,
         inputs: Mapping[str, str] | None = None,
         accumulate: int = 1,
+        also: Mapping[str, Any] | None = None,
     ) -> Run:
-        """A run that will make `out`, on the GPU where there is one: from the weights that `student` has, or where a
-        killed one stopped, as `<out>.resume` says.
+        """A run that will make `out`, on the GPU where there is one: from `student`'s weights, or from `<out>.resume`.
 
         inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest. accumulate:
-        parts of a step that each process makes. Raises `CheckpointError` if the resume file is damaged, or of another
-        spec, plan, inputs or number of parts. AdamW (Loshchilov and Hutter 2019), weight decay 1e-3, gradients clipped
-        to a norm of 1.
+        parts of a step that each process makes. also: settings that the plan has no field for. Raises `CheckpointError`
+        if the resume file is damaged, or of another spec, plan, inputs or number of parts. By AdamW (Loshchilov and
+        Hutter 2019), weight decay 1e-3, gradients clipped to a norm of 1.
         """
         from accelerate import Accelerator
 
         accelerator = Accelerator()
         student.to(accelerator.device)
-        optimiser = torch.optim.AdamW(groups(student), lr=plan["learning_rate"], weight_decay=1e-3)
+        settings = asdict(plan) | dict(also or {})
+        optimiser = torch.optim.AdamW(groups(student), lr=settings["learning_rate"], weight_decay=1e-3)
         average = {name: value.clone() for name, value in student.state_dict().items()}
-        file = out.with_name(out.name + ".resume")
-        kept = {"inputs": dict(inputs or {}), "accumulate": accumulate}
-        run = cls(spec, plan, student, average, optimiser, accelerator, file, **kept)  # type: ignore[arg-type]
-        if file.exists():
-            run._resume()
+        run = cls(spec, settings, student, average, optimiser, accelerator, out.with_name(out.name + ".resume"))
+        run.inputs, run.accumulate = dict(inputs or {}), accumulate
+        if run.file.exists():
+            run._resume(plan)
         return run
 
     @property
@@ -147,15 +148,14 @@ class Run:
                 sealed,
             )
 
-    def _resume(self) -> None:
+    def _resume(self, plan: DataclassInstance) -> None:
         try:
             check_whole(self.file, "resume file")
             device = self.accelerator.device  # among several processes `cpu:0`, which a file is not read to
             saved = torch.load(self.file, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
-            # s1 and s5 have the same weights' shapes, so only the spec tells them apart
-            if saved["spec"] != asdict(self.spec):
+            if as_today(saved["spec"], self.spec) != asdict(self.spec):
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
-            if saved["plan"] != self.plan:
+            if as_today(saved["plan"], plan) != self.plan:
                 raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
             if others := [name for name, digest in self.inputs.items() if saved["inputs"].get(name) != digest]:
                 raise CheckpointError(f"it belongs to a run that learned from another {' and another '.join(others)}")

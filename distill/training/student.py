@@ -69,7 +69,7 @@ def train(
         raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same shape")
     if plan.alpha_phone:
         student.add_module(HEAD, PhoneHead(spec.fc_width))
-    run = Run.begin(spec, asdict(plan), student, out, inputs_of(shards, augment, init, second), conduct.accumulate)
+    run = Run.begin(spec, plan, student, out, inputs_of(shards, augment, init, second), conduct.accumulate)
 
     def valid() -> Feed | None:
         there = shard_files(corpus, "valid")

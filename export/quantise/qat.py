@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -120,8 +120,8 @@ def _tune(
 ) -> Run:
     """Make the steps of `plan` on `student` and leave it with the average of its weights; `keep` None: no rounding."""
     check_writable(out)
-    settings = asdict(plan) | {"parent_sha256": parent.weights_sha256, "keep": keep}
-    run = Run.begin(parent.spec, settings, student, out, inputs)
+    also = {"parent_sha256": parent.weights_sha256, "keep": keep}
+    run = Run.begin(parent.spec, plan, student, out, inputs, also=also)
     run.go(feed.total, partial(feed.loss, student), plan.rate, draw=feed.draw)
     student.load_state_dict(run.average)
     return run

@@ -16,6 +16,8 @@ import sdk
 from distill.corpus.shards import write_shard
 from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint
+from distill.files.disk import atomic_open
+from distill.files.sealed import sealing
 from distill.recipes import finetune, heterogeneous
 from distill.speech.augment import Augment
 from distill.students.spec import Student, load_variant, variant_names
@@ -313,3 +315,20 @@ def test_a_resume_file_of_another_corpus_or_noise_is_refused(
     write_shard(other / "shards" / "train-human-000.npz", [utterance("x", np.random.default_rng(9))])
     with pytest.raises(CheckpointError, match="another corpus"):
         train(spec, PLAN, other, out, Augment(), {})
+
+
+def test_a_resume_file_of_before_a_setting_was_there_goes_on(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a newer version added stood at its default, of which an older file says nothing."""
+    out, file = tmp_path / "s.pt", tmp_path / "s.pt.resume"
+    killed_at(1, file, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, out)
+    saved = torch.load(file, weights_only=True)
+    del saved["plan"]["hours"]
+    with atomic_open(file) as stream, sealing(stream) as sealed:
+        torch.save(saved, sealed)
+    with pytest.raises(CheckpointError, match="other steps"):
+        run(corpus, out, replace(PLAN, hours=1.0))
+    run(corpus, out)

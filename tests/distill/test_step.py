@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begun(spec: Any, plan: Plan, out: Path, accumulate: int = 1) -> Run:
     student = spec.build().train()
     initialise(student, 1)
-    return Run.begin(spec, asdict(plan), student, out, accumulate=accumulate)
+    return Run.begin(spec, plan, student, out, accumulate=accumulate)
 
 
 def together(batches: list[Batch]) -> Batch:
