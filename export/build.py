@@ -2,6 +2,7 @@
 
     python -m export.build (--budget 8MB | --device phone_mid) --out build/face [--student s5] [--checkpoint FILE]
                            [--precision auto|fp32|int8|mixed] [--backend auto|NAME] [--rig arkit|FILE] [--explain]
+    python -m export.build --student s7 --styles --budget 8MB --out build/s7-styled     # moods: `export/styled.py`
     python -m export.build --all --out build/all          # every point, each in a folder; computed against measured
     python -m export.build --backends                     # what can be exported and run here
 
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from export import every, explain, foreign
+from export import every, explain, foreign, styled
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.backends.base import exportable, load_backend
 from export.measure.counted import in_words
@@ -44,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, help="only this file, instead of the best of checkpoints/")
     parser.add_argument("--precision", help=f"auto, or one of: {', '.join(PRECISIONS)}")
     parser.add_argument("--backend", default="auto", help="auto, or one that --backends lists")
+    parser.add_argument(
+        "--styles", nargs="?", const=Path(), type=Path, metavar="FILE",
+        help="with styles: of this file, or of the one beside the checkpoint",
+    )  # fmt: skip
     parser.add_argument("--rig", help="refuse checkpoints of another rig: arkit, or a layout file")
     parser.add_argument("--explain", action="store_true", help="print the table behind the choice; alone without --out")
     parser.add_argument("--all", action="store_true", help="build every point, each into a folder of --out; resumable")
@@ -71,6 +76,8 @@ def _run(options: argparse.Namespace) -> int:
         summary = every.build_every(options.out, wanted)
         print(f"{options.out / 'summary.md'}: {len(summary['built'])} built, {len(summary['failed'])} not")
         return 2 if summary["failed"] else 0
+    if options.styles is not None:
+        return _run_styled(options, wanted)
     if options.backend != "auto" and load_backend(options.backend).rows is None:
         return _run_foreign(options, wanted)
     budget_bytes, precision = target(options.budget, options.device, options.precision)
@@ -85,6 +92,22 @@ def _run(options: argparse.Namespace) -> int:
     if options.explain:
         print(explain.report_table(report))
     print(f"{options.out}: {choice['student']} {choice['precision']}, {in_words(memory)}: {choice['why']}")
+    return 0
+
+
+def _run_styled(options: argparse.Namespace, wanted: Wanted) -> int:
+    if options.out is None or options.explain:
+        raise ConfigError("a student with styles has no table to explain: say where to build it: --out FOLDER")
+    file = None if options.styles == Path() else options.styles
+    budget_bytes: int | None = None
+    if options.backend != "tinyface":  # whose memory cannot be computed
+        budget_bytes, precision = target(options.budget, options.device, options.precision)
+        only = wanted.backends if "xnnpack" not in wanted.backends else ("xnnpack",)
+        wanted = replace(wanted, precision=precision, backends=only[:1])
+    report = styled.build_styled(budget_bytes, options.out, wanted, file, say)
+    choice, names = report["choice"], ", ".join(report["styles"]["names"])
+    held = f"{in_words(report['memory'])}: {choice['why']}" if "memory" in report else choice["why"]
+    print(f"{options.out}: {choice['student']} {choice['precision']} with {names}; {held}")
     return 0
 
 

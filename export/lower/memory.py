@@ -30,6 +30,7 @@ from torch.export import ExportedProgram
 
 from distill.students.spec import Student
 from distill.students.stream import HOP_SAMPLES, StreamStudent
+from distill.students.styled import StyledStream
 from export.lower.deploy_stream import CROWD_VOICES
 from export.lower.graph import bytes_of, calls, is_view, live_peak, name_of, planned_peak, results_of, shape_of
 
@@ -100,11 +101,12 @@ class MemoryRows:
         return vars(self) | {name: getattr(self, name) for name in sums}
 
 
-RowsOf = Callable[[ExportedProgram, Student], MemoryRows]
+RowsOf = Callable[[ExportedProgram, Student | StyledStream], MemoryRows]
 
 
-def xnnpack_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
-    """Rows of an XNNPACK program. exported: its traced `forward`, in any precision. student: the float one."""
+def xnnpack_rows(exported: ExportedProgram, student: Student | StyledStream) -> MemoryRows:
+    """Rows of an XNNPACK program. exported: its traced `forward`, in any precision. student: the float one; one with
+    styles has no crowd."""
     nodes = calls(exported)
     results = results_of(exported)
     stream = isinstance(student, StreamStudent)
@@ -121,7 +123,7 @@ def xnnpack_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
     )
 
 
-def portable_rows(exported: ExportedProgram, student: Student) -> MemoryRows:
+def portable_rows(exported: ExportedProgram, student: Student | StyledStream) -> MemoryRows:
     """Rows of a program without a delegate or crowd, in float: every value is in the plan, weights stay in place."""
     nodes = calls(exported)
     parameters = _parameter_bytes(exported)
@@ -167,9 +169,9 @@ def paper_bytes(student: Student) -> int:
     return outputs + sum(p.numel() for p in student.parameters()) * FLOAT_BYTES
 
 
-def voice_bytes(student: Student) -> int:
+def voice_bytes(student: Student | StyledStream) -> int:
     """What each voice keeps: the last window of samples, or a hop that is not full yet and the state."""
-    if isinstance(student, StreamStudent):
+    if isinstance(student, StreamStudent | StyledStream):
         return (HOP_SAMPLES + sum(tensor.numel() for tensor in student.initial_state())) * FLOAT_BYTES
     return student.window_samples * FLOAT_BYTES
 

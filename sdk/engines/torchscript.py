@@ -107,7 +107,7 @@ def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
 
     tensors = [torch.tensor(array) for array in inputs]  # copies: the caller's arrays may be read-only
     try:
-        with GATE.inside(), lock, torch.inference_mode(), _one_thread(torch):
+        with GATE.inside(), lock, torch.inference_mode(), one_thread(torch):
             outputs = module(*tensors)
     except RuntimeError as error:
         raise ArtifactError(f"the TorchScript program failed to run: {error}") from error
@@ -120,7 +120,7 @@ def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
 
 
 @contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
+def one_thread(torch: Any) -> Iterator[None]:
     """One torch thread inside, the caller's number after: another library's setting is not ours to keep."""
     before = torch.get_num_threads()
     if before == 1:

@@ -22,8 +22,8 @@ ROOMS = {
 INSIDE = {
     "distill": "students files speech teachers corpus scoring training recipes",
     "profiles": "model measure inspect judge show run __main__",
-    "export": "load quantise lower plan measure verify deliver pipeline every explain foreign studies "
-    "build choices qat sensitivity study styled table2 torchscript",
+    "export": "load quantise lower plan measure verify deliver pipeline every explain foreign styled studies "
+    "build choices qat sensitivity study table2 torchscript",
 }
 MOST_FILES = 15
 # One file for each thing of a kind, a list and no room: recipes are the commands that users type, backends the words.

@@ -146,7 +146,7 @@ def styled_case(precision: str, out: Path) -> Styled:
     from export.deliver.manifest import manifest
     from export.lower.kernels import lower_kernels
     from export.quantise.precision import points
-    from export.styled import programs
+    from export.styled import Dressed, program
 
     path = ROOT / "checkpoints" / "s8.pt"
     checkpoint = Checkpoint.load(path)
@@ -157,7 +157,7 @@ def styled_case(precision: str, out: Path) -> Styled:
         torch.nn.init.normal_(layer.weight, std=0.3)
     student = StyledStream(point.student, head).eval()  # type: ignore[arg-type]
     styled, plain = out / "styled.pte", out / "plain.pte"
-    styled.write_bytes(programs(checkpoint, student, BACKEND, point)["model.pte"])
+    styled.write_bytes(program(Dressed(path, checkpoint, point, student), BACKEND)[1])
     plain.write_bytes(seal(lower_kernels(point.student).program, manifest(checkpoint, point, "executorch", BACKEND)))
     judge = judge_of(student, open_artifact(styled).manifest)
     return Styled(styled, plain, judge, TOLERANCE if precision == "fp32" else INT8_TOLERANCE)

@@ -20,7 +20,7 @@ from export.load.golden import golden_speech
 from export.lower.deploy_stream import DeployedStream
 from export.lower.program import export_program, lower
 from export.quantise.precision import float_point
-from export.styled import programs
+from export.styled import Dressed, program
 from sdk.artifact import seal
 from sdk.errors import ConfigError
 from sdk.native import NativeModel, NativePredictor, abi
@@ -39,7 +39,8 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     head = StyleHead(StyleSpec(STYLES, 4), neutral.fc3.in_channels, student.layout)
     torch.nn.init.normal_(head.hold.weight, std=0.3)
     path = tmp_path_factory.mktemp("styles") / "model.pte"
-    path.write_bytes(programs(student, StyledStream(neutral, head).eval())["model.pte"])
+    one = Dressed(path, student, float_point(student), StyledStream(neutral, head).eval())
+    path.write_bytes(program(one, "xnnpack")[1])
     return path
 
 
