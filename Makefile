@@ -14,7 +14,7 @@ JOBS ?= $(shell $(PYTHON) -c "import os; print(2 if (os.cpu_count() or 1) > 1 el
 LOCKED ?=
 ARTEFACT ?= build/demo/model.pte
 
-.PHONY: validators live-report mic-report page-report setup lock demo test slow check isa fuzz faults soak load sbom bench families kernels table2 seeds web clean
+.PHONY: validators live-report mic-report page-report setup lock demo test slow check isa sanitize fuzz faults soak load sbom bench families kernels table2 seeds web clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml $(if $(LOCKED),.ci/requirements.lock)
@@ -58,6 +58,13 @@ check: setup
 # the numeric tests under each cap that a processor can be asked for: as if it had nothing better
 isa: setup
 	$(PY) -m tests.isa
+
+# the C library without a runtime and its test programs under AddressSanitizer with UBSan, then under ThreadSanitizer:
+# damaged and lying artefacts, threads, a long take, a soak; needs cmake and g++
+sanitize: setup
+	$(PY) -m export.build --student s8 --backend tinyface --precision int8 --budget 8MB --out build/sanitized/s8
+	$(PY) -m sdk.c.build --alone --no-examples --sanitize address --out build/sanitized/address --check build/sanitized/s8/model.pte
+	$(PY) -m sdk.c.build --alone --no-examples --sanitize thread --out build/sanitized/thread --check build/sanitized/s8/model.pte
 
 # damaged and lying files against every reader, MINUTES of each; what escapes is kept in tests/kept
 fuzz: setup

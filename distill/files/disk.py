@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ from sdk.tools.whole import whole_file
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 
+_FINEST = 100_000  # the largest term of a ratio of rates
 _LOUD = 0.2  # no sound of a voice goes from here to -1 and back within two samples
 
 
@@ -43,9 +44,15 @@ def unwrapped(mono: np.ndarray) -> np.ndarray:
 
 
 def to_rate(mono: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
-    """`mono` `(n,)` at another rate: float32 `(ceil(n * wanted / rate),)`, or as it is where the rates are one."""
-    common = math.gcd(rate_hz, wanted_hz)
-    return stretched(mono, wanted_hz // common, rate_hz // common)
+    """`mono` `(n,)` at another rate: float32 `(ceil(n * wanted / rate),)`, or as it is where the rates are one.
+
+    The filter grows with the ratio's terms: of 767,999 Hz it would have 15 million taps. Above 100 kHz, where
+    terms are larger still, the ratio is the nearest of smaller ones: at most 18 ms in an hour away.
+    """
+    ratio = Fraction(wanted_hz, rate_hz).limit_denominator(_FINEST)
+    made = stretched(mono, ratio.numerator, ratio.denominator)
+    count = -(-len(mono) * wanted_hz // rate_hz)
+    return made[:count] if len(made) >= count else np.pad(made, (0, count - len(made)))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,20 @@ def test_a_peak_that_went_round_is_put_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("augment", [None, Augment()])
+def test_a_rate_of_no_common_divisor_takes_no_gigabyte() -> None:
+    """767,999 Hz has nothing in common with 16 kHz: an exact filter has 15 million taps."""
+    rate = 767_999
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate // 4) / rate).astype(np.float32)
+    tracemalloc.start()
+    made = files.to_rate(tone, rate, 16000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert len(made) == -(-len(tone) * 16000 // rate)
+    wanted = np.sin(2 * np.pi * 440 * np.arange(len(made)) / 16000)
+    np.testing.assert_allclose(made[50:-50], wanted[50:-50], atol=2e-3)
+
+
 def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment | None) -> None:
     """The frame's own sample is loud exactly when its label's jaw is open, whatever the speed and the start."""
     path = tmp_path / "train-human-000.npz"
