@@ -180,7 +180,6 @@ def test_a_peak_that_went_round_is_put_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(files.unwrapped(low), low)
 
 
-@pytest.mark.parametrize("augment", [None, Augment()])
 def test_a_rate_of_no_common_divisor_takes_no_gigabyte() -> None:
     """767,999 Hz has nothing in common with 16 kHz: an exact filter has 15 million taps."""
     rate = 767_999
@@ -195,6 +194,7 @@ def test_a_rate_of_no_common_divisor_takes_no_gigabyte() -> None:
     np.testing.assert_allclose(made[50:-50], wanted[50:-50], atol=2e-3)
 
 
+@pytest.mark.parametrize("augment", [None, Augment()])
 def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment | None) -> None:
     """The frame's own sample is loud exactly when its label's jaw is open, whatever the speed and the start."""
     path = tmp_path / "train-human-000.npz"
