@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from export.lower.shortcuts import shortcuts
+from export.lower.shortcuts import import_exporter, shortcuts
 from sdk.errors import EngineUnavailable, VerificationError
 
 _GLUE = {"executorch_call_delegate", "getitem"}
@@ -45,6 +45,7 @@ def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Exp
         raise ValueError("one tensor stands for two inputs: give each its own")
     with quiet():
         try:
+            import_exporter()
             from executorch.exir.passes.constant_prop_pass import constant_prop_pass
         except ImportError as error:
             raise EngineUnavailable(f"export needs ExecuTorch: pip install 'tinyface[export]' ({error})") from error
@@ -86,8 +87,9 @@ def lower_with(
         from executorch.exir.passes import MemoryPlanningPass
 
         made = {name: partitioner(name) for name in methods}
-        given = {name: [part] for name, part in made.items() if part is not None}
-        with shortcuts():
+        parts = {name: part for name, part in made.items() if part is not None}
+        given = {name: [part] for name, part in parts.items()}
+        with shortcuts(methods, parts):
             edge = transform(to_edge_transform_and_lower(methods, partitioner=given or None, compile_config=config))
         graphs = [edge.exported_program(name).graph_module.graph for name in methods]
         nodes = [node for graph in graphs for node in graph.nodes if node.op == "call_function"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ import torch
 from random_students import lively, make_stream_checkpoint
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.fx.passes.infra.pass_base import PassBase
 
 from distill.students.spec import load_variant
 from export.load.golden import golden_speech, golden_windows
-from export.lower import shortcuts
+from export.lower import program, shortcuts
 from export.lower.deploy import DeployedStudent
 from export.lower.deploy_stream import DeployedStream
 from export.lower.program import export_program, lower
@@ -57,40 +60,45 @@ def test_what_stays_outside_the_delegate_is_refused() -> None:
 
 
 def run_passes(methods: dict[str, ExportedProgram], monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[str]]:
-    """The program, and the passes that ran for it."""
-    from executorch.backends.xnnpack._passes import XNNPACKPassManager
+    """The program, and the passes that ran for it, decompositions among them."""
+    ran: list[str] = []
 
-    usual, ran = XNNPACKPassManager.transform, []
+    def noting(usual: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(self: Any, *rest: Any) -> Any:
+            ran.append(type(self).__name__)
+            return usual(self, *rest)
 
-    def noted(manager: Any) -> Any:
-        ran.extend(one.__name__ for one in manager.passes)
-        return usual(manager)
+        return noted
 
     with monkeypatch.context() as patch:
-        patch.setattr(XNNPACKPassManager, "transform", noted)
+        for place, name in ((PassBase, "__call__"), (ExportedProgram, "run_decompositions")):
+            patch.setattr(place, name, noting(getattr(place, name)))
         return lower(methods).program, ran
 
 
-@pytest.mark.parametrize("which", ["stream", "int8"])
-def test_passes_that_could_change_nothing_do_not_run(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    student = make_stream_checkpoint().student()
-    deployed = DeployedStream(student if which == "stream" else quantise(student, golden_rows(2)))
+def test_what_could_change_nothing_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a student in integers, whose first and last layers are float: all kinds of nodes that ours have."""
+    deployed = DeployedStream(
+        quantise(make_stream_checkpoint(front=[[24, 640, 320]], dilations=[]).student(), golden_rows(2))
+    )
 
     def methods() -> dict[str, ExportedProgram]:  # lowering takes constants out of what it is given
         return {"forward": export_program(deployed, deployed.inputs(1))}
 
     found, ran = run_passes(methods(), monkeypatch)
-    monkeypatch.setattr(shortcuts, "ACTS_ON", {})
+    monkeypatch.setattr(program, "shortcuts", lambda *given: contextlib.nullcontext())
     everything, every = run_passes(methods(), monkeypatch)
     assert found == everything, "to the byte"
-    assert len(every) > 15
-    assert len(ran) <= 8
-    assert ("PropagateCustomMetaPass" in ran) == (which == "int8")
+    assert ran.count("ExportedProgram") == 1 < every.count("ExportedProgram"), "decomposed once"
+    assert len(every) > 30
+    assert len(ran) < 0.6 * len(every)
 
 
 def test_a_pass_runs_for_the_operators_that_it_changes() -> None:
     from executorch.backends.xnnpack._passes import XNNPACKPassManager
     from executorch.exir.dialects._ops import ops
+    from executorch.exir.passes import MemoryFormatOpsPass, base_pre_op_replace_passes
+    from executorch.exir.passes.remove_mixed_type_operators import RemoveMixedTypeOperators
 
     graph, aten = torch.fx.Graph(), ops.edge.aten
     row = graph.placeholder("row")
@@ -100,7 +108,9 @@ def test_a_pass_runs_for_the_operators_that_it_changes() -> None:
         node.meta["val"] = torch.empty((1,) * rank)
         return {name for name, may in shortcuts.ACTS_ON.items() if may(node)}
 
-    assert set(shortcuts.ACTS_ON) <= {one.__name__ for one in XNNPACKPassManager(None).passes}, "by the names it has"
+    named = {one.__name__ for one in XNNPACKPassManager(None).passes}
+    named |= {one.__name__ for one in base_pre_op_replace_passes}
+    assert set(shortcuts.ACTS_ON) <= named | {RemoveMixedTypeOperators.__name__, MemoryFormatOpsPass.__name__}
     assert acting(aten.cat.default, [row] * 6) == {"DecomposeConcatenate"}
     assert acting(aten.cat.default, [row] * 5) == set()
     assert acting(aten.convolution.default, row, rank=3) == {"Conv1dUnsqueezePass"}
@@ -113,8 +123,19 @@ def test_a_pass_runs_for_the_operators_that_it_changes() -> None:
     assert either == {"PReLUReshapePass", "FuseActivationPass"}, "a name that holds another's: one pass in vain"
     assert acting(aten.max.dim, row) == {"RemoveGetItemPass"}
     assert acting(aten.maximum.default, row) == acting(aten.sigmoid.default, row) == set()
-    assert acting(aten._to_copy.default, row) == {"RemoveRedundantCopyPass"}
-    assert acting(ops.edge.quantized_decomposed.quantize_per_tensor.default, row) == {"PropagateCustomMetaPass"}
+    assert acting(aten._to_copy.default, row) == {"RemoveRedundantCopyPass", "MemoryFormatOpsPass"}
+    assert acting(ops.edge.dim_order_ops._to_dim_order_copy.default, row) == {"DimOrderOpsRevertPass"}
+    assert acting(aten.full.default, [4], 1.0) == {"ConstPropPass"}
+    assert acting(torch.ops.aten.t.default, row) == {"NormalizeTransposePass", "ReplaceBrokenOpsWithFunctionalOpsPass"}
+    assert acting(aten.mul.Tensor, row, row) == {"RemoveMixedTypeOperators"}, "of unknown types"
+    row.meta["val"] = torch.empty(4)
+    assert acting(aten.mul.Tensor, row, row) == set()
+    row.meta["val"] = torch.empty(4, dtype=torch.int64)
+    assert acting(aten.mul.Tensor, row, row) == {"RemoveMixedTypeOperators"}
+    quantised = ops.edge.quantized_decomposed.quantize_per_tensor.default
+    assert acting(quantised, row) == set()
+    row.meta["custom"] = {"quantised by": "somebody"}
+    assert acting(quantised, row) == {"PropagateCustomMetaPass"}
 
 
 def test_torchscript_is_the_student() -> None:
