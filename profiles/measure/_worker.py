@@ -24,14 +24,13 @@ import numpy as np
 
 from sdk.tools.caller import end_with_caller
 
-_EVICT_BYTES = 64_000_000  # read through before each step of a cold round; raised to twice the last cache
-
 
 @dataclass(frozen=True)
 class Job:
     """What this process is for. step_frames: frames of the rig that one step makes for a voice, as a fraction.
 
-    voices: of one call of the program's method `crowd`; 1 for `forward`.
+    voices: of one call of the program's method `crowd`; 1 for `forward`. evict_bytes: read through before
+    each step of a cold case, 0 where caches stay warm.
     """
 
     path: str
@@ -43,7 +42,7 @@ class Job:
     step_frames: float
     rate_hz: int
     fps: float
-    cold: bool
+    evict_bytes: int
 
 
 Step = Callable[[], float]
@@ -111,7 +110,7 @@ def main() -> None:
     if job.pinned_cores:
         os.sched_setaffinity(0, job.pinned_cores)  # before any runtime makes its threads, which inherit it
     opener = _sdk_opener(job) if job.backend == "python_sdk" else _program_opener(job)
-    evict = np.ones(max(_EVICT_BYTES, 2 * last_cache_bytes()) // 4, np.float32) if job.cold else None
+    evict = np.ones(job.evict_bytes // 4, np.float32) if job.evict_bytes else None
     _answer({"ready": True})
     if not sys.stdin.readline():
         return
@@ -177,17 +176,6 @@ def reference_us() -> float:
 
 _LEFT = np.full((128, 512), 0.5, np.float32)
 _RIGHT = np.full((512, 256), 0.5, np.float32)
-
-
-def last_cache_bytes() -> int:
-    """Size of the last cache of core 0, or 0 where the system does not say."""
-    from pathlib import Path
-
-    sizes = [0]
-    for entry in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = entry.read_text().strip()
-        sizes.append(int(text[:-1]) * {"K": 1024, "M": 1024**2}.get(text[-1], 1))
-    return max(sizes)
 
 
 def _answer(content: dict[str, Any]) -> None:

@@ -88,7 +88,8 @@ def process(environment: dict[str, str], corpus: Path, out: Path, die_at: int, s
 def run(corpus: Path, out: Path, die_at: int = -1, stop_at: int = -1) -> tuple[list[int | None], list[dict[str, Any]]]:
     """Exit statuses of two processes, and what each left behind. They meet as `torchrun` lets them meet."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["distill.training.student"])  # torch is imported once
+    # all is imported once, and what the first step of an optimiser imports, too
+    context.set_forkserver_preload(["distill.training.student", "accelerate", "torch._dynamo"])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
