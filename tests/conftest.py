@@ -41,6 +41,12 @@ def one_torch_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds that nobody listens to: a fresh process imports torch for seconds, and `heard` has tests of its own."""
+    monkeypatch.setattr("export.pipeline.listen", lambda *given: {"why_not": "nobody listens here"})
+
+
 @pytest.fixture(autouse=True, scope="session")
 def plans_of_this_run_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is cached between builds (`export/plan/known.py`) lies in a folder of this run, for all its processes."""

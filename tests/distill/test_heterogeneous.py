@@ -141,6 +141,7 @@ def test_a_corpus_without_shards_says_how_to_make_one(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "s.pt")
 
 
+@pytest.mark.usefixtures("unheard")
 def test_any_rig_trains_exports_and_plays_by_name(corpus: Path, tmp_path: Path) -> None:
     """Three of the labels' channels in another order: the same names come out of the artefact."""
     from export.load.checkpoints import Wanted

@@ -117,6 +117,7 @@ def test_the_asked_one_does_not_fit_but_others_do(shelf: Path, tmp_path: Path) -
         build(2_000_000, tmp_path / "out", Wanted(student="s5", checkpoints=shelf))
 
 
+@pytest.mark.usefixtures("unheard")
 def test_a_file_larger_than_planned_gives_way_to_the_next(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_file_larger_than_planned_gives_way_to_the_next(
     assert sdk.open_artifact(tmp_path / "out" / "model.pt").manifest.student == "s2"
 
 
+@pytest.mark.usefixtures("unheard")
 @pytest.mark.parametrize("stage", ["lower", "measure", "verify", "deliver"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, VerificationError])
 def test_an_interrupted_build_leaves_nothing(

@@ -27,6 +27,7 @@ def candidate(path: Path, backend: str) -> Candidate:
     return plan(path, checkpoint, float_point(checkpoint), (backend,))[0]
 
 
+@pytest.mark.usefixtures("unheard")
 def test_a_near_miss_is_measured_and_explained_as_it_is_built(tmp_path: Path) -> None:
     """The portable program of a small stream student takes 1.3 % less than is computed for it."""
     make_stream_checkpoint().save(tmp_path / "s6.pt")

@@ -23,7 +23,7 @@ from export.pipeline import build
 from export.quantise.__main__ import main
 from export.quantise.grids import GridConv, Int8Conv, weight_scales
 from export.quantise.rounding import calibrate, freeze, from_twin, golden_rows, quantise, with_grids
-from export.verify.proof import verify
+from export.verify.proof import INT8_TOLERANCE, verify
 from sdk.engines.base import StreamEngine
 from sdk.errors import CheckpointError, VerificationError
 
@@ -166,13 +166,14 @@ def test_a_crowd_is_so_many_voices(twin_built: tuple[Built, Twin], rows: list[np
 
 
 def test_verify_tells_a_twin_of_other_weights(twin_built: tuple[Built, Twin], rows: list[np.ndarray]) -> None:
-    built, twin = twin_built
-    verify({built.out / "model.pte": from_twin(built.checkpoint, twin)})
+    built, _ = twin_built
+    assert built.report["verification"]["max_abs_error"]["model.pte"] < INT8_TOLERANCE, "it is its own twin's"
     other = quantise(make_stream_checkpoint(seed=1).student(), rows)
     with pytest.raises(VerificationError, match=r"off model\.pte by"):
         verify({built.out / "model.pte": other})
 
 
+@pytest.mark.usefixtures("unheard")
 def test_auto_takes_the_better_of_both(
     twin_built: tuple[Built, Twin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
