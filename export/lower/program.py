@@ -86,10 +86,9 @@ def lower_with(
         from executorch.exir import ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes import MemoryPlanningPass
 
-        made = {name: partitioner(name) for name in methods}
-        parts = {name: part for name, part in made.items() if part is not None}
-        given = {name: [part] for name, part in parts.items()}
-        with shortcuts(methods, parts):
+        parts = {name: partitioner(name) for name in methods}
+        given = {name: [part] for name, part in parts.items() if part is not None}
+        with shortcuts():
             edge = transform(to_edge_transform_and_lower(methods, partitioner=given or None, compile_config=config))
         graphs = [edge.exported_program(name).graph_module.graph for name in methods]
         nodes = [node for graph in graphs for node in graph.nodes if node.op == "call_function"]

@@ -12,7 +12,7 @@ a tenth of that.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -120,12 +120,9 @@ def import_exporter() -> None:
 
 
 @contextlib.contextmanager
-def shortcuts(methods: Mapping[str, ExportedProgram], partitioners: Mapping[str, Any]) -> Iterator[None]:
+def shortcuts() -> Iterator[None]:
     """While it lasts, the exporter leaves out what is said above; one of another version nothing, since these are its
-    inner parts. Nothing may register operators meanwhile.
-
-    methods, partitioners: what is lowered, and by what, by name; a method may have no partitioner.
-    """
+    inner parts. Nothing may register operators meanwhile."""
     if not _are_known():
         yield
         return
@@ -136,17 +133,11 @@ def shortcuts(methods: Mapping[str, ExportedProgram], partitioners: Mapping[str,
     from torch.fx.traceback import NodeSource
 
     types = "_check_tensor_args_matching_op_allowed_dtype"
-    # a partitioner that says of no node whether it takes it is given what the first decomposition leaves, and no more
-    later = all(part.ops_to_not_decompose(methods[name])[1] is not None for name, part in partitioners.items())
-
-    def decompose(usual: Callable[..., ExportedProgram]) -> Callable[..., ExportedProgram]:
-        return _decompose(usual, later)
-
     with contextlib.ExitStack() as changed:
         for place, name, become in (
             (XNNPACKPassManager, "transform", _transform),
             (PassBase, "__call__", _pass),
-            (ExportedProgram, "run_decompositions", decompose),
+            (ExportedProgram, "run_decompositions", _decompose),
             (verifier, types, _check_types),
             (utils, "_materialize_cpp_cia_ops", cache),
         ):
@@ -187,25 +178,20 @@ def _pass(usual: Callable[[Any, GraphModule], Any]) -> Callable[[Any, GraphModul
     return run
 
 
-def _decompose(usual: Callable[..., ExportedProgram], later: bool) -> Callable[..., ExportedProgram]:
-    """What has been through once, or surely goes through later, and holds nothing of what is asked for, stays."""
+def _decompose(usual: Callable[..., ExportedProgram]) -> Callable[..., ExportedProgram]:
+    """What has been through once, and holds nothing of what is asked for, stays."""
     from executorch.exir.graph_module import contains_any_call_fn_target_op
 
     made: list[ExportedProgram] = []
 
     def decompose(program: ExportedProgram, table: Any = None, **rest: Any) -> ExportedProgram:
-        functional = any(one is program for one in made) or (later and not _changes_in_place(program))
-        if table is not None and functional and not contains_any_call_fn_target_op(program.graph_module, table):
+        once = any(one is program for one in made)
+        if once and table is not None and not contains_any_call_fn_target_op(program.graph_module, table):
             return program
         made.append(usual(program, table, **rest))
         return made[-1]
 
     return decompose
-
-
-def _changes_in_place(program: ExportedProgram) -> bool:
-    nodes = [node for node in program.graph.nodes if node.op == "call_function"]
-    return any(node.target._schema.is_mutable for node in nodes if isinstance(node.target, torch._ops.OpOverload))
 
 
 def _check_types(usual: Callable[[GraphModule], None]) -> Callable[[GraphModule], None]:
