@@ -42,9 +42,10 @@ else
 	$(PY) -m runtime_examples.animate build/demo/model.pte --out build/demo
 endif
 
-# JOBS: by so many processes, each file of tests in one of them (0: in this one, always in the same order)
+# JOBS: by so many processes, each file of tests in one of them (0: in this one, always in the same order); one that
+# crashes ends the run, which would else wait for it for ever
 test: setup
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # what takes minutes by itself: real programs built, timed and scored
 slow: setup
