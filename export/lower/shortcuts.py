@@ -1,4 +1,4 @@
-"""What the exporter does for nothing, left out: most of what lowering takes, and not a byte of the program.
+"""What the exporter does for nothing, left out: half of what lowering takes, and not a byte of the program.
 
 Exporter and XNNPACK's delegate run some thirty passes over each method, and each traces the whole graph anew, also
 where it finds nothing to change: a student of ours needs six or so. Operators are decomposed three times; once is
