@@ -117,7 +117,9 @@ def _whole_table(rows: Sequence[Row]) -> list[str]:
         for name, whole in some.items()
     ]
     count = next(iter(scored.values()))["folded_over"]
-    return [*_WHOLE.format(over=f"{count} clips").splitlines(), "", *_table(["", *_WHOLE_COLUMNS.values()], lines)]
+    table = [*_WHOLE.format(over=f"{count} clips").splitlines(), "", *_table(["", *_WHOLE_COLUMNS.values()], lines)]
+    left = [row.label for row in rows if row.scores and row.label not in scored]
+    return [*table, "", f"Not read: {', '.join(left)}."] if left else table
 
 
 def _relative(value: float | None, base: float | None, form: str, name: str) -> str:
