@@ -65,7 +65,7 @@ def train(
             own = {k.removeprefix("autoencoder."): v for k, v in run.average.items() if k.startswith("autoencoder.")}
             network.autoencoder.load_state_dict(own)
             settled = True
-        return code_loss(network, rows, motion, people)
+        return code_loss(network, rows, motion, people, plan.alone)
 
     run.go(plan.total, loss, plan.rate)
     training = {

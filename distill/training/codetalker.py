@@ -20,7 +20,8 @@ from sdk.errors import DataError
 @dataclass(frozen=True)
 class CodeTalkerPlan:
     """book_steps of stage 1, steps of stage 2; batch: clips a step, of `seconds`. The losses' weights are the
-    original's: L1 and the book's loss; squared error of motion and of the vectors."""
+    original's: L1 and the book's loss; squared error of motion and of the vectors. alone: share of the clips that
+    stage 2 hears without the true frames so far; in the original none."""
 
     book_steps: int = 600
     steps: int = 600
@@ -28,6 +29,7 @@ class CodeTalkerPlan:
     seconds: float = 2.6
     learning_rate: float = 1e-3
     ema: float = 0.99
+    alone: float = 0.8
     seed: int = 1
 
     @property
@@ -81,9 +83,9 @@ def book_loss(network: CodeTalker, motion: Tensor) -> Tensor:
     return functional.l1_loss(spoken, motion) + loss
 
 
-def code_loss(network: CodeTalker, rows: Tensor, motion: Tensor, people: Tensor) -> Tensor:
-    """Of a step of stage 2."""
+def code_loss(network: CodeTalker, rows: Tensor, motion: Tensor, people: Tensor, alone: float = 0.0) -> Tensor:
+    """Of a step of stage 2. alone: as the plan has it."""
     frozen: nn.Module = network.autoencoder.requires_grad_(False)
-    moved, vectors = network.losses(rows, motion, people)
+    moved, vectors = network.losses(rows, motion, people, round(alone * len(rows)))
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
     return moved + vectors

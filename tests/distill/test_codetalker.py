@@ -73,6 +73,24 @@ def test_an_untrained_second_stage_begins_at_one_code() -> None:
     assert network.speak(torch.randn(2, 5, 32), torch.tensor([0, 1])).shape == (2, 5, 12)
 
 
+def test_some_clips_are_heard_without_the_frames_so_far() -> None:
+    torch.manual_seed(3)
+    network = CodeTalker(SPEC, len(ARKIT)).eval()
+    torch.nn.init.normal_(network.feat_map.weight)
+    told: list[torch.Tensor] = []
+    network.vertice_map.register_forward_hook(lambda layer, given, found: told.append(given[0].clone()))
+    rows, motion, people = torch.randn(4, 6, 32), torch.randn(4, 6, 12), torch.tensor([0, 1, 0, 1])
+    before = motion.clone()
+    moved, _ = network.losses(rows, motion, people, alone=3)
+    (seen,) = told
+    assert not seen[:3].any()
+    torch.testing.assert_close(seen[3, 1:], motion[3, :-1])
+    assert not seen[:, 0].any(), "the template comes first to all"
+    assert torch.equal(motion, before), "what was given is left alone"
+    moved.backward()
+    assert network.feat_map.weight.grad.abs().max() > 0
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(save_hubert(tmp_path_factory.mktemp("hubert") / "tiny"))

@@ -115,12 +115,17 @@ class CodeTalker(nn.Module):
         found: Tensor = self.feat_map(out)
         return found
 
-    def losses(self, rows: Tensor, motion: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, rows: Tensor, motion: Tensor, people: Tensor, alone: int = 0) -> tuple[Tensor, Tensor]:
         """Squared error of motion (B, N, D), and of the vectors against the true motion's codes; frames so far are the
-        true ones (teacher forcing)."""
+        true ones (teacher forcing), but for the first `alone` clips, which have none.
+
+        With true ones in every clip the frame before tells the next so well that sound is hardly listened to, and what
+        speaks by itself has no true ones.
+        """
         with torch.no_grad():
             truth, _, _ = self.autoencoder.encode(motion)
         before = functional.pad(motion[:, :-1], (0, 0, 1, 0))
+        before[:alone] = 0
         vectors = self.predict(rows, before, people)
         codes, _, _ = self.autoencoder.quantised(vectors)
         spoken = self.autoencoder.decode(codes)
