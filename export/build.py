@@ -67,6 +67,8 @@ def _run(options: argparse.Namespace) -> int:
         parse_budget(options.budget)  # checked even where it is not used, so that a mistyped budget is always refused
     if options.all and (options.budget or options.device):
         raise ConfigError("--all builds every point, whatever it needs: leave --budget and --device out")
+    if options.all and options.styles is not None:
+        raise ConfigError("--all builds students without styles: leave --styles out")
     rig = RigLayout.named(options.rig) if options.rig else None
     backends = allowed_backends(options.device, options.backend)
     wanted = Wanted(options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig, backends)
@@ -102,8 +104,8 @@ def _run_styled(options: argparse.Namespace, wanted: Wanted) -> int:
     budget_bytes: int | None = None
     if options.backend != "tinyface":  # whose memory cannot be computed
         budget_bytes, precision = target(options.budget, options.device, options.precision)
-        only = wanted.backends if "xnnpack" not in wanted.backends else ("xnnpack",)
-        wanted = replace(wanted, precision=precision, backends=only[:1])
+        backends = ("xnnpack",) if "xnnpack" in wanted.backends else wanted.backends[:1]
+        wanted = replace(wanted, precision=precision, backends=backends)
     report = styled.build_styled(budget_bytes, options.out, wanted, file, say)
     choice, names = report["choice"], ", ".join(report["styles"]["names"])
     held = f"{in_words(report['memory'])}: {choice['why']}" if "memory" in report else choice["why"]

@@ -24,6 +24,7 @@ from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, 
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
 from sdk.tools.children import end_with_parent, worker_context
+from sdk.tools.threads import one_thread
 
 IN_VAIN = 2  # times that a worker may be killed before all that is left is given up, unless a shard was made in between
 
@@ -208,17 +209,6 @@ def nth_device(device: str, number: int) -> str:
     """Worker `number`'s share of `device`: GPUs in turn for plain `cuda`."""
     count = torch.cuda.device_count() if device == "cuda" else 0
     return f"cuda:{number % count}" if count else device
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch on one thread inside the block: more would round differently."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

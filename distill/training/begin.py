@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from distill.students.stream import Spectrum
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 LAST_SHARE = 0.1
 
@@ -42,8 +37,3 @@ def groups(student: nn.Module) -> list[dict[str, Any]]:
     last = [weight for name, weight in student.named_parameters() if name.startswith("fc3.")]
     rest = [w for name, w in student.named_parameters() if not name.startswith("fc3.") and w.requires_grad]
     return [{"params": rest, "share": 1.0}, *([{"params": last, "share": LAST_SHARE}] if last else [])]
-
-
-def as_today(saved: Mapping[str, Any], settings: DataclassInstance) -> dict[str, Any]:
-    """The settings that a file `saved`, which may be older than a field: then it stood at the default."""
-    return {one.name: one.default for one in fields(settings) if one.default is not MISSING} | dict(saved)

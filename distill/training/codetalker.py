@@ -13,7 +13,7 @@ from torch.nn import functional
 from distill.corpus.styled.clips import Clip
 from distill.teachers.codetalker.network import CodeTalker
 from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_weights
-from distill.training.plan import warm_cosine
+from distill.training.plan import later, warm_cosine
 from sdk.errors import DataError
 
 
@@ -29,7 +29,7 @@ class CodeTalkerPlan:
     seconds: float = 2.6
     learning_rate: float = 1e-3
     ema: float = 0.99
-    alone: float = 0.8
+    alone: float = later(0.8, before=0.0)
     seed: int = 1
 
     @property
@@ -83,7 +83,7 @@ def book_loss(network: CodeTalker, motion: Tensor) -> Tensor:
     return functional.l1_loss(spoken, motion) + loss
 
 
-def code_loss(network: CodeTalker, rows: Tensor, motion: Tensor, people: Tensor, alone: float = 0.0) -> Tensor:
+def code_loss(network: CodeTalker, rows: Tensor, motion: Tensor, people: Tensor, alone: float) -> Tensor:
     """Of a step of stage 2. alone: as the plan has it."""
     frozen: nn.Module = network.autoencoder.requires_grad_(False)
     moved, vectors = network.losses(rows, motion, people, round(alone * len(rows)))

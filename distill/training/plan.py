@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from distill.files.checkpoint import Checkpoint
 from sdk.errors import ConfigError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 MIXED_PRECISIONS = ("no", "bf16", "fp16")
 SECOND_HEARS = ("clean", "noise")
+_BEFORE = "before"
 
 
 def warm_cosine(peak: float, step: int, steps: int, warm: int, least: float) -> float:
     """The rate at a step of `steps`: up to `peak` over the first `warm`, and down to its share `least` by a cosine."""
     done = step / max(steps, 1)
     return peak * min(1.0, (step + 1) / warm) * (least + (1 - least) / 2 * (1 + math.cos(math.pi * done)))
+
+
+def later(value: float, *, before: float) -> Any:
+    """A setting that came late and is `value` by default: whoever does not name it yet had `before` (`as_today`)."""
+    return field(default=value, metadata={_BEFORE: before})
+
+
+def as_today(told: Mapping[str, Any], settings: DataclassInstance | type[DataclassInstance]) -> dict[str, Any]:
+    """What a file or card told, which may be older than a setting: what it does not name is what it was before it was
+    there, its default if nothing else is said (`later`)."""
+    known = [one for one in fields(settings) if one.default is not MISSING]
+    return {one.name: one.metadata.get(_BEFORE, one.default) for one in known} | dict(told)
 
 
 @dataclass(frozen=True)
@@ -49,10 +66,10 @@ class Plan:
     exact_learning_rate: float = 2e-4
     alpha_rec: float = 0.0
     alpha_vel: float = 0.9
-    alpha_own: float = 1.0
-    alpha_mouth: float = 1.0
+    alpha_own: float = later(1.0, before=0.0)
+    alpha_mouth: float = later(1.0, before=0.0)
     own_velocity: float = 0.3
-    alpha_phone: float = 3.0
+    alpha_phone: float = later(3.0, before=0.0)
     alpha_lip: float = 1.0
     alpha_acc: float = 0.5
     alpha_feat: float = 0.1
@@ -97,7 +114,6 @@ class Plan:
 
 PLAN_FIELDS = frozenset(Plan.__dataclass_fields__)
 FINE_TUNING_RATE = 1e-6  # of the paper, 4.1.3
-_LATER_LOSSES = ("alpha_own", "alpha_mouth", "alpha_phone")  # plans of before they were there do not name them
 
 
 def trained_by(parent: Checkpoint) -> Plan:
@@ -108,7 +124,7 @@ def trained_by(parent: Checkpoint) -> Plan:
     """
     told = {name: value for name, value in parent.training.get("plan", {}).items() if name in PLAN_FIELDS}
     if told:
-        told = {**dict.fromkeys(_LATER_LOSSES, 0.0), "shut_final": told.get("shut_weight", Plan.shut_weight), **told}
+        told = as_today({"shut_final": told.get("shut_weight", Plan.shut_weight), **told}, Plan)
     plan = Plan(**told)
     return replace(plan, shut_weight=plan.shut_final)
 

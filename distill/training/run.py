@@ -1,9 +1,8 @@
 """A training run: the student, the average of its weights, the optimiser, and how to go on from a killed one.
 
-Every part of a step draws from a seed of its own, so a resumed run sees the batches that an unbroken one would have
-seen. Under `accelerate launch` or `torchrun` each process draws its own, and all take the same step by the mean of
-their gradients (`step.py`). The first draws as one alone does, saves and reports. What it saves goes on anywhere: on
-another machine, and in any number of processes that together make as many parts.
+Every part of a step draws from a seed of its own, so a resumed run sees the batches of an unbroken one. Under
+`accelerate launch` or `torchrun` each process draws its own, and all step by the mean of their gradients (`step.py`).
+The first saves and reports. What it saves goes on on another machine, in any number of processes of as many parts.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
 from distill.files.sealed import check_whole, sealing
-from distill.training.begin import as_today, groups
+from distill.training.begin import groups
+from distill.training.plan import as_today
 from distill.training.readers import Draw, drawn
 from distill.training.step import Precision, Statistics, agree, statistics_of
 from sdk.errors import CheckpointError
@@ -43,7 +43,7 @@ class Spec(Protocol):
 
 
 SAVE_EVERY_S = 60.0
-GRACE_S = 3.0  # Ctrl-C comes twice to processes of `torchrun`
+GRACE_S = 3.0  # Ctrl-C comes twice to processes of `torchrun`: from the terminal, and from it
 
 
 def _of_step(draw: Draw, each: int, random: np.random.Generator, k: int) -> Any:
@@ -69,7 +69,7 @@ class Run:
     seconds: float = 0.0
     waited: float = 0.0  # of `seconds`, for what steps look at
     smooth_loss: float | None = None
-    inputs: dict[str, str] = field(default_factory=dict)  # each by name and digest
+    inputs: dict[str, str] = field(default_factory=dict)  # what it learns from, each by name and digest
     accumulate: int = 1  # parts of a step that each process makes
     norm: float = 0.0  # of the last step's gradient, before it was clipped
     skipped: int = 0  # steps that float16 ran over in
@@ -153,7 +153,7 @@ class Run:
             check_whole(self.file, "resume file")
             device = self.accelerator.device  # among several processes `cpu:0`, which a file is not read to
             saved = torch.load(self.file, weights_only=True, map_location="cpu" if device.type == "cpu" else device)
-            if as_today(saved["spec"], self.spec) != asdict(self.spec):
+            if as_today(saved["spec"], self.spec) != asdict(self.spec):  # s1's weights have s5's shapes
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
             if as_today(saved["plan"], plan) != self.plan:
                 raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")

@@ -1,17 +1,17 @@
 """What the exporter does for nothing, left out: half of what lowering takes, and not a byte of the program.
 
 Exporter and XNNPACK's delegate run some thirty passes over each method, and each traces the whole graph anew, also
-where it finds nothing to change: a student of ours needs six or so. Operators are decomposed three times; once is
-enough where the next finds none left. Every trace copies what is known of where a node came from, through all traces
-before it; and after every pass the types of all operators are checked by running the graph: once for each operator
-and types is enough. For every decomposition torch looks up all operators that it could decompose, once for every
-namespace. And when it is first imported, the exporter reads 8,000 lines of YAML by a reader in Python: libyaml takes
-a tenth of that.
+where it finds nothing to change: a student of ours needs six or so. What has been decomposed and holds nothing more to
+decompose is decomposed again. Every trace copies what is known of where a node came from, through all traces before
+it; and after every pass the types of all operators are checked by running the graph: once for each operator and types
+is enough. For every decomposition torch looks up all operators that it could decompose, once for every namespace. And
+when it is first imported, the exporter reads 8,000 lines of YAML by a reader in Python: libyaml takes a tenth of that.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import metadata
@@ -101,6 +101,8 @@ def is_idle(name: str, module: GraphModule) -> bool:
 
 def import_exporter() -> None:
     """Imports `executorch.exir`, whose table of operators libyaml reads. Raises `ImportError` without ExecuTorch."""
+    if "executorch.exir" in sys.modules or not _are_known():
+        return
     import ruamel.yaml
     import yaml
 

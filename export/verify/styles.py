@@ -16,10 +16,10 @@ from sdk.artifact import open_artifact
 from sdk.engines import open_engine
 from sdk.engines.base import EngineState
 from sdk.engines.eager import EagerStreamEngine
-from sdk.engines.torchscript import one_thread
 from sdk.errors import EngineUnavailable, VerificationError
 from sdk.native import NativeModel, NativePredictor
 from sdk.predictor import FramePredictor
+from sdk.tools.threads import one_thread
 
 _SECONDS = 0.8
 
@@ -75,7 +75,7 @@ def _player(begin: Callable[[], FramePredictor | NativePredictor]) -> Play:
 
 def _step(styled: StyledStream) -> Callable[[np.ndarray, EngineState], tuple[np.ndarray, EngineState]]:
     def step(hops: np.ndarray, state: EngineState) -> tuple[np.ndarray, EngineState]:
-        with torch.inference_mode(), one_thread(torch):  # a hop is too little to share
+        with torch.inference_mode(), one_thread():  # a hop is too little to share
             values, after = styled.step(torch.from_numpy(hops)[:, None], tuple(map(torch.from_numpy, state)))
         return values.numpy(), tuple(tensor.numpy() for tensor in after)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from sdk.engines.base import Engine, EngineState, check_hops, check_values, chec
 from sdk.errors import ArtifactError, EngineUnavailable
 from sdk.manifest import Manifest
 from sdk.tools.forking import GATE
+from sdk.tools.threads import one_thread
 
 
 class TorchscriptEngine:
@@ -107,7 +106,7 @@ def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
 
     tensors = [torch.tensor(array) for array in inputs]  # copies: the caller's arrays may be read-only
     try:
-        with GATE.inside(), lock, torch.inference_mode(), one_thread(torch):
+        with GATE.inside(), lock, torch.inference_mode(), one_thread():
             outputs = module(*tensors)
     except RuntimeError as error:
         raise ArtifactError(f"the TorchScript program failed to run: {error}") from error
@@ -117,17 +116,3 @@ def _call(module: Any, inputs: list[np.ndarray], lock: threading.Lock) -> list[n
             f"the TorchScript program gave {type(outputs).__name__}, not {len(inputs)} tensors; export it again"
         )
     return [output.numpy() for output in several]
-
-
-@contextmanager
-def one_thread(torch: Any) -> Iterator[None]:
-    """One torch thread inside, the caller's number after: another library's setting is not ours to keep."""
-    before = torch.get_num_threads()
-    if before == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

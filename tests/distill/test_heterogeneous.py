@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,8 @@ from distill.speech.augment import Augment
 from distill.students.spec import Student, load_variant, variant_names
 from distill.training import feeds
 from distill.training.begin import initialise
-from distill.training.plan import Plan
+from distill.training.codetalker import CodeTalkerPlan
+from distill.training.plan import Plan, as_today
 from distill.training.run import Run
 from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError, DataError
@@ -333,3 +334,14 @@ def test_a_resume_file_of_before_a_setting_was_there_goes_on(
     with pytest.raises(CheckpointError, match="other steps"):
         run(corpus, out, replace(PLAN, hours=1.0))
     run(corpus, out)
+
+
+def test_what_a_setting_was_before_it_was_there() -> None:
+    """Its default is what is best today; a run of before it had none of it."""
+    assert as_today({}, CodeTalkerPlan)["alone"] == 0.0 < CodeTalkerPlan().alone
+    assert as_today({"steps": 7}, Plan) == {
+        **asdict(Plan(steps=7)),
+        "alpha_own": 0.0,
+        "alpha_mouth": 0.0,
+        "alpha_phone": 0.0,
+    }

@@ -155,16 +155,11 @@ def test_a_budget_counts_styles_as_any_other_bytes(
 
 def test_a_student_without_styles_is_told_how_to_get_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(STUDENT, tmp_path / "s8.pt")
-    arguments = [
-        "--checkpoint",
-        str(tmp_path / "s8.pt"),
-        "--styles",
-        "--budget",
-        "8MB",
-        "--out",
-        str(tmp_path / "face"),
-    ]
+    there = ["--checkpoint", str(tmp_path / "s8.pt"), "--out", str(tmp_path / "face"), "--styles"]
+    arguments = [*there, "--budget", "8MB"]
     assert build.main(arguments) == 2
     assert "no styles of s8: teach a stream student some by `python -m distill.recipes" in capsys.readouterr().err
     assert build.main([*arguments, "--precision", "mixed"]) == 2
     assert "styles are not lowered in mixed; in: fp32, int8" in capsys.readouterr().err
+    assert build.main([*there, "--all"]) == 2
+    assert "--all builds students without styles" in capsys.readouterr().err

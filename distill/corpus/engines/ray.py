@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from distill.corpus.labeller import Labeller, labeller
-from distill.corpus.pool import Made, Watch, label_batch, one_thread
+from distill.corpus.pool import Made, Watch, label_batch
 from distill.corpus.recordings import ShardPieces
 from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.tools.threads import one_thread
 
 RETRIES = 5  # of a batch whose worker was lost
 _PAUSE_S = 2.0  # before a batch that was lost twice is given out again: a node's death takes a moment to get about

@@ -14,7 +14,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import sdk
@@ -33,6 +32,7 @@ from sdk.artifact import seal
 from sdk.errors import ConfigError, DataError
 from sdk.tools import strict
 from sdk.tools.limits import read_arrays, read_json_file
+from sdk.tools.threads import one_thread
 
 NAMES = (
     "teacher", "m_no_kd", "m_kd", "h_no_kd", "h_kd", "s0", "s1", "s1_plus", "s2", "s2_plus", "s3", "s3_plus",
@@ -231,9 +231,7 @@ def _programs(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 def in_turns(calls: Mapping[Any, Callable[[], object]], rounds: int = CALLS) -> dict[Any, float]:
     """Median CPU milliseconds of each call on one thread; all take turns, so that a busy minute falls on all alike."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         taken: dict[Any, list[float]] = {key: [] for key in calls}
         for turn in range(rounds + 3):
             for key, call in calls.items():
@@ -242,8 +240,6 @@ def in_turns(calls: Mapping[Any, Callable[[], object]], rounds: int = CALLS) -> 
                 if turn >= 3:  # the first calls optimise and allocate
                     taken[key].append((time.process_time_ns() - start) / 1e6)
         return {key: median(values) for key, values in taken.items()}
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _teacher_row(path: Path, timed: bool) -> Row:
