@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from profiles.inspect.graph import Node, program_nodes
+from profiles.inspect.readers import import_readers
 from profiles.measure._open import Shapes, open_pt
 from sdk.artifact import open_artifact
 from sdk.engines.executorch import load_runtime
@@ -187,6 +188,7 @@ def main() -> None:
     if path.endswith(".pt"):
         rows = pt_rows(path, int(runs), [tuple(shape) for shape in json.loads(shapes)])
     else:
+        import_readers()
         rows = pte_rows(path, int(runs), method)
     sys.stdout.write(json.dumps({"rows": rows}) + "\n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from sdk.artifact import open_artifact
 from sdk.errors import ArtifactError
 
 COLUMNS = Known.COLUMNS
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_graph_of_a_pte_has_the_work_that_the_layers_have(known_pte: Path) -> None:
@@ -25,6 +28,24 @@ def test_the_graph_of_a_pte_has_the_work_that_the_layers_have(known_pte: Path) -
     assert sum(node.macs for node in nodes) == Known.MACS
     (gelu,) = (node for node in nodes if node.kind == "gelu")
     assert gelu.moved_bytes == 2 * 16 * COLUMNS * 4
+
+
+READ_ALONE = """
+import sys
+from profiles.inspect.graph import program_nodes
+from profiles.inspect.readers import import_readers
+import_readers()
+from executorch.devtools.etdump.serialize import deserialize_from_etdump_flatcc
+from sdk.artifact import open_artifact
+print(sum(node.macs for node in program_nodes(open_artifact(sys.argv[1]).read_program())))
+print(*sorted({"torchao", "pandas", "torch._dynamo", "executorch.exir.program"} & set(sys.modules)))
+"""
+
+
+def test_a_program_is_read_without_the_exporter(known_pte: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", READ_ALONE, str(known_pte)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == f"{Known.MACS}\n\n"
 
 
 def test_a_method_that_is_not_there_is_named(known_pte: Path) -> None:
