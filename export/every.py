@@ -23,6 +23,7 @@ from export.plan.built import believed, find_built
 from export.plan.choose import Candidate
 from export.plan.decide import Decision, key
 from export.plan.pareto import pareto_rows, table
+from profiles.measure.harness import sharing_imports
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
 from sdk.errors import DataError, TinyfaceError
@@ -34,6 +35,7 @@ SUMMARY_SCHEMA = 1
 _ROWS = ("counted_bytes", "load_peak_bytes", "workspace_bytes", "steady_bytes", "program_bytes")
 
 
+@sharing_imports()
 def build_every(out: Path, wanted: Wanted) -> dict[str, Any]:
     """Build each point into a folder of `out`; returns the content of `summary.json`.
 

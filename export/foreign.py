@@ -27,12 +27,13 @@ from export.measure.counted import file_report
 from export.plan.quality import grades, quality
 from export.quantise.precision import Point, float_point, points
 from export.verify.proof import tolerance, verify
-from profiles.measure.harness import measure
+from profiles.measure.harness import measure, sharing_imports
 from profiles.show.words import show_bytes
 from sdk.artifact import seal
 from sdk.errors import ConfigError
 
 
+@sharing_imports()
 def build_foreign(
     name: str, out: Path, wanted: Wanted, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from export.plan.quality import cell, heading
 from export.quantise.precision import PRECISIONS, float_point, points
 from export.verify.heard import listen
 from export.verify.proof import tolerance, verify
-from profiles.measure.harness import Measured, measure
+from profiles.measure.harness import Measured, measure, sharing_imports
 from profiles.show.words import show_bytes
 from sdk.artifact import seal
 from sdk.errors import CheckpointError, ConfigError
@@ -39,6 +39,7 @@ from sdk.errors import CheckpointError, ConfigError
 BUILT = Path("build/all")  # where `--all` is usually sent, and its measured figures are looked for
 
 
+@sharing_imports()
 def build(budget_bytes: int, out: Path, wanted: Wanted, say: Say = lambda line: None) -> dict[str, Any]:
     """Build the best point that fits `budget_bytes` into the folder `out`; returns the content of `report.json`.
 

@@ -48,7 +48,7 @@ from export.plan.quality import quality
 from export.quantise.precision import Point, points
 from export.verify.heard import listen
 from export.verify.styles import verify_styles
-from profiles.measure.harness import Measured, measure
+from profiles.measure.harness import Measured, measure, sharing_imports
 from profiles.show.words import show_bytes
 from sdk.artifact import seal
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError
@@ -113,6 +113,7 @@ def dressed(wanted: Wanted, styles: Path | None, said: Say) -> list[Dressed]:
     return found
 
 
+@sharing_imports()
 def build_styled(
     budget_bytes: int | None, out: Path, wanted: Wanted, styles: Path | None = None, said: Say = lambda line: None
 ) -> dict[str, Any]:

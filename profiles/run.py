@@ -23,6 +23,7 @@ from profiles.measure.counts import Counts, native_counts
 from profiles.measure.cpu import Job
 from profiles.measure.delay import latency_rows
 from profiles.measure.from_device import merge_launches, read_result
+from profiles.measure.harness import sharing_imports
 from profiles.measure.native import find_profiler, run_native
 from profiles.measure.plan import Plan, Subject, jobs_of, subjects_of
 from profiles.model.device import NATIVE_BACKENDS, Device
@@ -76,6 +77,7 @@ def _with_latency(case: Case, subjects: Sequence[Subject]) -> Case:
     )
 
 
+@sharing_imports()
 def _with_operators(
     cases: Sequence[Case], subjects: Sequence[Subject], plan: Plan, say: Say
 ) -> tuple[list[Case], list[Skipped]]:

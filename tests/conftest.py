@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,12 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
 def plans_of_this_run_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is cached between builds (`export/plan/known.py`) lies in a folder of this run, for all its processes."""
     os.environ["TINYFACE_CACHE"] = str(run_folder(tmp_path_factory) / "cache")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def fresh_processes_start_with_torch() -> Iterator[None]:
+    """As those of one build do: torch is imported once for all that the tests of this process start."""
+    from profiles.measure.harness import sharing_imports
+
+    with sharing_imports():
+        yield

@@ -16,17 +16,22 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from profiles.measure.steps import input_shapes
 from sdk.artifact import open_artifact
 from sdk.errors import ArtifactError
+from sdk.tools.fresh import CAN_SERVE, Gone, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADS = ("mapped", "buffer")
 _LIMIT_S = 300
+_NEEDED_FIRST = ("torch", "executorch.extension.pybindings._C")
+_EXACT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def measure(
         shapes = input_shapes(open_artifact(path).manifest) if path.suffix == ".pt" else []
     probed = ("profiles.measure._probe", str(path), json.dumps(list(shapes)), str(max(runs, 1)), load)
     # glibc counts small blocks that a thread has freed and keeps at hand as in use: it keeps none here
-    raw = run_fresh(*probed, environment={"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"})
+    raw = run_fresh(*probed, environment=_EXACT)
     times = sorted(raw["times_us"])
     return Measured(
         file_bytes=file_bytes,
@@ -106,32 +111,58 @@ def measure(
     )
 
 
+@contextmanager
+def sharing_imports() -> Iterator[None]:
+    """In this block's thread fresh processes start with torch and the runtime imported, once for all of them.
+
+    Each is still one that did not make what it opens, and has opened nothing before: it is forked for its work alone
+    from a process that does no more than import. Where that cannot be, they start as ever.
+    """
+    if not CAN_SERVE or _SERVER.get():
+        yield
+        return
+    with Server(_NEEDED_FIRST, ROOT, fresh_environment() | _EXACT) as server:
+        before = _SERVER.set(server)
+        try:
+            yield
+        finally:
+            _SERVER.reset(before)
+
+
+_SERVER: ContextVar[Server | None] = ContextVar("server", default=None)
+
+
 def run_fresh(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> dict:  # type: ignore[type-arg]
     """Run `python -m module arguments...` of this project in a fresh process; returns the JSON object it prints last.
 
     environment: variables to set for it. Raises `ArtifactError` with the end of what it said when it fails.
     """
-    command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
     try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=fresh_environment() | dict(environment or {}),
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired as error:
+        status, said, complained = _run(module, arguments, fresh_environment() | dict(environment or {}))
+    except (subprocess.TimeoutExpired, TimeoutError) as error:
         raise ArtifactError(f"{arguments[0]}: did not load and run within {_LIMIT_S} s") from error
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        reason = " / ".join(done.stderr.strip().splitlines()[-2:]) or f"exit status {done.returncode}"
-        reason = f"ended by signal {-done.returncode}; {reason}" if done.returncode < 0 else reason
+    lines = said.strip().splitlines()
+    if status != 0 or not lines:
+        reason = " / ".join(complained.strip().splitlines()[-2:]) or f"exit status {status}"
+        reason = f"ended by signal {-status}; {reason}" if status < 0 else reason
         raise ArtifactError(f"{arguments[0]}: does not load and run: {reason}")
     answer = json.loads(lines[-1])
     assert isinstance(answer, dict)
     return answer
+
+
+def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """Exit status, output and complaints of a fresh process."""
+    if server := _SERVER.get():
+        try:
+            return server.run(module, arguments, environment, _LIMIT_S)
+        except Gone:
+            pass
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_LIMIT_S, errors="replace",
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
 
 
 def fresh_environment() -> dict[str, str]:

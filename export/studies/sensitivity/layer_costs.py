@@ -25,6 +25,7 @@ from export.lower.program import export_program, lower
 from export.quantise.precision import Point
 from export.quantise.rounding import quantise
 from profiles.inspect.operators import operator_rows
+from profiles.measure.harness import sharing_imports
 from profiles.model.figures import OperatorRow
 from sdk.artifact import seal
 
@@ -53,6 +54,7 @@ class LayerCost:
         return max(0.0, (self.float_us or 0.0) - (self.int8_us or 0.0))
 
 
+@sharing_imports()
 def layer_costs(
     checkpoint: Checkpoint,
     rows: Sequence[np.ndarray],
