@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import shutil
@@ -46,4 +47,20 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         if fcntl:
             fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Builds of the C library in this block take from one another what the same command makes of the same sources."""
+    root = Path(__file__).resolve().parent.parent
+    sources = hashlib.sha256()
+    for path in sorted(path for place in ("sdk/c", "runtime_examples") for path in (root / place).rglob("*.[chi]*")):
+        if path.suffix in (".c", ".h", ".cpp", ".hpp", ".inc"):
+            sources.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    kept = root / "build" / "native-objects" / sources.hexdigest()[:16]
+    kept.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as around:
+        around.setenv("COMPILED_ONCE", str(kept))
+        around.setenv("CMAKE_CXX_COMPILER_LAUNCHER", str(root / "tests" / "compiled_once.sh"))
         yield

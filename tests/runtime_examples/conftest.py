@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from csharp_tools import Compile, find_compiler
 from kernel_cases import CASES, Case, case_of
-from made_once import made_once, one_at_a_time
+from made_once import compiled_once, made_once, one_at_a_time
 
 from sdk.artifact import seal
 from sdk.c.build import build, missing_tools
@@ -34,7 +34,7 @@ def built_native() -> Path:
         pytest.skip(reason)
     out = ROOT / "build" / "native-tests"
     try:
-        with one_at_a_time(out.with_suffix(".lock")):
+        with one_at_a_time(out.with_suffix(".lock")), compiled_once():
             build(out, tests=True, install=out / "installed")
     except EngineUnavailable as error:
         pytest.skip(str(error))
@@ -48,7 +48,7 @@ def alone() -> Path:
     if reason:
         pytest.skip(reason)
     out = ROOT / "build" / "native-alone"
-    with one_at_a_time(out.with_suffix(".lock")):
+    with one_at_a_time(out.with_suffix(".lock")), compiled_once():
         return build(out, alone=True, tests=True, ovr=True).parent
 
 

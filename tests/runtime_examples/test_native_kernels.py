@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kernel_cases import BACKEND, BROOK, UNITS_AGREE, Case, Speech, lively
+from made_once import compiled_once
 from native_tools import TOLERANCE, animate, largest_difference, noise, refused, run, values
 
 import sdk
@@ -173,7 +174,8 @@ def test_what_the_kernels_lack_is_said_at_export() -> None:
 @pytest.fixture(scope="session")
 def light(built_native: Path) -> Path:
     """The library without XNNPACK: what ships where only our own kernels play."""
-    return build(ROOT / "build" / "native-light", xnnpack=False, examples=False)
+    with compiled_once():
+        return build(ROOT / "build" / "native-light", xnnpack=False, examples=False)
 
 
 def test_one_small_library_is_enough(light: Path, case: Case, library: Library, speech_like: Speech) -> None:
