@@ -22,7 +22,7 @@ from distill.files.disk import atomic_write_text, check_writable
 from distill.files.teacher import Trained
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec
 from distill.teachers.codetalker.teacher import FILE
-from distill.teachers.diffusiontalker.ears import large_ears
+from distill.teachers.pretrained_ears import large_ears
 from distill.training.codetalker import CodeClips, CodeTalkerPlan, book_loss, code_loss, seed_book
 from distill.training.options import add_run_options, note, plan_of
 from distill.training.run import Run

@@ -28,9 +28,10 @@ from distill.files.disk import atomic_write_text, check_writable, load_mono
 from distill.files.teacher import Trained
 from distill.scoring.intervals import RESAMPLES
 from distill.scoring.styled.talkers import judge, retrieval, table
-from distill.teachers.diffusiontalker.ears import COMPACT, large_ears
+from distill.teachers.diffusiontalker.ears import COMPACT
 from distill.teachers.diffusiontalker.network import MESH, Talker, TalkerSpec
 from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
+from distill.teachers.pretrained_ears import large_ears
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
 from distill.training.options import add_run_options, note, plan_of
 from distill.training.run import Run

@@ -30,8 +30,9 @@ from distill.scoring.controls import loudness_mouth
 from distill.scoring.intervals import RESAMPLES
 from distill.scoring.styled import voices
 from distill.scoring.styled.talkers import judge_tracks, told_apart
-from distill.teachers.diffusiontalker.ears import COMPACT, large_ears
+from distill.teachers.diffusiontalker.ears import COMPACT
 from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
+from distill.teachers.pretrained_ears import large_ears
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
 from sdk.rig import RigLayout
 from sdk.tools.command import ending, say

@@ -18,10 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
-from distill.corpus.rows.classes import UNKNOWN_CLASS
 from distill.corpus.rows.utterances import UtteranceRows, Utterances
 from distill.corpus.shelf import load_shards
 from distill.corpus.store import Stored
@@ -32,11 +30,12 @@ from distill.speech.augment import Augment
 from distill.speech.phonetics import CLASSES
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import StreamStudent
-from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec
+from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, Told
 from distill.teachers.neural.teacher import FILE, NeuralTeacher
+from distill.teachers.pretrained_ears import large_ears
 from distill.training.calibration import calibrated
 from distill.training.feeds import device_of
-from distill.training.objective import FRAME_SAMPLES, Objective
+from distill.training.objective import FRAME_SAMPLES, Objective, phone_loss
 from distill.training.options import USUAL, Conduct, add_training_options, conduct_of, corpus_of, note, plan_of
 from distill.training.plan import Plan
 from distill.training.run import Run
@@ -45,34 +44,30 @@ from sdk.errors import ConfigError
 from sdk.tools.command import ending
 
 _SLACK_COLUMNS = 3  # 60 ms: the two frames that PBM accuracy forgives
-_ALPHA_CLASS = 0.1
 _POOL_SEED = 7  # seeds of pooled batches have three numbers, those of steps two: they never meet
 _SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
 _STRENGTH = 1.2  # of the augmentation: a teacher has the capacity for more of it than a student
 DEFAULTS = Plan(
-    steps=700, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, shut_weight=24.0, shut_final=40.0,
-    rest_weight=1.0, mix_human=0.65, ema=0.99,
+    steps=1500, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, alpha_phone=1.0, mix_kokoro=0.4, ema=0.99
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A batch as the network meets it: log-mel `rows`, what the ears say of it (or None), and its labels."""
+    """A batch as the network meets it: log-mel `rows`, what those inside say of it, and its labels."""
 
     rows: Tensor
-    features: tuple[Tensor, Tensor] | None
+    told: Told
     rig: Tensor
     classes: Tensor
 
     def to(self, kind: torch.dtype) -> Prepared:
         """The same with its real numbers as `kind`; float16 halves what a pool of them takes."""
-        features = self.features and (self.features[0].to(kind), self.features[1].to(kind))
-        return Prepared(self.rows.to(kind), features, self.rig.to(kind), self.classes)
+        return Prepared(self.rows.to(kind), self.told.to(kind), self.rig.to(kind), self.classes)
 
     def on(self, device: torch.device) -> Prepared:
         """The same where the network lies."""
-        features = self.features and (self.features[0].to(device), self.features[1].to(device))
-        return Prepared(self.rows.to(device), features, self.rig.to(device), self.classes.to(device))
+        return Prepared(self.rows.to(device), self.told.to(device), self.rig.to(device), self.classes.to(device))
 
 
 class TeacherFeed:
@@ -112,12 +107,11 @@ class TeacherFeed:
         else:
             batch = self.prepare(rows)
         batch = batch.on(device_of(self.network))
-        heard = self.network.hear(masked(batch.rows, random), batch.features)
+        heard = self.network.hear(masked(batch.rows, random), batch.told)
         done, steps_per_frame = step / self.plan.steps, FRAME_SAMPLES / COLUMN_SAMPLES
-        spoken = functional.cross_entropy(
-            heard.classes.flatten(0, 1), batch.classes.flatten(), ignore_index=UNKNOWN_CLASS, label_smoothing=_SMOOTHING
-        )
-        return self.objective(batch.rig, heard.rig, steps_per_frame, done, _SLACK_COLUMNS) + _ALPHA_CLASS * spoken
+        loss = self.objective(batch.rig, heard.rig, steps_per_frame, done, _SLACK_COLUMNS)
+        spoken = self.plan.alpha_phone * phone_loss(heard.classes, batch.classes, _SMOOTHING)
+        return self.objective.with_part("phone", loss, spoken)
 
 
 def masked(rows: Tensor, random: np.random.Generator) -> Tensor:
@@ -140,6 +134,11 @@ def with_ears(spec: TeacherSpec, ears: Checkpoint) -> TeacherSpec:
     if not isinstance(ears.spec, StreamStudentSpec) or ears.layout.names != spec.layout.names:
         raise ConfigError(f"{ears.spec.name} cannot be the ears of {spec.name}: give a stream student of the same rig")
     return replace(spec, ears=ears.spec)
+
+
+def with_encoder(spec: TeacherSpec, source: str) -> TeacherSpec:
+    """The spec with a pretrained encoder, as `pretrained_ears.py` names it. Raises as `large_ears`."""
+    return replace(spec, encoder=source, features=large_ears(source).size)
 
 
 def train(
@@ -165,7 +164,7 @@ def train(
         spec = with_ears(spec, ears)
     layout = spec.layout
     data = Utterances(
-        load_shards(corpus, "train", conduct.memory_bytes), COLUMN_SAMPLES, plan.mix, augment, layout.names
+        load_shards(corpus, "train", conduct.memory_bytes), COLUMN_SAMPLES, plan.mix, augment, layout.names, plan.hours
     )
     network = Bidirectional(spec, len(layout), len(CLASSES)).train()
     student = ears.student() if ears else None
@@ -190,6 +189,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.teacher", description=__doc__.split("\n")[0])
     parser.add_argument("--settings", type=Path, default=FILE.settings, help="YAML of the network's shape")
     parser.add_argument("--ears", type=Path, help="checkpoint of a stream student to hear with (frozen)")
+    parser.add_argument(
+        "--encoder", help="a pretrained speech encoder to hear with: whisper, whisper:FOLDER, or a HuBERT (frozen)"
+    )
     parser.add_argument("--pool", type=int, default=0, help="batches to prepare once and go round; 0 = fresh each step")
     add_training_options(parser, DEFAULTS)
     options = parser.parse_args(arguments)
@@ -198,8 +200,10 @@ def main(arguments: list[str] | None = None) -> int:
         plan = plan_of(options, DEFAULTS)
         augment = Augment.from_folders(options.noise, options.rooms, _STRENGTH)
         ears = Checkpoint.load(options.ears) if options.ears else None
+        spec = FILE.shape(options.settings)
+        spec = with_encoder(spec, options.encoder) if options.encoder else spec
         train(
-            FILE.shape(options.settings), plan, corpus_of(options), options.out, augment, made, ears, options.pool,
+            spec, plan, corpus_of(options), options.out, augment, made, ears, options.pool,
             conduct_of(options),
         )  # fmt: skip
     return end.status

@@ -1,7 +1,8 @@
 """Lips that are nearly shut, shut: a trained network's least gaps put where a face shows them closed.
 
 A network that is not sure of a closure leaves a gap. How wide the gap may be before it means speech with open lips is
-read off speech that it was not trained on (`calibrate`); below that, poses move towards the shut pose of the same jaw:
+read off speech that it was not trained on (`training/calibration.py`); below that, poses move towards the shut pose of
+the same jaw:
 
     gap'  |      /            gap' = gap x closed / shut up to `shut_cm`, and back on the diagonal at twice that;
     0.15 -|---./               closed: the 0.15 cm below which lips count as closed (4.2.2)
@@ -11,17 +12,14 @@ read off speech that it was not trained on (`calibrate`); below that, poses move
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
 
-from distill.speech.phones import Phone, open_vowel_spans
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 _PARTED = ("mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")
-_WIDEST_CM = 0.3  # no wider gap is ever taken for shut lips: twice the closed gap
 
 
 def can_close(layout: RigLayout) -> bool:
@@ -56,20 +54,3 @@ def label_of(curves: np.ndarray, layout: RigLayout, shut_cm: float) -> np.ndarra
         flat = close_lips(curves.reshape(-1, curves.shape[-1]), layout, shut_cm)
         curves = flat.reshape(curves.shape)
     return layout.clamp(curves)
-
-
-def calibrate(tracks: Iterable[tuple[np.ndarray, float, Sequence[Phone]]], rate: float = 0.02) -> float:
-    """The gap in cm that `rate` of the open vowels fall below, within 0.15 to 0.3.
-
-    tracks: lip gap `(N,)`, its frames a second, and the phones of utterances that were not trained on. Without open
-    vowels the answer is 0.15: nothing is closed that is not.
-    """
-    middles = []
-    for gap_cm, fps, phones in tracks:
-        for start, end in open_vowel_spans(phones):
-            middle = round((start + end) / 2 * fps)
-            if middle < len(gap_cm):
-                middles.append(float(gap_cm[middle]))
-    if not middles:
-        return CLOSED_CM
-    return float(np.clip(np.quantile(middles, rate), CLOSED_CM, _WIDEST_CM))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ from distill.corpus.shelf import load_shards, shard_files
 from distill.corpus.store import Stored
 from distill.files.pcm import to_float
 from distill.files.teacher import Trained
-from distill.speech.phones import Phone, from_json
-from distill.teachers.closing import calibrate, can_close
+from distill.scoring.mouth.phone_classes import OTHER_CONSONANTS, REACH_S, clear_of_labials
+from distill.speech.phones import Phone, from_json, open_vowel_spans
+from distill.teachers.closing import can_close
 from sdk.faces.face import CLOSED_CM, Face
+
+_WIDEST_CM = 0.3  # no wider gap is ever taken for shut lips: twice the closed gap
 
 
 def calibrated(
@@ -55,3 +58,24 @@ def open_stretches(gap_cm: np.ndarray) -> list[Phone]:
     wide = np.concatenate([[0], (gap_cm >= 2 * CLOSED_CM).astype(np.int8), [0]])
     edges = np.flatnonzero(np.diff(wide)).reshape(-1, 2) / LABEL_HZ
     return [Phone("a", start, end) for start, end in edges.tolist() if end - start >= 0.05]
+
+
+def calibrate(tracks: Iterable[tuple[np.ndarray, float, Sequence[Phone]]], rate: float = 0.02) -> float:
+    """The gap in cm that `rate` of the open vowels fall below, and no more of the other consonants, within 0.15 to 0.3.
+
+    Of a vowel the gap in its middle is asked, of a consonant with no labial or pause near the least within 66 ms: those
+    are narrow, and shut first. tracks: lip gap `(N,)`, its frames a second, and the phones of utterances that were not
+    trained on. Without either the answer is 0.15: nothing is closed that is not.
+    """
+    vowels, others = [], []
+    for gap_cm, fps, phones in tracks:
+        for start, end in open_vowel_spans(phones):
+            middle = round((start + end) / 2 * fps)
+            if middle < len(gap_cm):
+                vowels.append(float(gap_cm[middle]))
+        for phone in clear_of_labials(phones, OTHER_CONSONANTS):
+            first, last = (round(((phone.start + phone.end) / 2 + by) * fps) for by in (-REACH_S, REACH_S))
+            if max(first, 0) < len(gap_cm):
+                others.append(float(gap_cm[max(first, 0) : last + 1].min()))
+    widest = [np.quantile(gaps, rate) for gaps in (vowels, others) if gaps]
+    return float(np.clip(min(widest, default=CLOSED_CM), CLOSED_CM, _WIDEST_CM))

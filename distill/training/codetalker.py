@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from distill.corpus.styled.clips import Clip
 from distill.teachers.codetalker.network import CodeTalker
-from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_weights
+from distill.teachers.diffusiontalker.ears import frame_weights
+from distill.teachers.pretrained_ears import ROW_SAMPLES
 from distill.training.plan import later, warm_cosine
 from sdk.errors import DataError
 

@@ -119,11 +119,18 @@ class PhoneHead(nn.Module):
         self.classify = nn.Linear(width, len(CLASSES))
 
     def loss(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Cross entropy over the times whose phone is known; rare phones weigh as much as frequent ones do by root."""
-        known = classes[classes >= 0]
-        if not len(known):
-            return features.sum() * 0
-        counts = torch.bincount(known, minlength=len(CLASSES)).float()
-        weights = torch.where(counts > 0, (counts.clamp(min=1) / len(known)).rsqrt(), torch.zeros_like(counts))
-        scores = self.classify(features.float()).flatten(0, 1)
-        return functional.cross_entropy(scores, classes.flatten(), weights, ignore_index=UNKNOWN_CLASS)
+        """`phone_loss` of what the features tell."""
+        return phone_loss(self.classify(features.float()), classes)
+
+
+def phone_loss(scores: Tensor, classes: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross entropy of scores (B, N, classes) over the times whose phone is known; rare phones weigh as much as
+    frequent ones do by root. smoothing: of labels, of which some are wrong."""
+    known = classes[classes >= 0]
+    if not len(known):
+        return scores.sum() * 0
+    counts = torch.bincount(known, minlength=len(CLASSES)).float()
+    weights = torch.where(counts > 0, (counts.clamp(min=1) / len(known)).rsqrt(), torch.zeros_like(counts))
+    return functional.cross_entropy(
+        scores.flatten(0, 1), classes.flatten(), weights, ignore_index=UNKNOWN_CLASS, label_smoothing=smoothing
+    )

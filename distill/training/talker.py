@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from distill.corpus.styled.clips import Clip
 from distill.teachers.diffusiontalker.diffusion import add_noise, halved_target, weight
-from distill.teachers.diffusiontalker.ears import ROW_SAMPLES
 from distill.teachers.diffusiontalker.network import RIG, Talker, TalkerSpec, reading_of
 from distill.teachers.diffusiontalker.objective import Enhancer, among, contrast, lips, weighed
+from distill.teachers.pretrained_ears import ROW_SAMPLES
 from distill.teachers.regions import MOUTH, UPPER, channels
 from distill.training.plan import warm_cosine
 from sdk.errors import ConfigError, DataError

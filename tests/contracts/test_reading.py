@@ -42,7 +42,7 @@ ALLOWED = {
     "distill/speech/kokoro/voices.py": WE_WROTE_IT,
     "distill/teachers/registry.py": CHECKED,
     "distill/teachers/codetalker/released.py": "what its authors released: plain tensors, which run no code",
-    "distill/teachers/diffusiontalker/ears.py": WE_WROTE_IT,
+    "distill/teachers/pretrained_ears.py": WE_WROTE_IT,
     "distill/training/run.py": CHECKED,
     "distill/training/voice2face/feed.py": WE_WROTE_IT,
     "export/lower/shortcuts.py": "a table of the installed exporter",

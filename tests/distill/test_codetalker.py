@@ -18,7 +18,7 @@ from distill.teachers.codetalker.motion_codes import CodesSpec, MotionCodes
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec, biases
 from distill.teachers.codetalker.released import codes_spec, load_codes, load_released, rows_at_30, vertices
 from distill.teachers.codetalker.teacher import FILE, CodeTalkerTeacher
-from distill.teachers.diffusiontalker.ears import large_ears
+from distill.teachers.pretrained_ears import large_ears
 from distill.teachers.registry import teacher_kind
 from distill.training.codetalker import CodeTalkerPlan, seed_book
 from sdk.errors import CheckpointError, ConfigError

@@ -21,11 +21,12 @@ from distill.recipes.diffusiontalker import main, train
 from distill.scoring.styled.talkers import retrieval
 from distill.teachers.diffusiontalker import TEACHER
 from distill.teachers.diffusiontalker.diffusion import add_noise, ddim_step, halved_target, sample, weight
-from distill.teachers.diffusiontalker.ears import CompactEars, frame_weights, frames_of, large_ears
+from distill.teachers.diffusiontalker.ears import CompactEars, frame_weights, frames_of
 from distill.teachers.diffusiontalker.network import Talker, TalkerSpec
 from distill.teachers.diffusiontalker.objective import Enhancer, among, contrast
 from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
 from distill.teachers.diffusiontalker.voice import Voice
+from distill.teachers.pretrained_ears import large_ears
 from distill.teachers.registry import teacher_kind
 from distill.teachers.track import RigTrack
 from distill.teachers.voice2face.speech_encoder import on_grid

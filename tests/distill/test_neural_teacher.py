@@ -9,19 +9,24 @@ import numpy as np
 import pytest
 import torch
 from small_corpus import SMALL
+from small_voice2face import save_hubert
 
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import load_mono
 from distill.files.teacher import Trained
+from distill.recipes.teacher import with_encoder
 from distill.scoring.metrics import LipJudge
 from distill.speech.phones import Phone, from_json
 from distill.speech.phonetics import CLASSES
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import HOP_SAMPLES
 from distill.teachers.articulatory.teacher import animate
-from distill.teachers.closing import calibrate, can_close, close_lips
-from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, mel_bands
+from distill.teachers.closing import can_close, close_lips
+from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, Told, mel_bands
 from distill.teachers.neural.teacher import FILE, NeuralTeacher
+from distill.teachers.pretrained_ears import large_ears
+from distill.teachers.voice2face.speech_encoder import on_grid
+from distill.training.calibration import calibrate
 from sdk.errors import CheckpointError, ConfigError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
@@ -154,6 +159,53 @@ def test_calibration_reads_the_gap_off_open_vowels() -> None:
     assert calibrate([(gap, 50.0, phones)]) == pytest.approx(0.16 + 0.0198, abs=1e-3)
     assert calibrate([(gap * 10, 50.0, phones)]) == pytest.approx(0.3)
     assert calibrate([(gap, 50.0, [])]) == CLOSED_CM
+
+
+def test_lips_of_other_consonants_are_not_shut_as_well() -> None:
+    """A gap that no vowel has, but a /t/ does 40 ms beside its middle, is no closure; beside a /p/ it may be."""
+    words = [Phone(s, i + 0.1 * k, i + 0.1 * k + 0.1) for i in range(50) for k, s in enumerate("tɑʃɑ" + "k" + "ɑ" * 5)]
+    gap = np.ones(2600)
+    wide = calibrate([(gap, 50.0, words)])
+    gap[[50 * i + 4 for i in range(50)]] = 0.2
+    assert (wide, calibrate([(gap, 50.0, words)])) == (pytest.approx(0.3), pytest.approx(0.2, abs=0.01))
+    beside = [replace(phone, symbol="p") if phone.symbol == "ʃ" else phone for phone in words]
+    assert calibrate([(gap, 50.0, beside)]) == pytest.approx(0.3)
+
+
+def test_a_pretrained_encoder_is_heard_at_every_column_and_stays_outside(tmp_path: Path) -> None:
+    source = str(save_hubert(tmp_path / "hubert"))
+    spec = with_encoder(with_ears(), source)
+    assert (spec.encoder, spec.features) == (source, 32)
+    net, audio = network(spec), torch.from_numpy(sound(2.0))[None]
+    told = net.features(audio).encoded
+    assert told is not None
+    assert told.shape == (1, 32, 1, 100)
+    with torch.no_grad():
+        encoder = large_ears(source)
+        rows, instants = encoder(audio), encoder.instants(encoder(audio).shape[1])
+        wanted = on_grid(rows, instants, torch.arange(100) * COLUMN_SAMPLES)
+        torch.testing.assert_close(told[0, :, 0].T, torch.nn.functional.layer_norm(wanted[0], (32,)))
+        hears, deaf = (net.hear(net.rows(audio), one).rig for one in (net.features(audio), Told()))
+    assert float((hears - deaf).abs().mean()) > 1e-3
+    made = replace(trained(spec), state=FILE.halved(net.state_dict()))
+    assert not [name for name in made.state if "hubert" in name or "listener" in name]
+    made.save(tmp_path / "a.teacher")
+    read = FILE.load(tmp_path / "a.teacher")
+    assert NeuralTeacher(read).label(sound(1.0)).values.shape == (50, 52)
+    (tmp_path / "hubert").rename(tmp_path / "elsewhere")
+    moved = NeuralTeacher(FILE.load(tmp_path / "a.teacher"))
+    with pytest.raises(CheckpointError, match="no HuBERT can be loaded"):
+        moved.label(sound(1.0))
+    other = replace(trained(replace(spec, encoder=str(tmp_path / "elsewhere"), features=16)))
+    with pytest.raises(CheckpointError, match="another encoder"):
+        NeuralTeacher(other).label(sound(1.0))
+
+
+def test_an_encoder_and_its_width_come_together() -> None:
+    with pytest.raises(ConfigError, match="give both or neither"):
+        replace(SPEC, encoder="whisper")
+    with pytest.raises(ConfigError, match="speeds 4"):
+        replace(SPEC, speeds=4)
 
 
 def test_the_file_brings_back_the_teacher(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_from_the_command_line_to_scores_in_its_card(corpus: Path, tmp_path: Pat
     stream = load_variant("s6", SMALL)
     Checkpoint(stream, stream.build().state_dict()).save(tmp_path / "ears.pt")
     settings = tmp_path / "mine.yaml"
-    shape = {key: value for key, value in asdict(SPEC).items() if key != "ears"}
+    shape = {key: value for key, value in asdict(SPEC).items() if value not in (None, "")}
     settings.write_text("\n".join(f"{key}: {value}" for key, value in shape.items()))
     out = tmp_path / "mine.teacher"
     line = f"--settings {settings} --corpus {corpus} --ears {tmp_path}/ears.pt --out {out} --steps 3 --rows 2"

@@ -199,6 +199,14 @@ def test_a_pair_of_unlike_plans_is_refused_by_name() -> None:
     assert "- **S2+** and" not in text
 
 
+def test_how_much_speech_was_labelled_is_what_distillation_is_about() -> None:
+    whole, little = {"steps": 9, "hours": 0.0}, {"steps": 9, "hours": 0.8}
+    plans = {"m_kd": whole, "m_no_kd": little, "s0": little}
+    rows = [dataclasses.replace(row(name, 0.9), plan=plan) for name, plan in plans.items()]
+    assert [each.first.name for each in findings(rows, Paper.load(), ("human",))] == ["m_kd"]
+    assert "- **S0** and M KD (raw waveform against MFCC): hours" in page(rows, Paper.load(), [], [], [], "a machine")
+
+
 def test_what_lips_can_be_read_stands_beside_the_controls() -> None:
     whole = {"legibility": 0.45, "intervals": {"legibility": [0.4, 0.5]}, "others_shut": 0.6, "folded_over": 41}
     human = {**row("s2", 0.9).scores["human"], "whole": whole, "controls": {"loudness": {"legibility": 0.28}}}

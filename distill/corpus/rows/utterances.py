@@ -36,7 +36,7 @@ class UtteranceRows:
 
 
 class Utterances:
-    """Draws batches of rows from shards; `mix` and `names` as `windows.UtterancePicker`.
+    """Draws batches of rows from shards; `mix`, `names` and `hours` as `windows.UtterancePicker`.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """
@@ -48,8 +48,9 @@ class Utterances:
         mix: dict[str, float],
         augment: Augment | None,
         names: Sequence[str] | None = None,
+        hours: float = 0.0,
     ) -> None:
-        self.picker = UtterancePicker(shards, mix, names)
+        self.picker = UtterancePicker(shards, mix, names, hours)
         self.column_samples = column_samples
         self.augment = augment
 

@@ -22,8 +22,9 @@ from distill.corpus.styled.styles import Style, person
 from distill.files.disk import atomic_open
 from distill.files.pcm import to_float
 from distill.speech.phones import Phone, from_json
-from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frames_of
+from distill.teachers.diffusiontalker.ears import frames_of
 from distill.teachers.diffusiontalker.network import FPS
+from distill.teachers.pretrained_ears import ROW_SAMPLES
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder, hear
 from sdk.errors import DataError
 from sdk.rig import RigLayout

@@ -17,7 +17,8 @@ from torch import Tensor
 from distill.files.teacher import TeacherFile, Trained
 from distill.teachers.closing import label_of
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec
-from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_samples, large_ears
+from distill.teachers.diffusiontalker.ears import frame_samples
+from distill.teachers.pretrained_ears import ROW_SAMPLES, large_ears
 from distill.teachers.track import RigTrack
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder, fitting, hear, on_grid
 from sdk.errors import CheckpointError

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from distill.files.teacher import TeacherFile, Trained
 from distill.teachers.closing import label_of
-from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_samples, frame_weights, frames_of, large_ears
+from distill.teachers.diffusiontalker.ears import frame_samples, frame_weights, frames_of
 from distill.teachers.diffusiontalker.network import FPS, Talker, TalkerSpec
 from distill.teachers.diffusiontalker.voice import Voice
+from distill.teachers.pretrained_ears import ROW_SAMPLES, large_ears
 from distill.teachers.track import RigTrack
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder, fitting, hear, on_grid
 

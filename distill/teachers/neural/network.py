@@ -3,13 +3,15 @@
     audio (B, n) --log-mel, 100 rows a second--> strided convolution --+
         |                                                              +--> (B, C, 1, T), 50 columns a second
         +--ears, a frozen stream student: features, and rig before tanh+
+        +--a pretrained speech encoder, frozen: features --------------+
     residual blocks (dilated, looking both ways) --> a recurrent layer from either end --> residual blocks
     --> rig (B, T, channels) = tanh(the ears' rig + what the whole utterance says otherwise)
     --> and, as a training aid, which phone class is spoken (B, T, classes)
 
 Column t describes sample 320 t. Speech is normalised over the utterance: each mel band loses its mean over the loud
 rows, so microphone, room and level fall out before anything is learned. Ears are optional: what a student learned in
-hours need not be learned again, and a teacher begins as good as the student that it hears with.
+hours need not be learned again, and a teacher begins as good as the student that it hears with. So is the encoder,
+which learned from more speech than we have; its weights stay where they are (`pretrained_ears.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from torch.nn import functional
 from distill.speech.mel import WINDOW_SAMPLES, mel_bands, power
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import HOP_SAMPLES, BatchNorm, StreamStudent, fold_norms
+from distill.teachers.pretrained_ears import Listener
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
 
@@ -39,7 +42,8 @@ class TeacherSpec:
     kernel: taps of the blocks; before, after: their dilations on either side of the recurrent layer, whose width is
     `recurrent` a direction.
     fc_width: of the layer before the outputs. dropout: in training. rig: `arkit`, or the path of a layout file.
-    ears: the stream student inside, if any.
+    ears: the stream student inside, if any. encoder: a pretrained speech encoder, as `pretrained_ears.py` names it,
+    whose rows are `features` wide; empty and 0 without. speeds: at how many it hears an utterance (`teacher.py`).
     """
 
     name: str
@@ -53,6 +57,9 @@ class TeacherSpec:
     dropout: float
     rig: str
     ears: StreamStudentSpec | None = None
+    encoder: str = ""
+    features: int = 0
+    speeds: int = 3
 
     def __post_init__(self) -> None:
         sizes = {k: getattr(self, k) for k in ("mels", "channels", "kernel", "recurrent", "fc_width")}
@@ -61,6 +68,10 @@ class TeacherSpec:
             problems.append(f"kernel {self.kernel} is even: it could not look as far ahead as back")
         if any(dilation < 1 for dilation in [*self.before, *self.after]):
             problems.append(f"dilations {self.before}, {self.after} are not all from 1")
+        if bool(self.encoder) != (self.features > 0):
+            problems.append(f"the encoder {self.encoder!r} has features of {self.features}: give both or neither")
+        if not 1 <= self.speeds <= 3:
+            problems.append(f"speeds {self.speeds} is not 1 to 3")
         if not 0 <= self.dropout < 1:
             problems.append(f"dropout {self.dropout} is not within 0 to 1")
         if problems:
@@ -94,6 +105,21 @@ class Heard:
     classes: Tensor
 
 
+@dataclass(frozen=True)
+class Told:
+    """What those inside say of audio, none of which learns: the stream student's F_-4 `student` (B, fc, 1, T) and its
+    `rig` before tanh (B, T, channels), the encoder's `encoded` (B, features, 1, T); None where there is none of it."""
+
+    student: Tensor | None = None
+    rig: Tensor | None = None
+    encoded: Tensor | None = None
+
+    def to(self, place: torch.dtype | torch.device) -> Told:
+        """The same in another type or place."""
+        parts = (self.student, self.rig, self.encoded)
+        return Told(*(None if part is None else part.to(place) for part in parts))
+
+
 class Bidirectional(nn.Module):
     """The network of `spec` for a rig of `rig_channels`, with `classes` phone classes."""
 
@@ -112,6 +138,10 @@ class Bidirectional(nn.Module):
             self.ears = fold_norms(spec.ears.build()).requires_grad_(False)
             self.future_samples = spec.ears.future_samples
             self.heard = nn.Conv2d(spec.ears.fc_width, width, 1)
+        self.listener: Listener | None = None
+        if spec.encoder:
+            self.listener = Listener(spec.encoder, spec.features)
+            self.encoded = nn.Conv2d(spec.features, width, 1)
         self.before = self._blocks(spec, spec.before)
         self.recurrent = nn.GRU(width, spec.recurrent, batch_first=True, bidirectional=True)
         self.joined = nn.Conv2d(2 * spec.recurrent, width, 1)
@@ -163,13 +193,19 @@ class Bidirectional(nn.Module):
         mean = (rows * counts).sum(2, keepdim=True) / counts.sum(2, keepdim=True).clamp(min=1)
         return (rows - mean) / 15.0
 
-    def features(self, audio: Tensor) -> tuple[Tensor, Tensor] | None:
-        """What the ears make of audio (B, 320 T): F_-4 (B, fc, 1, T) and the rig before tanh (B, T, rig); None without.
+    def features(self, audio: Tensor) -> Told:
+        """What those inside make of audio (B, 320 T)."""
+        student, rig = self._student(audio)
+        encoded = None
+        if self.listener:
+            rows = self.listener(audio, COLUMN_SAMPLES)
+            encoded = functional.layer_norm(rows, rows.shape[-1:]).transpose(1, 2).unsqueeze(2)
+        return Told(student, rig, encoded)
 
-        Their column j describes sample 320 (j + 1) - future, so each of ours lies between two of theirs.
-        """
+    def _student(self, audio: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The student's column j describes sample 320 (j + 1) - future, so each of ours lies between two of its own."""
         if self.ears is None:
-            return None
+            return None, None
         columns, shift = audio.shape[-1] // COLUMN_SAMPLES, self.future_samples / HOP_SAMPLES - 1
         extra = -(-self.future_samples // HOP_SAMPLES)
         with torch.no_grad():
@@ -180,11 +216,13 @@ class Bidirectional(nn.Module):
         one, rig = (torch.lerp(x[:, below], x[:, below + 1], weight) for x in (one, rig))
         return one.transpose(1, 2).unsqueeze(2), rig
 
-    def hear(self, rows: Tensor, features: tuple[Tensor, Tensor] | None) -> Heard:
-        """(B, mels, 2T) rows and what the ears say -> T columns."""
+    def hear(self, rows: Tensor, told: Told) -> Heard:
+        """(B, mels, 2T) rows and what those inside say -> T columns."""
         x = self.stem(rows.unsqueeze(2))
-        if features:
-            x = x + self.heard(features[0])
+        if told.student is not None:
+            x = x + self.heard(told.student)
+        if told.encoded is not None:
+            x = x + self.encoded(told.encoded)
         x = functional.gelu(self.stem_norm(x))
         for block in self.before:
             x = block(x)
@@ -194,4 +232,4 @@ class Bidirectional(nn.Module):
             x = block(x)
         x = functional.gelu(self.fc(x))
         rig, classes = (head(x).squeeze(2).transpose(1, 2) for head in (self.rig, self.classes))
-        return Heard(torch.tanh(features[1] + rig if features else rig), classes)
+        return Heard(torch.tanh(rig if told.rig is None else told.rig + rig), classes)

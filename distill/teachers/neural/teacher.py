@@ -26,12 +26,13 @@ _MIRRORED_SAMPLES = 12800
 
 
 def _about(trained: Trained[Bidirectional]) -> tuple[str, dict[str, str]]:
-    ears = trained.spec.ears
+    ears, encoder = trained.spec.ears, trained.spec.encoder
     parameters = sum(value.numel() for value in trained.network().parameters())
     text = (
         f"A teacher: a whole utterance of 16 kHz speech in, {len(trained.layout)} rig channels out at 50 fps. "
         "It hears from both ends and is never shipped to a device; it labels speech for students."
         + (f" Inside it listens a frozen stream student, {ears.name}." if ears else "")
+        + (f" It hears through a pretrained encoder, {encoder}, which is not in the file." if encoder else "")
     )
     return text, {"parameters": f"{parameters:,}"}
 
@@ -57,6 +58,7 @@ class NeuralTeacher:
         self._network = trained.network()
         self._device = torch.device("cpu")
         self._shut_cm = trained.shut_cm
+        self._views = VIEWS[: trained.spec.speeds]
 
     def to(self, device: torch.device | str) -> NeuralTeacher:
         """From now on it works on `device`; what it takes and gives stays numpy."""
@@ -79,7 +81,7 @@ class NeuralTeacher:
     def _curves_many(self, waveforms: np.ndarray) -> np.ndarray:
         """`curves` of recordings of one length `(B, n)`: `(B, rows, channels)`."""
         count = max(-(-waveforms.shape[1] // COLUMN_SAMPLES), 1)
-        views = [self._view(waveforms, count, *view) for view in VIEWS]
+        views = [self._view(waveforms, count, *view) for view in self._views]
         return self.layout.clamp(np.mean(views, axis=0))
 
     def _view(self, waveforms: np.ndarray, count: int, up: int, down: int, phase: int) -> np.ndarray:

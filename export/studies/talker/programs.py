@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from distill.files.disk import atomic_open
 from distill.files.teacher import Trained
 from distill.teachers.diffusiontalker.diffusion import sample
-from distill.teachers.diffusiontalker.ears import ROW_SAMPLES, frame_weights, frames_of
+from distill.teachers.diffusiontalker.ears import frame_weights, frames_of
 from distill.teachers.diffusiontalker.network import FPS, Talker
+from distill.teachers.pretrained_ears import ROW_SAMPLES
 from export.lower.program import Lowered, export_program, lower_with, quiet
 from sdk.engines.executorch import load_runtime
 from sdk.errors import BudgetExceeded, ConfigError, VerificationError
