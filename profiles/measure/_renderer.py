@@ -21,6 +21,8 @@ def main() -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     left, right = np.ones((256, 256), np.float32), np.ones((256, 256), np.float32)
     source, target = np.ones(4_000_000, np.float32), np.empty(4_000_000, np.float32)
+    sys.stdout.write("busy\n")
+    sys.stdout.flush()
     due = time.perf_counter()
     while True:
         end = time.perf_counter() + BUSY * PERIOD_S

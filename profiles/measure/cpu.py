@@ -82,8 +82,7 @@ def measure_cases(
             continue
         say(f"{setting.title}: {', '.join(job.artifact for job in runnable)}")
         count, each = (launches, rounds) if setting.is_plain else (1, launches * rounds)
-        with neighbours(setting.load):
-            taken = [_launch(runnable, each, frames, seconds) for _ in range(count)]
+        taken = [_launch(runnable, each, frames, seconds) for _ in range(count)]
         for at, job in enumerate(runnable):
             one = setting.threads == setting.voices == 1 and setting.backend != "python_sdk"
             wanted = memory and setting.is_plain and one
@@ -138,8 +137,11 @@ def _is_played_here(backend: str) -> bool:
 def neighbours(load: str) -> Iterator[None]:
     """Busy processes beside us while the block runs: one for each core that we may use, or none."""
     with ExitStack() as stack:
-        for _ in range(_worker_cores() if load == "renderer" else 0):
-            stack.enter_context(_process("profiles.measure._renderer"))
+        count = _worker_cores() if load == "renderer" else 0
+        busy = [stack.enter_context(_process("profiles.measure._renderer")) for _ in range(count)]
+        for one in busy:
+            assert one.stdout
+            one.stdout.readline()  # it has begun
         yield
 
 
@@ -169,6 +171,7 @@ def _launch(jobs: Sequence[Job], rounds: int, frames: int, seconds: float) -> li
         workers = [stack.enter_context(_process("profiles.measure._worker", *_arguments(job))) for job in jobs]
         for job, worker in zip(jobs, workers, strict=True):
             _read(job, worker)  # its runtime is imported: nothing starts up beside those that open, one after another
+        stack.enter_context(neighbours(setting.load))
         loads = [_ask(job, worker, {"do": "open"})["load_ms"] for job, worker in zip(jobs, workers, strict=True)]
         answers: list[list[dict[str, Any]]] = [[] for _ in jobs]
         for _ in range(1 if paced else rounds):
