@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,12 @@ import pytest
 from made_once import run_folder
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Python looks for circles of garbage after every 700 new objects, each time through more of what torch has loaded:
+    a tenth of what lowering takes, a fifth of its imports."""
+    gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.hookimpl(trylast=True)

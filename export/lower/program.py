@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from export.lower.shortcuts import import_exporter, shortcuts
+from export.lower.shortcuts import import_exporter, rarely_collected, shortcuts
 from sdk.errors import EngineUnavailable, VerificationError
 
 _GLUE = {"executorch_call_delegate", "getitem"}
@@ -43,7 +43,7 @@ def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Exp
     """
     if len({id(x) for x in inputs}) < len(inputs):
         raise ValueError("one tensor stands for two inputs: give each its own")
-    with quiet():
+    with quiet(), rarely_collected():
         try:
             import_exporter()
             from executorch.exir.passes.constant_prop_pass import constant_prop_pass
@@ -62,7 +62,7 @@ def lower(methods: dict[str, ExportedProgram]) -> Lowered:
 
     Raises `VerificationError` if anything is left outside the delegates.
     """
-    with quiet():
+    with quiet(), rarely_collected():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
         return lower_with(methods, lambda name: XnnpackPartitioner(), "XNNPACK")
@@ -82,7 +82,7 @@ def lower_with(
     the exporter. transform: what else happens to the edge program. Raises `VerificationError` if `whole` and anything
     is left outside the delegates.
     """
-    with quiet():
+    with quiet(), rarely_collected():
         from executorch.exir import ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes import MemoryPlanningPass
 
