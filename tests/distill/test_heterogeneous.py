@@ -181,7 +181,7 @@ def test_command_line_answers_in_words(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_second_teacher_draws_the_features_to_its_own(corpus: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=120, exact_steps=0, rows=2, row_hops=100, learning_rate=5e-3, ema=0.5, alpha_feat=3.0)
+    plan = Plan(steps=120, exact_steps=0, rows=1, row_hops=100, learning_rate=5e-3, ema=0.5, alpha_feat=3.0)
     spec = SPECS["stream"]
     student = spec.build()
     initialise(student, 7)

@@ -27,7 +27,7 @@ from sdk.errors import ArtifactError, ConfigError, EngineUnavailable
 @pytest.fixture(scope="module")
 def brooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("brooks")
-    make_stream_checkpoint().save(folder / "s6.pt")
+    make_stream_checkpoint(front=[[24, 640, 320]]).save(folder / "s6.pt")  # one layer of each kind
     make_checkpoint("s2", 8, 0.7).save(folder / "s2.pt")
     return folder
 

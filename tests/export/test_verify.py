@@ -21,7 +21,7 @@ from sdk.errors import VerificationError
 
 
 def test_a_crowd_that_says_something_else_is_refused(tmp_path: Path) -> None:
-    checkpoint = make_stream_checkpoint()
+    checkpoint = make_stream_checkpoint(front=[[24, 640, 320]], dilations=[])
     student = checkpoint.student()
     assert isinstance(student, StreamStudent)
     wrong = copy.deepcopy(student)
