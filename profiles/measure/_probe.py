@@ -52,13 +52,6 @@ class Heap:
         info = self._libc.mallinfo2()
         return int(info.uordblks + info.hblkhd)
 
-    def give_back(self) -> None:
-        """What others have left free in the heap, to the system: what is taken from here on are new pages, which the
-        kernel counts."""
-        gc.collect()
-        if self.known:
-            self._libc.malloc_trim(0)
-
     def passing_bytes(self, opened: Callable[[], object]) -> int:
         """What `opened()` holds for a while and gives back: its peak above what it leaves. Opens, and drops it again.
 
@@ -115,13 +108,9 @@ class Heap:
 
 
 def private_dirty_bytes() -> int | None:
-    """Pages that are no file's, or no longer, and so this process's own to keep; None where the kernel does not tell.
-
-    Those that are still shared with the process that this one was forked from count from the start: a write that makes
-    them this one's alone adds nothing.
-    """
+    """Pages that only this process has and that differ from any file, or None where the kernel does not tell."""
     try:
-        found = re.search(r"^Anonymous:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)
+        found = re.search(r"^Private_Dirty:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
@@ -136,7 +125,6 @@ def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
     opened = open_pt(path, 1, shapes) if path.endswith(".pt") else open_pte(path, 1, load)
     heap = Heap()
     found: dict[str, Any] = {"heap_known": heap.known}
-    heap.give_back()
     dirty = private_dirty_bytes()
     passing = heap.passing_bytes(opened) if heap.known else 0
     gc.collect()

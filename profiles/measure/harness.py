@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LOADS = ("mapped", "buffer")
 _LIMIT_S = 300
 _NEEDED_FIRST = ("torch", "executorch.extension.pybindings._C")
-_EXACT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def measure(
         shapes = input_shapes(open_artifact(path).manifest) if path.suffix == ".pt" else []
     probed = ("profiles.measure._probe", str(path), json.dumps(list(shapes)), str(max(runs, 1)), load)
     # glibc counts small blocks that a thread has freed and keeps at hand as in use: it keeps none here
-    raw = run_fresh(*probed, environment=_EXACT)
+    raw = run_fresh(*probed, environment={"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"})
     times = sorted(raw["times_us"])
     return Measured(
         file_bytes=file_bytes,
@@ -116,12 +115,15 @@ def sharing_imports() -> Iterator[None]:
     """In this block's thread fresh processes start with torch and the runtime imported, once for all of them.
 
     Each is still one that did not make what it opens, and has opened nothing before: it is forked for its work alone
-    from a process that does no more than import. Where that cannot be, they start as ever.
+    from a process that does no more than import. Where that cannot be, they start as ever; so do those with variables
+    of their own, which libraries read when they are loaded, and with them the ruler: in a heap that was filled by
+    another's imports it sees a load's passing blocks of some 70 KB that it mostly misses in one of its own, and
+    figures of before would not compare.
     """
     if not CAN_SERVE or _SERVER.get():
         yield
         return
-    with Server(_NEEDED_FIRST, ROOT, fresh_environment() | _EXACT) as server:
+    with Server(_NEEDED_FIRST, ROOT, fresh_environment()) as server:
         before = _SERVER.set(server)
         try:
             yield
@@ -138,7 +140,7 @@ def run_fresh(module: str, *arguments: str, environment: Mapping[str, str] | Non
     environment: variables to set for it. Raises `ArtifactError` with the end of what it said when it fails.
     """
     try:
-        status, said, complained = _run(module, arguments, fresh_environment() | dict(environment or {}))
+        status, said, complained = _run(module, arguments, environment)
     except (subprocess.TimeoutExpired, TimeoutError) as error:
         raise ArtifactError(f"{arguments[0]}: did not load and run within {_LIMIT_S} s") from error
     lines = said.strip().splitlines()
@@ -151,9 +153,10 @@ def run_fresh(module: str, *arguments: str, environment: Mapping[str, str] | Non
     return answer
 
 
-def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
-    """Exit status, output and complaints of a fresh process."""
-    if server := _SERVER.get():
+def _run(module: str, arguments: Sequence[str], own: Mapping[str, str] | None) -> tuple[int, str, str]:
+    """Exit status, output and complaints of a fresh process. own: its variables, for which it has to be a new one."""
+    server, environment = _SERVER.get(), fresh_environment() | dict(own or {})
+    if server and not own:
         try:
             return server.run(module, arguments, environment, _LIMIT_S)
         except Gone:
