@@ -21,6 +21,7 @@ from export.lower.deploy_stream import CROWD_VOICES
 from export.lower.deploy_styled import DeployedStyled
 from export.lower.kernel_plan import plan
 from export.lower.program import Lowered, quiet
+from export.lower.shortcuts import import_exporter, rarely_collected, shortcuts
 from sdk.errors import EngineUnavailable
 
 BACKEND = "tinyface"  # in the manifest
@@ -61,22 +62,24 @@ def lower_kernels(student: Student | StyledStream) -> Lowered:
     inputs = {name: deployed.inputs(count) for name, count in voices.items()}
     blob = plan(student)
     values = _values(student.neutral if isinstance(student, StyledStream) else student)
-    with quiet():
+    with quiet(), rarely_collected():
         try:
+            import_exporter()
             from executorch.exir import ExecutorchBackendConfig, to_edge
             from executorch.exir.backend.compile_spec_schema import CompileSpec
             from executorch.exir.lowered_backend_module import LoweredBackendModule
             from executorch.exir.passes import MemoryPlanningPass
         except ImportError as error:
             raise EngineUnavailable(f"export needs ExecuTorch: pip install 'tinyface[export]' ({error})") from error
-        methods = {}
-        for name, count in voices.items():
-            ends = to_edge(torch.export.export(_Ends(values).eval(), inputs[name], strict=False)).exported_program()
-            spec = CompileSpec("voices", struct.pack("<I", count))
-            module = _Delegated(LoweredBackendModule(ends, DELEGATE, blob, [spec]))
-            methods[name] = torch.export.export(module.eval(), inputs[name], strict=False)
-        planning = MemoryPlanningPass(alloc_graph_input=False)
-        finished = to_edge(methods).to_executorch(ExecutorchBackendConfig(memory_planning_pass=planning))
+        with shortcuts():
+            methods = {}
+            for name, count in voices.items():
+                ends = to_edge(torch.export.export(_Ends(values).eval(), inputs[name], strict=False)).exported_program()
+                spec = CompileSpec("voices", struct.pack("<I", count))
+                module = _Delegated(LoweredBackendModule(ends, DELEGATE, blob, [spec]))
+                methods[name] = torch.export.export(module.eval(), inputs[name], strict=False)
+            planning = MemoryPlanningPass(alloc_graph_input=False)
+            finished = to_edge(methods).to_executorch(ExecutorchBackendConfig(memory_planning_pass=planning))
     plans = finished.executorch_program.execution_plan
     arenas_bytes = max(sum(one.non_const_buffer_sizes) for one in plans)
     return Lowered(bytes(finished.buffer), arenas_bytes, len(plans))

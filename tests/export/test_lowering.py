@@ -19,6 +19,7 @@ from export.load.golden import golden_speech, golden_windows
 from export.lower import shortcuts
 from export.lower.deploy import DeployedStudent
 from export.lower.deploy_stream import DeployedStream
+from export.lower.kernels import lower_kernels
 from export.lower.program import export_program, lower
 from export.lower.torchscript import torchscript
 from export.quantise.rounding import golden_rows, quantise
@@ -103,6 +104,14 @@ def test_what_only_decomposes_by_itself_is_lowered_too(monkeypatch: pytest.Monke
     found, _ = run_passes(methods(), monkeypatch)
     monkeypatch.setitem(shortcuts.WRITTEN_FOR, "executorch", "99.0")
     assert found == run_passes(methods(), monkeypatch)[0]
+
+
+def test_a_plan_for_our_own_kernels_is_wrapped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delegate that holds it is given to the exporter made, and none of its passes."""
+    student = make_stream_checkpoint(front=[[24, 640, 320]], dilations=[]).student()
+    found = lower_kernels(student).program
+    monkeypatch.setitem(shortcuts.WRITTEN_FOR, "executorch", "99.0")
+    assert found == lower_kernels(student).program
 
 
 def test_a_pass_runs_for_the_operators_that_it_changes() -> None:
