@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from distill.students.stream import Spectrum
+from distill.students.spec import StreamStudentSpec, StudentSpec
+from distill.students.stream import Spectrum, StreamStudent
+from sdk.errors import CheckpointError
 
 LAST_SHARE = 0.1
+_KEPT = ("spectrum", "future_ms", "context", "separable", "activation", "rig", "fps")  # as a student grows
 
 
 def initialise(student: nn.Module, seed: int) -> None:
@@ -26,6 +30,50 @@ def initialise(student: nn.Module, seed: int) -> None:
     for spectrum in spectra:
         spectrum.initialise()
     nn.init.normal_(student.fc3.weight, std=0.002)  # type: ignore[union-attr,arg-type]
+
+
+def grown(state: Mapping[str, Tensor], small: StudentSpec, spec: StudentSpec, seed: int) -> dict[str, Tensor]:
+    """The weights of a larger stream student that says what `state` of `small` does (Net2Net, Chen et al. 2016).
+
+    Every channel becomes `r` equal ones side by side, within its group; what reads them splits each weight into `r`
+    random shares, so what comes out does not change, but each copy learns otherwise. Blocks behind those of `small`
+    begin with a norm of 0 and add nothing. Raises `CheckpointError` unless both are stream students of one spectrum,
+    front and delay, the widths of `spec` are multiples, and its blocks begin with those of `small`.
+    """
+    if not isinstance(small, StreamStudentSpec) or not isinstance(spec, StreamStudentSpec) or small.separable:
+        raise CheckpointError(
+            f"{spec.name} cannot begin as {small.name}: give a checkpoint of the same shape; only stream students grow"
+        )
+    differ = [name for name in _KEPT if getattr(small, name) != getattr(spec, name)]
+    if [layer[1:] for layer in small.front] != [layer[1:] for layer in spec.front]:
+        differ.append("front")
+    if small.dilations != spec.dilations[: len(small.dilations)]:
+        differ.append("dilations")
+    if differ:
+        raise CheckpointError(
+            f"{spec.name} cannot begin as {small.name}: they differ by {', '.join(differ)}; give a checkpoint of "
+            "the same shape, or of a stream student with fewer channels or blocks"
+        )
+    student = spec.build()
+    initialise(student, seed)
+    assert isinstance(student, StreamStudent)
+    for block in student.blocks[len(small.dilations) :]:
+        nn.init.zeros_(block.norm.weight)  # type: ignore[union-attr, arg-type]
+    fresh = student.state_dict()
+    old = {name: _spread(value.float(), fresh[name].shape, f"{spec.name}'s {name}") for name, value in state.items()}
+    return fresh | old
+
+
+def _spread(value: Tensor, shape: torch.Size, what: str) -> Tensor:
+    """`value` in a larger `shape`: outputs repeated, inputs repeated and shared out."""
+    ratios = [new // max(old, 1) for old, new in zip(value.shape, shape, strict=True)]
+    if any(old * ratio != new for old, ratio, new in zip(value.shape, ratios, shape, strict=True)):
+        raise CheckpointError(f"{what} of {tuple(shape)} is no multiple of {tuple(value.shape)}")
+    value = value.repeat_interleave(ratios[0], 0)
+    if value.dim() < 2 or ratios[1] == 1:
+        return value
+    shares = 0.5 + torch.rand(*value.shape[:2], ratios[1], *value.shape[2:])
+    return (value[:, :, None] * (shares / shares.sum(2, keepdim=True))).flatten(1, 2)
 
 
 def groups(student: nn.Module) -> list[dict[str, Any]]:

@@ -21,14 +21,13 @@ from distill.files.disk import check_writable
 from distill.speech.augment import Augment
 from distill.students.spec import StudentSpec
 from distill.students.stream import BatchNorm
-from distill.training.begin import initialise
+from distill.training.begin import grown, initialise
 from distill.training.feeds import Feed, feed_of
 from distill.training.objective import HEAD, PhoneHead
 from distill.training.options import USUAL, Conduct
 from distill.training.plan import Plan
 from distill.training.run import Run
 from distill.training.watch import check_writers, watching
-from sdk.errors import CheckpointError
 
 SETTLING_BATCHES, SETTLING_SEED = 24, 1 << 20
 GENTLE_RATE = 1e-5  # at which 400 steps move weights by less than float16 tells apart: such runs keep float32
@@ -46,7 +45,8 @@ def train(
     recipe: str = "heterogeneous",
     conduct: Conduct = USUAL,
 ) -> Checkpoint:
-    """Train `spec` by `plan`, from `init` if given, and write the checkpoint to `out`.
+    """Train `spec` by `plan`, from `init` if given (a smaller stream student grows: `begin.grown`), and write the
+    checkpoint to `out`.
 
     made: what the checkpoint shall keep of how it was made, beside the plan. second: a trained student of the same
     family that supervises features (`hybrid.py`). recipe: the name that the checkpoint keeps. conduct: where the corpus
@@ -66,7 +66,7 @@ def train(
     elif replace(init.spec, name=spec.name) == spec:
         student.load_state_dict(init.state)
     else:
-        raise CheckpointError(f"cannot begin {spec} from a checkpoint of {init.spec}: give one of the same shape")
+        student.load_state_dict(grown(init.state, init.spec, spec, plan.seed))
     if plan.alpha_phone:
         student.add_module(HEAD, PhoneHead(spec.fc_width))
     run = Run.begin(spec, plan, student, out, inputs_of(shards, augment, init, second), conduct.accumulate)

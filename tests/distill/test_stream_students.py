@@ -14,8 +14,8 @@ from distill.speech.phones import Phone
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.students.stream import BatchNorm, Spectrum, StreamStudent, fold_norms
 from distill.teachers.articulatory.teacher import animate
-from distill.training.begin import initialise
-from sdk.errors import ConfigError
+from distill.training.begin import grown, initialise
+from sdk.errors import CheckpointError, ConfigError
 
 SHAPES = {
     "base": {"channels": 16, "fc_width": 24},
@@ -220,3 +220,30 @@ def test_rows_are_augmented_and_repeatable() -> None:
     np.testing.assert_array_equal(one.audio, other.audio)
     assert np.abs(one.audio).max() <= 1
     assert isinstance(load_variant("s6"), StreamStudentSpec)
+
+
+def test_a_student_grows_from_a_smaller_one_and_says_what_it_said() -> None:
+    shape = {"channels": 8, "fc_width": 6, "front": [[8, 4, 2]], "dilations": [1, 2]}
+    small, student = load_variant("s6", shape), lively(shape)
+    wide = {"channels": 24, "fc_width": 12, "front": [[16, 4, 2]], "dilations": [1, 2, 4]}
+    spec = load_variant("s6", wide)
+    large = spec.build()
+    assert isinstance(large, StreamStudent)
+    large.load_state_dict(grown(student.state_dict(), small, spec, seed=3))
+    audio = speech(40)
+    with torch.no_grad():
+        torch.testing.assert_close(large.eval()(audio), student(audio), atol=1e-5, rtol=1e-4)
+    large.train()(audio).square().sum().backward()
+    learned = large.fc1.weight.grad
+    assert float((learned[0] - learned[1]).abs().max()) > 0, "copies learn otherwise"
+    assert float(large.blocks[2].norm.weight.grad.abs().max()) > 0, "the new block learns"
+    for wrong, why in (
+        ({"channels": 12}, r"linear.*is no multiple"),
+        ({"dilations": [2, 1]}, "differ by dilations"),
+        ({"future_ms": 84}, "differ by future_ms"),
+        ({"front": [[16, 2, 1], [16, 2, 2]]}, "differ by front"),
+    ):
+        with pytest.raises(CheckpointError, match=why):
+            grown(student.state_dict(), small, load_variant("s6", {**wide, **wrong}), 1)
+    with pytest.raises(CheckpointError, match="only stream students grow"):
+        grown({}, load_variant("s2"), load_variant("s5"), 1)
