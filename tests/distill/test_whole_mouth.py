@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import soundfile
 
 from distill.corpus.labeller import Utterance
 from distill.corpus.shards import write_shard
-from distill.files.checkpoint import provenance_rows
+from distill.files.checkpoint import plain_facts, provenance_rows
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
 from distill.scoring import intervals
@@ -204,6 +205,12 @@ def test_a_card_says_how_far_a_score_may_be_trusted() -> None:
     assert provenance_rows(facts)[2:] == [
         "| people.auc | 0.9 |", "| people.whole.legibility | 0.5 (0.4 to 0.6) |", "| people.whole.phones | 9 |",
     ]  # fmt: skip
+
+
+def test_a_card_says_the_same_before_its_file_is_written_and_after() -> None:
+    """A correlation with a face that never moves is NaN in memory and nothing in a file."""
+    facts = {"controls": {"mean_pose": {"width_r": math.nan, "error": 1.0}}}
+    assert provenance_rows(facts) == provenance_rows(plain_facts(facts, "scores"))
 
 
 def test_the_mean_pose_of_a_phone_is_that_of_its_middles() -> None:

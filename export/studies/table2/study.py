@@ -133,7 +133,7 @@ def rescore(folder: Path, teacher: Path, options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.table2", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS / "table2", help="folder (%(default)s)")
-    parser.add_argument("--teacher", type=Path, default=CHECKPOINTS / "neural.teacher", help="(%(default)s)")
+    parser.add_argument("--teacher", type=Path, default=CHECKPOINTS / "table2" / "neural.teacher", help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of page and figures (%(default)s)")
     parser.add_argument("--audio", type=Path, default=SENTENCE, help="clip of the lip figures (%(default)s)")
     parser.add_argument("--phones", type=Path, help="its phones: TextGrid, or JSON; beside it if not given")
