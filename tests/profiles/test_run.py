@@ -242,5 +242,6 @@ def test_a_required_gpu_needs_a_script(script: Path) -> None:
 def test_the_environment_is_this_machine() -> None:
     here = environment()
     assert 1 <= here.cores <= (os.cpu_count() or 1)
-    assert here.versions["torch"] == torch.__version__
+    release, found = (version.partition("+")[0] for version in (torch.__version__, here.versions["torch"]))
+    assert found == release, "a wheel for CUDA may keep its build to itself"
     assert here.python.count(".") == 2

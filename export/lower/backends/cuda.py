@@ -13,6 +13,11 @@ def _missing() -> str:
     reason = without("triton", remedy="pip install triton beside a CUDA build of torch 2.13")
     if not reason and not shutil.which("nvcc"):
         reason = "nvcc not found: install the CUDA toolkit"
+    if not reason:
+        import torch  # heavy, and only asked where the rest is there
+
+        if not torch.cuda.is_available():
+            reason = "no NVIDIA graphics card with a driver here, on which the program is compiled"
     return reason and f"{reason}; on a graphics card model.pt (TorchScript) runs without it"
 
 
