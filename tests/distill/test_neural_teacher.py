@@ -196,7 +196,7 @@ def test_a_pretrained_encoder_is_heard_at_every_column_and_stays_outside(tmp_pat
     moved = NeuralTeacher(FILE.load(tmp_path / "a.teacher"))
     with pytest.raises(CheckpointError, match="no HuBERT can be loaded"):
         moved.label(sound(1.0))
-    other = replace(trained(replace(spec, encoder=str(tmp_path / "elsewhere"), features=16)))
+    other = trained(replace(spec, encoder=str(tmp_path / "elsewhere"), features=16))
     with pytest.raises(CheckpointError, match="another encoder"):
         NeuralTeacher(other).label(sound(1.0))
 

@@ -24,13 +24,12 @@ from distill.files.pcm import to_float
 from distill.speech.phones import Phone, from_json
 from distill.teachers.diffusiontalker.ears import frames_of
 from distill.teachers.diffusiontalker.network import FPS
-from distill.teachers.pretrained_ears import ROW_SAMPLES
+from distill.teachers.pretrained_ears import LONGEST_S, ROW_SAMPLES
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder, hear
 from sdk.errors import DataError
 from sdk.rig import RigLayout
 
 SHORTEST_S = 3.0  # shorter clips end in silence
-_LONGEST_S = 29.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,7 @@ def heard(clips: Sequence[Clip], ears: SpeechEncoder | None, source: str, cache:
         rows = _read(path)
         if rows is None:
             with torch.inference_mode():
-                rows = hear(ears, torch.from_numpy(clip.audio)[None], _LONGEST_S)[0][0].numpy().astype(np.float16)
+                rows = hear(ears, torch.from_numpy(clip.audio)[None], LONGEST_S)[0][0].numpy().astype(np.float16)
             lack = len(clip.audio) // ROW_SAMPLES - len(rows)  # a HuBERT has no row for the last half window
             rows = np.pad(rows, ((0, max(lack, 0)), (0, 0)), mode="edge")
             with atomic_open(path) as stream:

@@ -19,12 +19,11 @@ from distill.teachers.closing import label_of
 from distill.teachers.diffusiontalker.ears import frame_samples, frame_weights, frames_of
 from distill.teachers.diffusiontalker.network import FPS, Talker, TalkerSpec
 from distill.teachers.diffusiontalker.voice import Voice
-from distill.teachers.pretrained_ears import ROW_SAMPLES, large_ears
+from distill.teachers.pretrained_ears import LONGEST_S, ROW_SAMPLES, large_ears
 from distill.teachers.track import RigTrack
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder, fitting, hear, on_grid
 
 _SILENT_RMS = 1e-4  # -80 dB of full scale
-_LONGEST_S = 29.0
 
 
 def _about(trained: Trained[Talker]) -> tuple[str, dict[str, str]]:
@@ -101,7 +100,7 @@ class DiffusionTalkerTeacher:
         audio = torch.from_numpy(np.pad(np.asarray(waveform, np.float32), (0, samples - len(waveform))))[None]
         if self._encoder is None:
             return self.network.features(audio, frame_weights(samples // ROW_SAMPLES, frames_of(samples), FPS))
-        rows, instants = hear(self._encoder, audio, _LONGEST_S)
+        rows, instants = hear(self._encoder, audio, LONGEST_S)
         features: Tensor = self.network.project(on_grid(rows.float(), instants, frame_samples(samples)))
         return features
 

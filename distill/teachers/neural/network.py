@@ -27,6 +27,7 @@ from distill.speech.mel import WINDOW_SAMPLES, mel_bands, power
 from distill.students.spec import StreamStudentSpec
 from distill.students.stream import HOP_SAMPLES, BatchNorm, StreamStudent, fold_norms
 from distill.teachers.pretrained_ears import Listener
+from distill.teachers.voice2face.speech_encoder import on_grid
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
 
@@ -195,25 +196,23 @@ class Bidirectional(nn.Module):
 
     def features(self, audio: Tensor) -> Told:
         """What those inside make of audio (B, 320 T)."""
-        student, rig = self._student(audio)
+        wanted = torch.arange(audio.shape[-1] // COLUMN_SAMPLES, dtype=torch.float64) * COLUMN_SAMPLES
+        student, rig = self._student(audio, wanted)
         encoded = None
         if self.listener:
-            rows = self.listener(audio, COLUMN_SAMPLES)
+            rows = self.listener(audio, wanted)
             encoded = functional.layer_norm(rows, rows.shape[-1:]).transpose(1, 2).unsqueeze(2)
         return Told(student, rig, encoded)
 
-    def _student(self, audio: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """The student's column j describes sample 320 (j + 1) - future, so each of ours lies between two of its own."""
+    def _student(self, audio: Tensor, wanted: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """At the samples `wanted`, each between two of the student's columns: its j describes 320 (j + 1) - future."""
         if self.ears is None:
             return None, None
-        columns, shift = audio.shape[-1] // COLUMN_SAMPLES, self.future_samples / HOP_SAMPLES - 1
         extra = -(-self.future_samples // HOP_SAMPLES)
         with torch.no_grad():
             one, _, rig = self.ears.features(functional.pad(audio, (0, extra * HOP_SAMPLES)).unsqueeze(1))
-        position = (torch.arange(columns, device=audio.device) + shift).clamp(0, one.shape[1] - 1)
-        below = position.floor().long().clamp(max=one.shape[1] - 2)
-        weight = (position - below)[None, :, None].to(one.dtype)
-        one, rig = (torch.lerp(x[:, below], x[:, below + 1], weight) for x in (one, rig))
+        instants = torch.arange(1, one.shape[1] + 1, dtype=torch.float64) * HOP_SAMPLES - self.future_samples
+        one, rig = (on_grid(x, instants, wanted) for x in (one, rig))
         return one.transpose(1, 2).unsqueeze(2), rig
 
     def hear(self, rows: Tensor, told: Told) -> Heard:
