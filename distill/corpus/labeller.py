@@ -73,7 +73,7 @@ def labeller(name: str, device: str = "cpu") -> Labeller:
     def hear(utterance: Utterance) -> RigTrack:
         track: RigTrack = teacher.label(to_float(utterance.audio))
         count = max(int(np.ceil(len(utterance.audio) * LABEL_HZ / SAMPLE_RATE_HZ - 1e-9)), 1)
-        return RigTrack(track.at(np.arange(count) / LABEL_HZ), Fraction(LABEL_HZ), track.layout)
+        return track.resampled(Fraction(LABEL_HZ), count)
 
     return Labeller(name, hear, str(getattr(teacher, "weights_sha256", "")))
 

@@ -5,9 +5,10 @@
 
 A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offsets` (n+1,), `rig` float16
 `(rows, channels)` at 100 rows a second for the channels in `channels` (`ranges`: least, rest and most of each),
-`rig_offsets` (n+1,), `phones`, `speakers`, `names`, `teacher` (whose labels they are; articulatory where it says
-nothing) and `weights` (their SHA-256, if it has any), `left_out` (recordings that could not be read). Writing is
-atomic, what exists is kept, and a damaged shard is named, never trained on.
+`rig_offsets` (n+1,), `likely` uint8 `(rows, classes)` where the teacher says which phone classes it hears (255:
+certainly), `phones`, `speakers`, `names`, `teacher` (whose labels they are; articulatory where it says nothing) and
+`weights` (their SHA-256, if it has any), `left_out` (recordings that could not be read). Writing is atomic, what exists
+is kept, and a damaged shard is named, never trained on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import atomic_open, find_audio, load_mono
 from distill.files.pcm import to_int16
 from distill.speech.phones import read_textgrid, to_json
+from distill.speech.phonetics import CLASSES
 from distill.speech.recognisers import label_files, read_labels
 from distill.speech.spoken import read_spoken
 from distill.teachers.track import RigTrack
@@ -124,7 +126,8 @@ class Shard:
     teacher: str = BY_PHONES
     weights: str = ""
     left_out: Sequence[str] = ()
-    digest: str = ""  # of its sound and curves
+    digest: str = ""  # of its sound, its curves and what was likely
+    likely: Samples | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -163,6 +166,8 @@ def write_shard(
     layout = tracks[0].layout
     rig = np.concatenate([track.values for track in tracks]).astype(np.float16)
     audio = np.concatenate([u.audio for u in utterances])
+    heard = [np.round(255 * track.likely).astype(np.uint8) for track in tracks if track.likely is not None]
+    likely = {"likely": np.concatenate(heard)} if heard else {}
     content: dict[str, Any] = {
         "audio": audio,
         "offsets": np.cumsum([0] + [len(u.audio) for u in utterances]),
@@ -176,7 +181,8 @@ def write_shard(
         "teacher": np.array(by.teacher),
         "weights": np.array(by.weights),
         "left_out": np.array(left_out, dtype=np.str_),
-        "digest": np.array(digest_of((audio, rig))),
+        "digest": np.array(digest_of((audio, rig, *likely.values()))),
+        **likely,
     }
     with atomic_open(path) as stream:
         np.savez(stream, **content)
@@ -196,18 +202,18 @@ def read_shard(path: File) -> Shard:
         with path.open("rb") as file:
             check_arrays(file, str(path), DataError, sys.maxsize)
             with np.load(file, allow_pickle=False) as data:
-                audio, rig = data["audio"], data["rig"]
+                audio, rig, likely = data["audio"], data["rig"], data.get("likely")
                 texts = {key: [str(x) for x in data[key]] for key in ("phones", "speakers", "names")}
                 teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
                 shard = Shard(
                     path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), **texts, teacher=teacher,
                     weights=str(data["weights"]) if "weights" in data else "",
                     left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [],
-                    digest=str(data["digest"]),
+                    digest=str(data["digest"]), likely=likely,
                 )  # fmt: skip
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
-    if digest_of((audio, rig)) != shard.digest:
+    if digest_of((audio, rig) if likely is None else (audio, rig, likely)) != shard.digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     check_shard(shard, bool(np.isfinite(rig).all()))
     return shard
@@ -237,6 +243,10 @@ def check_shard(shard: Shard, is_finite: bool) -> None:
         fits = offsets.shape == (count + 1,) and offsets.dtype.kind in "iu"
         if not fits or offsets[0] != 0 or offsets[-1] != len(whole) or (np.diff(offsets.astype(np.int64)) < 0).any():
             problems.append(f"offsets of its {what} that do not go from 0 to {len(whole)} in {count} steps forward")
+    if shard.likely is not None:
+        first = shard.likely[:1]
+        if len(shard.likely) != len(shard.rig) or first.dtype != np.uint8 or first.shape[1:] != (len(CLASSES),):
+            problems.append(f"likely classes that are not {len(CLASSES)} bytes for each of {len(shard.rig)} rows")
     if len(shard.phones) != count or len(shard.speakers) != count:
         problems.append(f"{len(shard.phones)} lists of phones and {len(shard.speakers)} speakers for {count} names")
     if problems:

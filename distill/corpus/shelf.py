@@ -137,12 +137,14 @@ def open_shard(path: File, checked: bool = False) -> Shard:
                 teacher = str(data["teacher"]) if "teacher" in data else BY_PHONES
                 weights = str(data["weights"]) if "weights" in data else ""
                 digest = str(data["digest"])
+                likely = OnDisk.find(path, file, archive, "likely") if "likely" in data else None
                 shard = Shard(
                     path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), phones,
-                    speakers, names, teacher, weights, digest=digest,
+                    speakers, names, teacher, weights, digest=digest, likely=likely,
                 )  # fmt: skip
         found, is_finite = hashlib.sha256(), True
-        for block in () if checked else (block for array in (audio, rig) for block in array.blocks()):
+        arrays = (audio, rig) if likely is None else (audio, rig, likely)
+        for block in () if checked else (block for array in arrays for block in array.blocks()):
             found.update(np.ascontiguousarray(block).data)
             is_finite &= block.dtype.kind != "f" or bool(np.isfinite(block).all())
     except DAMAGE as error:

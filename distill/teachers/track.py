@@ -14,11 +14,15 @@ from sdk.rig import RigLayout
 
 @dataclass(frozen=True)
 class RigTrack:
-    """`values` `(N, channels)` float32; row k is the pose at k / fps seconds. Raises `DataError` on another shape."""
+    """`values` `(N, channels)` float32; row k is the pose at k / fps seconds. Raises `DataError` on another shape.
+
+    likely: `(N, classes)` float32, how likely each phone class of `speech/phonetics.py` is, where the teacher says so.
+    """
 
     values: np.ndarray
     fps: Fraction
     layout: RigLayout
+    likely: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.layout):
@@ -30,11 +34,22 @@ class RigTrack:
 
     def at(self, times_s: np.ndarray) -> np.ndarray:
         """Poses `(len(times_s), channels)` at any times, linear between rows, held beyond the ends."""
-        position = np.clip(np.asarray(times_s, dtype=np.float64) * float(self.fps), 0, len(self.values) - 1)
-        below = np.minimum(position.astype(np.int64), max(len(self.values) - 2, 0))
-        weight = (position - below)[:, None].astype(np.float32)
-        above = np.minimum(below + 1, len(self.values) - 1)
-        return self.values[below] * (1 - weight) + self.values[above] * weight
+        return between(self.values, np.asarray(times_s, dtype=np.float64) * float(self.fps))
+
+    def resampled(self, fps: Fraction, count: int) -> RigTrack:
+        """The first `count` rows of the same at another rate."""
+        rows = np.arange(count) * float(self.fps / fps)
+        likely = None if self.likely is None else between(self.likely, rows)
+        return RigTrack(between(self.values, rows), fps, self.layout, likely)
+
+
+def between(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`values` `(N, k)` at any `rows` `(n,)`, linear between them, held beyond the ends."""
+    position = np.clip(rows, 0, len(values) - 1)
+    below = np.minimum(position.astype(np.int64), max(len(values) - 2, 0))
+    weight = (position - below)[:, None].astype(np.float32)
+    above = np.minimum(below + 1, len(values) - 1)
+    return np.asarray(values[below] * (1 - weight) + values[above] * weight)
 
 
 class Teacher(Protocol):

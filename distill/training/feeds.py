@@ -96,7 +96,7 @@ class WindowFeed:
         features = window_features(student, cut(drawn.audio, self.margins[0]).to(device), drawn.starts, shared)
         label = torch.from_numpy(drawn.rig).to(device)
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, step / self.total)
-        loss = with_phones(self.objective, loss, student, features[1], drawn.classes)
+        loss = with_phones(self.objective, loss, student, features[1], drawn)
         if self.second:
             with torch.no_grad():
                 heard = drawn.clean if plan.second_hears == "clean" else drawn.audio
@@ -148,7 +148,7 @@ class StreamFeed:
         features = student.features(audio)
         steps_per_frame, done = FRAME_SAMPLES / HOP_SAMPLES, step / self.total
         loss = self.objective(label, torch.tanh(features[2].float()), steps_per_frame, done, _SLACK_HOPS)
-        loss = with_phones(self.objective, loss, student, features[1], drawn.classes)
+        loss = with_phones(self.objective, loss, student, features[1], drawn)
         if isinstance(self.second, StreamStudent):
             with torch.no_grad():
                 heard = drawn.clean if self.plan.second_hears == "clean" else drawn.audio
@@ -160,13 +160,14 @@ class StreamFeed:
 
 
 def with_phones(
-    objective: Objective, loss: Tensor, student: nn.Module, features: Tensor, classes: np.ndarray
+    objective: Objective, loss: Tensor, student: nn.Module, features: Tensor, drawn: Batch | Rows
 ) -> Tensor:
     """`loss` and what F_-3 (B, N, width) tells of the phones (B, N), where the student has a head for them."""
     head = getattr(student, HEAD, None)
     if not isinstance(head, PhoneHead):
         return loss
-    wrong = head.loss(features, torch.from_numpy(classes).to(features.device))
+    said = (torch.from_numpy(part).to(features.device) for part in (drawn.classes, drawn.likely))
+    wrong = head.loss(features, *said)
     return objective.with_part("phone", loss, objective.plan.alpha_phone * wrong)
 
 

@@ -118,9 +118,23 @@ class PhoneHead(nn.Module):
         super().__init__()
         self.classify = nn.Linear(width, len(CLASSES))
 
-    def loss(self, features: Tensor, classes: Tensor) -> Tensor:
-        """`phone_loss` of what the features tell."""
-        return phone_loss(self.classify(features.float()), classes)
+    def loss(self, features: Tensor, classes: Tensor, likely: Tensor) -> Tensor:
+        """`likely_loss` of what the features tell."""
+        return likely_loss(self.classify(features.float()), classes, likely)
+
+
+def likely_loss(scores: Tensor, classes: Tensor, likely: Tensor) -> Tensor:
+    """`phone_loss` whose targets are, where a teacher says them, how likely it holds each class (soft targets, Hinton
+    et al. 2015): `likely` (B, N, classes) uint8 of 255, all 0 where only `classes` (B, N) tells."""
+    told = likely.float().flatten(0, 1)
+    hard = functional.one_hot(classes.flatten().clamp(min=0), len(CLASSES)) * (classes.flatten() >= 0).unsqueeze(1)
+    total = told.sum(1, keepdim=True)
+    wanted = torch.where(total > 0, told / total.clamp(min=1), hard.float())
+    share = wanted.sum(0)
+    if not share.any():
+        return scores.sum() * 0
+    weighed = wanted * torch.where(share > 0, (share.clamp(min=1) / share.sum()).rsqrt(), torch.zeros_like(share))
+    return -(weighed * scores.flatten(0, 1).log_softmax(-1)).sum() / weighed.sum()
 
 
 def phone_loss(scores: Tensor, classes: Tensor, smoothing: float = 0.0) -> Tensor:

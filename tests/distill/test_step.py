@@ -49,8 +49,11 @@ def begun(spec: Any, plan: Plan, out: Path, accumulate: int = 1) -> Run:
 
 
 def together(batches: list[Batch]) -> Batch:
-    parts = [np.concatenate([getattr(batch, name) for batch in batches]) for name in ("audio", "clean", "rig")]
-    return Batch(*parts, batches[0].starts, np.concatenate([batch.classes for batch in batches]))
+    names = ("audio", "clean", "rig", "classes", "likely")
+    return Batch(
+        **{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names},
+        starts=batches[0].starts,
+    )
 
 
 def test_four_batches_are_the_step_of_one_of_four_times_the_rows(corpus: Path, tmp_path: Path) -> None:

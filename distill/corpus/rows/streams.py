@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distill.corpus.rows.classes import phone_classes
+from distill.corpus.rows.classes import Said
 from distill.corpus.rows.windows import SPEEDS, UtterancePicker
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.pcm import stretched, to_float
 from distill.speech.augment import Augment
-from distill.speech.phones import from_json
+from distill.speech.phonetics import CLASSES
 from sdk.clock import SAMPLE_RATE_HZ
 
 PAUSE_S = (0.05, 0.8)
@@ -30,12 +30,14 @@ INSIDE = 0.5  # how many of the rows begin inside an utterance
 @dataclass(frozen=True)
 class Rows:
     """`audio` `(B, 1, 320 N)`; `clean`: the same before augmentation; `rig` `(B, N, channels)`: what each hop's values
-    should be; `classes` `(B, N)` int64: the phone there, a place in `utterances.CLASSES`, or `UNKNOWN_CLASS`."""
+    should be; `classes` `(B, N)` int64: the phone there, a place in `CLASSES`, or `UNKNOWN_CLASS`; `likely` uint8
+    `(B, N, classes)`: how likely the teacher holds each, 0 where it does not say."""
 
     audio: np.ndarray
     clean: np.ndarray
     rig: np.ndarray
     classes: np.ndarray
+    likely: np.ndarray
 
 
 class StreamRows:
@@ -62,15 +64,15 @@ class StreamRows:
     def batch(self, random: np.random.Generator, size: int, hops: int) -> Rows:
         """`size` rows of `hops` hops each."""
         rows = [self._row(random, hops) for _ in range(size)]
-        audio, clean, rig, classes = (np.stack(parts) for parts in zip(*rows, strict=True))
-        return Rows(audio[:, None], clean[:, None], rig, classes)
+        audio, clean, rig, classes, likely = (np.stack(parts) for parts in zip(*rows, strict=True))
+        return Rows(audio[:, None], clean[:, None], rig, classes, likely)
 
     def _row(self, random: np.random.Generator, hops: int) -> tuple[np.ndarray, ...]:
         length = hops * self.hop_samples
         instants = np.arange(1, hops + 1) * self.hop_samples - self.future_samples
         audio, clean = np.zeros(length, dtype=np.float32), np.zeros(length, dtype=np.float32)
         rig = np.tile(self.picker.neutral, (hops, 1))
-        classes = np.zeros(hops, dtype=np.int64)
+        classes, likely = np.zeros(hops, dtype=np.int64), np.zeros((hops, len(CLASSES)), dtype=np.uint8)
         at = 0
         while at < length:
             if self.augment and random.random() < NOISE_ALONE:  # nobody speaks, and something is heard
@@ -78,7 +80,7 @@ class StreamRows:
                 audio[at:end] = self.augment.noise(end - at, random)
                 at = end
                 continue
-            speech, track, phones, up, down = self._utterance(random)
+            speech, track, said, up, down = self._utterance(random)
             pause, skipped = int(random.uniform(*PAUSE_S) * SAMPLE_RATE_HZ), 0
             if at == 0 and self.augment and random.random() < INSIDE:
                 pause, skipped = 0, int(random.uniform(0, 0.8) * len(speech))
@@ -92,12 +94,12 @@ class StreamRows:
             times = (instants - at - pause + skipped) * (down / up) / SAMPLE_RATE_HZ
             inside = (times >= 0) & (times <= (skipped + len(speech)) * (down / up) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)
             rig[inside] = track.layout.select(track.at(times[inside]), self.picker.channels)
-            classes[inside] = phone_classes(phones, times[inside])
+            classes[inside], likely[inside] = said.at(times[inside])
             at += len(piece)
-        return audio, clean, rig, classes
+        return audio, clean, rig, classes, likely
 
     def _utterance(self, random: np.random.Generator):  # type: ignore[no-untyped-def]
         shard, i = self.picker.pick(random)
         audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
-        return stretched(to_float(audio), up, down), track, from_json(shard.phones[i]), up, down
+        return stretched(to_float(audio), up, down), track, Said.of(shard, i), up, down

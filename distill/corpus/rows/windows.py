@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distill.corpus.rows.classes import phone_classes
+from distill.corpus.rows.classes import Said
 from distill.corpus.shards import LABEL_HZ, Shard
 from distill.files.pcm import stretched, to_float
 from distill.speech.augment import Augment
-from distill.speech.phones import from_json
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
@@ -28,8 +27,8 @@ SPEEDS = ((1, 1), (1, 1), (9, 10), (10, 9), (8, 9), (9, 8), (5, 4), (4, 5))  # r
 class Batch:
     """`audio` `(B, 1, n)`; `rig` `(B, frames, channels)`; frame f's window starts at sample `starts[f]` of its row.
 
-    `clean`: the audio before augmentation, of the same shape and timing. `classes` `(B, frames)` int64: the phone of
-    each frame, as `classes.phone_classes` tells it.
+    `clean`: the audio before augmentation, of the same shape and timing. `classes` `(B, frames)` int64 and `likely`
+    `(B, frames, classes)` uint8: the phone of each frame, as `classes.Said` tells it.
     """
 
     audio: np.ndarray
@@ -37,6 +36,7 @@ class Batch:
     rig: np.ndarray
     starts: np.ndarray
     classes: np.ndarray
+    likely: np.ndarray
 
 
 class UtterancePicker:
@@ -141,8 +141,8 @@ class Stretches:
         starts = (np.arange(frames) * step_samples).astype(np.int64)
         length = int(starts[-1]) + self.window.length_samples
         drawn = [self._stretch(random, length, starts) for _ in range(size)]
-        audio, clean, rig, classes = (np.stack(parts) for parts in zip(*drawn, strict=True))
-        return Batch(audio[:, None], clean[:, None], rig, starts, classes)
+        audio, clean, rig, classes, likely = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        return Batch(audio[:, None], clean[:, None], rig, starts, classes, likely)
 
     def _stretch(self, random: np.random.Generator, length: int, starts: np.ndarray) -> tuple[np.ndarray, ...]:
         shard, i = self.picker.pick(random)
@@ -162,6 +162,6 @@ class Stretches:
         rig = track.layout.select(track.at(times), self.picker.channels)
         outside = (times < 0) | (times > len(audio) / SAMPLE_RATE_HZ + 1 / LABEL_HZ)
         rig[outside] = self.picker.neutral
-        classes = phone_classes(from_json(shard.phones[i]), times)
-        classes[outside] = 0  # nobody speaks
-        return (self.augment(piece, random) if self.augment else piece), piece, rig, classes
+        classes, likely = Said.of(shard, i).at(times)
+        classes[outside], likely[outside] = 0, 0  # nobody speaks
+        return (self.augment(piece, random) if self.augment else piece), piece, rig, classes, likely

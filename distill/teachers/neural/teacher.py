@@ -6,6 +6,7 @@ one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from distill.files.teacher import TeacherFile, Trained
 from distill.speech.phonetics import CLASSES
 from distill.teachers.closing import label_of
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec
-from distill.teachers.track import RigTrack
+from distill.teachers.track import RigTrack, between
 from sdk.clock import SAMPLE_RATE_HZ
 
 # (resampled length, original, first sample): other pitches, and columns between the columns
@@ -41,6 +42,14 @@ FILE = TeacherFile(
     "teacher", "neural", Path(__file__).parent, TeacherSpec,
     lambda trained: Bidirectional(trained.spec, len(trained.layout), len(CLASSES)), _about, "distill.recipes.teacher",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Curves `(B, rows, channels)`, which may leave the rig's ranges, and how likely each phone class is there."""
+
+    values: np.ndarray
+    likely: np.ndarray
 
 
 class NeuralTeacher:
@@ -67,25 +76,28 @@ class NeuralTeacher:
         return self
 
     def label(self, waveform: np.ndarray) -> RigTrack:
-        """16 kHz mono float32 `(n,)` -> track at 50 fps, `(ceil(n / 320), channels)`."""
-        return RigTrack(self.label_many(np.asarray(waveform)[None])[0], self.fps, self.layout)
+        """16 kHz mono float32 `(n,)` -> track at 50 fps, `(ceil(n / 320), channels)`, and which phones are likely."""
+        heard = self._heard_many(np.asarray(waveform)[None])
+        values = label_of(self.layout.clamp(heard.values), self.layout, self._shut_cm)
+        return RigTrack(values[0], self.fps, self.layout, heard.likely[0])
 
     def label_many(self, waveforms: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """The labels `(B, columns, channels)` of recordings of one length `(B, n)`, heard together; those in `rows`."""
-        return label_of(self._curves_many(waveforms)[:, rows], self.layout, self._shut_cm)
+        return label_of(self.layout.clamp(self._heard_many(waveforms).values)[:, rows], self.layout, self._shut_cm)
 
     def curves(self, waveform: np.ndarray) -> np.ndarray:
         """What the network says before nearly shut lips are closed: the mean over the views, clamped."""
-        return self._curves_many(np.asarray(waveform)[None])[0]
+        return np.asarray(self.layout.clamp(self._heard_many(np.asarray(waveform)[None]).values)[0])
 
-    def _curves_many(self, waveforms: np.ndarray) -> np.ndarray:
-        """`curves` of recordings of one length `(B, n)`: `(B, rows, channels)`."""
+    def _heard_many(self, waveforms: np.ndarray) -> _Heard:
+        """What the network says of recordings of one length `(B, n)`, the mean over the views."""
         count = max(-(-waveforms.shape[1] // COLUMN_SAMPLES), 1)
         views = [self._view(waveforms, count, *view) for view in self._views]
-        return self.layout.clamp(np.mean(views, axis=0))
+        values, likely = (np.mean(part, axis=0) for part in zip(*((v.values, v.likely) for v in views), strict=True))
+        return _Heard(values, likely)
 
-    def _view(self, waveforms: np.ndarray, count: int, up: int, down: int, phase: int) -> np.ndarray:
-        """Curves `(B, count, channels)` of waveforms `(B, n)`, `up / down` as long, heard from sample `phase` on.
+    def _view(self, waveforms: np.ndarray, count: int, up: int, down: int, phase: int) -> _Heard:
+        """What it says of waveforms `(B, n)`, `up / down` as long, heard from sample `phase` on.
 
         Before its beginning and after its end a waveform is mirrored: a clip that is cut at a vowel begins with an
         open mouth.
@@ -98,9 +110,10 @@ class NeuralTeacher:
         audio = np.zeros((len(heard), columns * COLUMN_SAMPLES), dtype=np.float32)
         audio[:, : heard.shape[1]] = heard
         with torch.inference_mode():
-            rig = self._network(torch.from_numpy(audio).to(self._device)).rig.cpu().numpy()
-        times = (np.arange(count) * COLUMN_SAMPLES + _MIRRORED_SAMPLES - phase) * (up / down) / SAMPLE_RATE_HZ
-        return np.stack([RigTrack(row, self.fps, self.layout).at(times) for row in rig])
+            said = self._network(torch.from_numpy(audio).to(self._device))
+            parts = (said.rig.cpu().numpy(), said.classes.softmax(-1).cpu().numpy())
+        rows = (np.arange(count) * COLUMN_SAMPLES + _MIRRORED_SAMPLES - phase) * (up / down) / COLUMN_SAMPLES
+        return _Heard(*(np.stack([between(one, rows) for one in part]) for part in parts))
 
 
 TEACHER = NeuralTeacher
