@@ -209,12 +209,18 @@ def scores_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
 
 
 def write_gaps(path: Path, tallies: Mapping[str, Tally], weights_sha256: str) -> None:
-    """Every closure and open vowel of every key, for intervals of differences: `human/closures_cm`, ... in an npz.
+    """Every closure and open vowel of every key, for intervals of differences: `human/closures_cm`, ... in an npz, and
+    where the whole mouth was measured `human/whole.kinds`, ... (`WholeMouth.events`).
 
     Keys that stand there already are kept where they are of the same weights.
     """
     arrays = {
         f"{key}/{name}": value.astype(np.float32) for key, t in tallies.items() for name, value in vars(t.gaps).items()
+    }
+    arrays |= {
+        f"{key}/whole.{name}": value.astype(np.float32 if name == "least_cm" else np.int16)
+        for key, t in tallies.items()
+        for name, value in t.whole.events().items()
     }
     found = {name: value for name, value in arrays.items() if len(value)}
     if path.exists():

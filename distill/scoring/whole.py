@@ -56,6 +56,18 @@ class WholeMouth:
         self.legibility.extend(other.legibility)
         self.shape.extend(other.shape)
 
+    def events(self) -> dict[str, np.ndarray]:
+        """Every phone that was asked about, for intervals of differences: `kinds` (n,), places in `specificity.KINDS`,
+        `least_cm` (n,) and `whose` (n,), a number a speaker; `truth` and `said` (m,), classes as they are and as they
+        are read, and `reader` (m,), whose. Empty where there are too few speakers, or clips, to read."""
+        read = self.legibility.read()
+        if read is None:
+            return {}
+        whose, reader = (np.unique(names, return_inverse=True)[1] for names in (self.specificity.whose, read.whose))
+        kinds, least_cm = np.array(self.specificity.kinds), np.array(self.specificity.least_cm)
+        events = {"kinds": kinds, "least_cm": least_cm, "whose": whose}
+        return {**events, "truth": read.truth, "said": read.said, "reader": reader}
+
     def scores(self, space: MouthSpace, resamples: int = 0) -> dict[str, Any]:
         """Plain numbers by the names of the measures' own docstrings; `intervals` holds [low, high] of those that have
         one, over speakers, or over clips where there is one speaker."""

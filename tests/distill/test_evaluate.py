@@ -18,6 +18,7 @@ from distill.recipes.evaluate import table
 from distill.scoring.conditions import Item, aligned_set, in_noise
 from distill.scoring.tally import score, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged
+from distill.scoring.whole import WholeMouth
 from distill.speech.phones import Phone
 from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import FILE
@@ -195,7 +196,8 @@ def test_nothing_to_score_on_is_said(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_gaps_of_other_sets_are_kept_while_the_weights_are_the_same(tmp_path: Path) -> None:
     def tally(value: float) -> Any:
-        return SimpleNamespace(gaps=SimpleNamespace(closures_cm=np.array([value]), vowels_cm=np.zeros(0)))
+        gaps = SimpleNamespace(closures_cm=np.array([value]), vowels_cm=np.zeros(0))
+        return SimpleNamespace(gaps=gaps, whole=WholeMouth())
 
     path = tmp_path / "s.gaps.npz"
     for key, value in (("human", 0.1), ("espeak", 0.2), ("human", 0.3)):

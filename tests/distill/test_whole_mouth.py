@@ -19,12 +19,13 @@ from distill.scoring import intervals
 from distill.scoring.conditions import Item, people_set, read_sets
 from distill.scoring.controls import CONTROLS, loudness
 from distill.scoring.mouth import phone_classes
+from distill.scoring.mouth.legibility import recalls
 from distill.scoring.mouth.space import MEASURES, MouthSpace
-from distill.scoring.mouth.specificity import Specificity, free_frames
+from distill.scoring.mouth.specificity import OTHER, Specificity, free_frames
 from distill.scoring.whole import WholeMouth, speakers_or_clips, whole_mouth
 from distill.speech.phones import SILENCE, Phone, to_json
 from sdk.errors import DataError
-from sdk.faces.face import Face
+from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 ARKIT = RigLayout.arkit()
@@ -186,15 +187,20 @@ def test_evaluate_puts_the_controls_beside_the_judged(tmp_path: Path, capsys: py
     folder = folder_of_people(tmp_path, people(4)[::2])
     items = people_set(folder)
     assert {item.speaker for item in items} == {"who0", "who1", "who2", "who3"}
-    out = tmp_path / "scores.json"
-    assert evaluate(
-        ["loudness", "--people", str(folder), "--conditions", "quiet", "--whole", "--json", str(out)]
-    ) == 0  # fmt: skip
+    out, gaps = tmp_path / "scores.json", tmp_path / "gaps.npz"
+    asked = ["--people", str(folder), "--conditions", "quiet", "--whole", "--json", str(out), "--gaps", str(gaps)]
+    assert evaluate(["loudness", *asked]) == 0
     found = json.loads(out.read_text("utf-8"))
     assert list(found["people"]["controls"]) == list(CONTROLS)
     assert found["people"]["controls"]["exact"]["other_auc"] == 1.0
     assert found["people"]["whole"]["others_shut"] == found["people"]["controls"]["loudness"]["others_shut"]
     assert "| *exact* |" in capsys.readouterr().out
+    with np.load(gaps) as kept:
+        events = {name.partition(".")[2]: kept[name] for name in kept.files if name.startswith("people/whole.")}
+    others, whole = events["least_cm"][events["kinds"] == OTHER], found["people"]["whole"]
+    assert np.mean(others <= CLOSED_CM) == pytest.approx(whole["others_shut"])
+    assert np.nanmean(recalls(events["truth"], events["said"])) == pytest.approx(whole["legibility"])
+    assert set(events["whose"]) == set(events["reader"]) == set(range(4))
     assert "whole" not in table(
         {"people": {k: v for k, v in found["people"].items() if k not in ("whole", "controls")}}
     )

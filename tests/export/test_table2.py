@@ -19,7 +19,7 @@ from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import FILE
 from export.studies.table2 import study as table2
 from export.studies.table2.figures import KINDS, is_shut, kind_of
-from export.studies.table2.findings import NOISE, PAIRS, compare, findings, targets
+from export.studies.table2.findings import NOISE, PAIRS, compare, compare_whole, findings, targets
 from export.studies.table2.page import page
 from export.studies.table2.rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows, whole_path
 from sdk.errors import CheckpointError, ConfigError, DataError
@@ -162,6 +162,45 @@ def test_recall_and_accuracy_of_all_events_are_the_judges_own() -> None:
         pbm, recall = compare(made[0][0], made[1][0], "human", draws=50)
         assert pbm.points == pytest.approx(100 * (made[0][1].pbm - made[1][1].pbm))
         assert recall.points == pytest.approx(100 * (made[0][1].recall_at_2pct - made[1][1].recall_at_2pct))
+
+
+def phones(shut: float, read: float, seed: int = 0) -> dict[str, np.ndarray]:
+    """20 clips of 4 closures, 10 other consonants of which a share is `shut`, and 10 phones of which a share is
+    `read` as what they are."""
+    random = np.random.default_rng(seed)
+    kinds, whose = np.tile([0] * 4 + [1] * 10, 20), np.repeat(np.arange(20), 14)
+    least_cm = np.where(kinds == 0, 0.05, np.where(random.random(len(kinds)) < shut, 0.04, 0.6))
+    truth, reader = np.tile(np.arange(10), 20), np.repeat(np.arange(20), 10)
+    said = np.where(random.random(len(truth)) < read, truth, (truth + 1) % 10)
+    events = {"kinds": kinds, "least_cm": least_cm, "whose": whose, "truth": truth, "said": said, "reader": reader}
+    return {f"human/whole.{name}": value for name, value in events.items()}
+
+
+def test_what_lips_can_be_read_is_compared_on_the_same_phones() -> None:
+    better, worse = (Row(name, gaps=phones(*how)) for name, how in (("s5_plus", (0.1, 0.8)), ("s5", (0.5, 0.5))))
+    found = compare_whole(better, worse, "human")
+    assert found is not None
+    # by hand, of what was drawn: 40 points fewer others shut; of AUC half of that; 30 points more phones read
+    for difference, points, verdict in (
+        (found.others_shut, -40, "worse"), (found.other_auc, 40, "better"), (found.legibility, 30, "better")
+    ):  # fmt: skip
+        assert difference.points == pytest.approx(points, abs=9)
+        assert difference.low < difference.points < difference.high
+        assert difference.verdict == verdict
+    rows = [dataclasses.replace(row(one.name, 0.9), gaps={**gaps(0.9), **one.gaps}) for one in (better, worse)]
+    text = page(rows, Paper.load(), findings(rows, Paper.load(), ("human",)), [], [], "a machine")
+    line = next(line for line in text.splitlines() if line.startswith("| **S5+** less S5") and "legib" not in line)
+    assert line.count("|") == 9
+    whole = [line for line in text.splitlines() if line.startswith("| **S5+** less S5")][1]
+    assert whole.count(": better") == 3, "fewer others shut is better"
+    same = compare_whole(better, Row("s5", gaps=phones(0.1, 0.8)), "human")
+    assert same is not None
+    assert same.legibility.verdict == NOISE
+    assert compare_whole(better, row("s5", 0.9), "human") is None, "never measured"
+    other = Row("s5", gaps=phones(0.1, 0.8))
+    other.gaps["human/whole.truth"] = other.gaps["human/whole.truth"][::-1]
+    with pytest.raises(DataError, match=r"S5\+ and S5 were read on other phones"):
+        compare_whole(better, other, "human")
 
 
 def test_scores_of_other_utterances_are_not_compared() -> None:

@@ -5,6 +5,10 @@
 Ray places tasks and notices lost workers and nodes; their batches are given out again here, after all others, so that
 the board can tell (Ray's own retries tell nobody). What such a worker left undone is no shard, since shards are written
 whole; what it had written is found and kept by whoever gets its batch.
+
+Stopped, no task is cancelled: Ray 2.60 ends the whole process where a task that is cancelled ends at that moment
+(task_manager.cc, "It is not a pending task"). A cluster that was joined here is left, and takes our workers with it; in
+one that the caller had joined, what is in work goes on to its end, and its shards are kept by the next command.
 """
 
 from __future__ import annotations
@@ -48,7 +52,8 @@ def label_batches(
     """
     engine = ray()
     labeller(teacher, "cpu")  # a wrong name is told before all else
-    if not engine.is_initialized():
+    joined = not engine.is_initialized()
+    if joined:
         _begin(engine)
     gpu = 1 if device.startswith("cuda") else 0
     work = engine.remote(num_cpus=1, num_gpus=gpu, max_retries=0)(_work)
@@ -77,8 +82,8 @@ def label_batches(
                     watch.lost(1, f"{batch.name}: {made}")
                     left.insert(0, batch)
     finally:
-        for task in waiting:
-            engine.cancel(task, force=True)
+        if joined:
+            engine.shutdown()
 
 
 def _begin(engine: Any) -> None:

@@ -104,7 +104,7 @@ class Reading:
 
     def recalls(self, pick: np.ndarray | slice = slice(None)) -> np.ndarray:
         """`(10,)`: the share of each class, of the phones `pick`, that was read as itself; NaN for one not there."""
-        return _recalls(self.truth[pick], self.said[pick])
+        return recalls(self.truth[pick], self.said[pick])
 
     @property
     def legibility(self) -> float:
@@ -129,7 +129,7 @@ def answers(poses: np.ndarray, classes: np.ndarray, whose: np.ndarray) -> np.nda
     return said
 
 
-def _recalls(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
+def recalls(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
     """`(10,)`: the share of each class that was read as itself; NaN for one that does not occur."""
     asked = np.bincount(truth, minlength=len(CLASSES)).astype(np.float64)
     right = np.bincount(truth[truth == said], minlength=len(CLASSES))

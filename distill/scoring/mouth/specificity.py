@@ -21,7 +21,7 @@ from distill.speech.phones import BILABIALS, Phone
 from sdk.faces.face import CLOSED_CM
 
 KINDS = ("closure", "other", "vowel")
-_CLOSURE, _OTHER, _VOWEL = range(3)
+CLOSURE, OTHER, VOWEL = range(3)
 
 
 @dataclass
@@ -39,9 +39,9 @@ class Specificity:
         if not len(gap_cm) or not phones:
             return
         asked = {
-            _CLOSURE: [p for p in phones if p.symbol[:1] in BILABIALS],
-            _OTHER: list(clear_of_labials(phones, OTHER_CONSONANTS)),
-            _VOWEL: list(clear_of_labials(phones, VOWELS)),
+            CLOSURE: [p for p in phones if p.symbol[:1] in BILABIALS],
+            OTHER: list(clear_of_labials(phones, OTHER_CONSONANTS)),
+            VOWEL: list(clear_of_labials(phones, VOWELS)),
         }
         near = metrics.least_nearby(gap_cm)
         for kind, found in asked.items():
@@ -99,9 +99,9 @@ def _scores(kinds: np.ndarray, gaps: np.ndarray) -> dict[str, float]:
         of = [gap[kinds == kind] for kind in range(3)]
         shares = [float(np.mean(g <= CLOSED_CM)) if len(g) else float("nan") for g in of]
         found |= dict(zip((f"closures_found{end}", f"others_shut{end}", f"vowels_shut{end}"), shares, strict=True))
-        for name, rest in (("other_auc", of[_OTHER]), ("vowel_auc", of[_VOWEL])):
-            known = len(rest) and len(of[_CLOSURE])
-            found[f"{name}{end}"] = metrics.auc(rest, of[_CLOSURE]) if known else float("nan")
+        for name, rest in (("other_auc", of[OTHER]), ("vowel_auc", of[VOWEL])):
+            known = len(rest) and len(of[CLOSURE])
+            found[f"{name}{end}"] = metrics.auc(rest, of[CLOSURE]) if known else float("nan")
     return found
 
 

@@ -4,8 +4,9 @@ Two students are compared only where one plan trained both (their seeds may diff
 would be taken for what the pair is about. Such pairs are named, with what differs (`unlike`).
 
 A difference of two students is judged on the very same closures and open vowels of the test set: 2000 times, as many
-of each are drawn with replacement, for both students alike, thresholds set anew. Where 0 lies within the middle 95 % of
-the differences, they are inside noise.
+of each are drawn with replacement, for both students alike, thresholds set anew. What lips can be read is judged on the
+same phones, drawn by speakers (clips, where there is one speaker). Where 0 lies within the middle 95 % of the
+differences, they are inside noise.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distill.scoring.intervals import picks
+from distill.scoring.metrics import auc
+from distill.scoring.mouth.legibility import recalls
+from distill.scoring.mouth.specificity import CLOSURE, OTHER
 from export.studies.table2.rows import Paper, Row, present
 from sdk.errors import DataError
+from sdk.faces.face import CLOSED_CM
 
 PAIRS = (
     ("m_kd", "m_no_kd", "distillation, MFCC"),
@@ -55,9 +61,19 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class WholeDifference:
+    """How two students differ in what lips can be read: other consonants shut, AUC of closures against these, and
+    legibility; more is worse of the first."""
+
+    others_shut: Difference
+    other_auc: Difference
+    legibility: Difference
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One comparison on one key: PBM accuracy and recall at 2 %, the ratio of jitters (first to second), and what the
-    paper's PBM accuracy of its own recordings differs by."""
+    """One comparison on one key: PBM accuracy and recall at 2 %, the ratio of jitters (first to second), what the
+    paper's PBM accuracy of its own recordings differs by, and what lips can be read, where that was measured."""
 
     first: Row
     second: Row
@@ -67,6 +83,7 @@ class Finding:
     recall: Difference
     jitter_ratio: float | None
     paper_points: float
+    whole: WholeDifference | None = None
 
     @property
     def agrees(self) -> str:
@@ -93,7 +110,8 @@ def findings(rows: Sequence[Row], paper: Paper, keys: Sequence[str]) -> list[Fin
             ratio = jitters[0] / jitters[1] if jitters[0] and jitters[1] else None
             assert old[0] is not None
             assert old[1] is not None
-            found.append(Finding(first, second, about, key, pbm, recall, ratio, old[0] - old[1]))
+            whole = compare_whole(first, second, key)
+            found.append(Finding(first, second, about, key, pbm, recall, ratio, old[0] - old[1], whole))
     return found
 
 
@@ -132,6 +150,43 @@ def compare(first: Row, second: Row, key: str, draws: int = DRAWS) -> tuple[Diff
     whole = [(_pbm(each, every[0])[0], _recall(each, *every)[0]) for each in (ours, theirs)]
     pbm, recall = (_difference(whole[0][i] - whole[1][i], drawn[0][i] - drawn[1][i]) for i in (0, 1))
     return pbm, recall
+
+
+def compare_whole(first: Row, second: Row, key: str, draws: int = DRAWS // 4) -> WholeDifference | None:
+    """What lips of two rows can be read, on the same phones; None where it was not measured of both. Raises `DataError`
+    if the phones are others."""
+    if any(f"{key}/whole.kinds" not in row.gaps for row in (first, second)):
+        return None
+    ours, theirs = ({name: row.gaps[f"{key}/whole.{name}"] for name in _PHONES} for row in (first, second))
+    if any(not np.array_equal(ours[name], theirs[name]) for name in ("kinds", "whose", "truth", "reader")):
+        raise DataError(
+            f"{key}: {first.label} and {second.label} were read on other phones; score both again with --rescore"
+        )
+    asked, read = picks(ours["whose"], draws), picks(ours["reader"], draws)
+    shut, told, legible = (
+        _difference(
+            score(ours, slice(None)) - score(theirs, slice(None)),
+            np.array([score(ours, pick) - score(theirs, pick) for pick in drawn]),
+        )
+        for score, drawn in ((_others_shut, asked), (_other_auc, asked), (_legibility, read))
+    )
+    return WholeDifference(shut, told, legible)
+
+
+_PHONES = ("kinds", "least_cm", "whose", "truth", "said", "reader")
+
+
+def _others_shut(events: Mapping[str, np.ndarray], pick: np.ndarray | slice) -> float:
+    return float(np.mean(events["least_cm"][pick][events["kinds"][pick] == OTHER] <= CLOSED_CM))
+
+
+def _other_auc(events: Mapping[str, np.ndarray], pick: np.ndarray | slice) -> float:
+    kinds, least_cm = events["kinds"][pick], events["least_cm"][pick]
+    return auc(least_cm[kinds == OTHER], least_cm[kinds == CLOSURE])
+
+
+def _legibility(events: Mapping[str, np.ndarray], pick: np.ndarray | slice) -> float:
+    return float(np.nanmean(recalls(events["truth"][pick], events["said"][pick])))
 
 
 _EVENTS = ("closures_cm", "asked", "shut", "vowels_cm")

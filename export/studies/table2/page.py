@@ -80,6 +80,8 @@ _DIFFERENCES = """\
 Differences in points with their 95 % intervals, drawn from the same closures and vowels for both; where 0 lies inside,
 the verdict is *{noise}*. They hold for these test voices and one training each: another seed may move a student by as
 much again. The paper gives no intervals."""
+_WHOLE_DIFFERENCES = """\
+And what lips can be read, on the same phones for both, drawn by clips: the paper measures none of it."""
 _CAPTIONS = {
     "table2-fig4.png": "PBM accuracy, MSE and jitter on human speech in quiet (the paper's Fig. 4).",
     "table2-fig6.png": "Lips over a sentence, S0 and M KD (Fig. 6).",
@@ -214,11 +216,36 @@ def _findings(found: Sequence[Finding]) -> list[str]:
             f"{each.paper_points:+.1f}", each.agrees,
         ])  # fmt: skip
     titles = ("", "what differs", "set", "PBM, points", "recall at 2 %, points", "jitter, ratio", "*paper*, PBM", "")
-    return [
-        *_DIFFERENCES.format(noise=NOISE).splitlines(),
+    return [*_DIFFERENCES.format(noise=NOISE).splitlines(), "", *_table(titles, lines), *_whole_findings(found)]
+
+
+def _whole_findings(found: Sequence[Finding]) -> list[str]:
+    """What lips of the first of each pair can be read better, or worse, than of the second."""
+    lines = [
+        [
+            f"**{each.first.label}** less {each.second.label}", each.about, SETS.get(each.key, each.key),
+            f"{read.others_shut}: {_turned(read.others_shut.verdict)}", f"{read.other_auc}: {read.other_auc.verdict}",
+            f"{read.legibility}: {read.legibility.verdict}",
+        ]
+        for each in found
+        if (read := each.whole)
+    ]  # fmt: skip
+    if not lines:
+        return []
+    titles = (
         "",
-        *_table(titles, lines),
-    ]
+        "what differs",
+        "set",
+        "other consonants shut, points",
+        "AUC against these, points",
+        "legibility, points",
+    )
+    return ["", *_WHOLE_DIFFERENCES.splitlines(), "", *_table(titles, lines)]
+
+
+def _turned(verdict: str) -> str:
+    """The verdict on a figure of which less is better."""
+    return {"better": "worse", "worse": "better"}.get(verdict, verdict)
 
 
 def _refused(rows: Sequence[Row]) -> list[str]:

@@ -103,6 +103,7 @@ def _facts(rows: list[Row], paper: Paper, found: list[Finding], wanted: list[Tar
                 "pbm_points": dataclasses.asdict(each.pbm), "pbm_verdict": each.pbm.verdict,
                 "recall_points": dataclasses.asdict(each.recall), "recall_verdict": each.recall.verdict,
                 "jitter_ratio": each.jitter_ratio, "paper_pbm_points": each.paper_points, "agrees": each.agrees,
+                "whole_points": dataclasses.asdict(each.whole) if each.whole else None,
             }
             for each in found
         ],
@@ -125,7 +126,7 @@ def rescore(folder: Path, teacher: Path, options: argparse.Namespace) -> None:
             if evaluate([str(path), *given, "--into", str(path), "--gaps", gaps]):
                 raise DataError(f"{path}: could not be scored; what is above says why")
             if options.whole and options.aligned:
-                asked = ["--aligned", str(options.aligned), "--conditions", "quiet", "--whole"]
+                asked = ["--aligned", str(options.aligned), "--conditions", "quiet", "--whole", "--gaps", gaps]
                 if evaluate([str(path), *asked, "--workers", str(options.workers), "--json", str(whole_path(path))]):
                     raise DataError(f"{path}: its lips could not be read; what is above says why")
 
