@@ -16,7 +16,7 @@ from distill.scoring.controls import loudness_mouth
 from distill.scoring.mouth.measured_lips import LipsInVideo
 from distill.scoring.mouth.space import MouthSpace
 from distill.scoring.surroundings import Change, coded, expand, noises, noises_alone, surroundings
-from distill.speech.augment import Augment, held_out_noise, made_up_room
+from distill.speech.augment import Augment, clatter, held_out_noise, made_up_room
 from distill.speech.phones import Phone
 from sdk.errors import ConfigError, DataError
 from sdk.rig import RigLayout
@@ -178,3 +178,18 @@ def test_made_up_rooms_keep_the_direct_sound_and_die_away() -> None:
         assert response[0] == 1.0
         assert 10**-1.2 * 0.999 <= np.sum(response[1:] ** 2) <= 10**0.6 * 1.001
         assert np.sum(response[: len(response) // 2] ** 2) > 10 * np.sum(response[len(response) // 2 :] ** 2)
+
+
+def test_what_is_struck_rings_and_no_two_sets_of_dishes_alike() -> None:
+    made = [clatter(3 * 16000, np.random.default_rng(seed)) for seed in range(24)]
+    np.testing.assert_array_equal(made[0], clatter(3 * 16000, np.random.default_rng(0)))
+    assert all(sound.shape == (48000,) and np.isfinite(sound).all() and sound.dtype == np.float32 for sound in made)
+    struck = [sound for sound in made if sound.any()]
+    assert len(struck) > 20
+    # blows, not a hum: white noise has a peak of 13 dB over its mean power
+    peaks_db = [10 * np.log10(np.square(sound).max() / np.square(sound).mean()) for sound in struck]
+    assert np.median(peaks_db) > 20
+    brightest = [np.abs(np.fft.rfft(sound)).argmax() * 16000 / len(sound) for sound in struck]
+    assert np.std(np.log2(brightest)) > 0.5, "octaves apart"
+    assert clatter(5, np.random.default_rng(3)).shape == (5,)
+    assert clatter(0, np.random.default_rng(3)).shape == (0,)

@@ -23,7 +23,7 @@ from distill.speech.phonetics import CLASSES
 from sdk.clock import SAMPLE_RATE_HZ
 
 PAUSE_S = (0.05, 0.8)
-NOISE_ALONE, NOISE_S = 0.08, (0.5, 4.0)  # how often in place of an utterance, and for how long
+NOISE_ALONE, NOISE_S = 0.12, (0.5, 4.0)  # how often in place of an utterance, and for how long
 INSIDE = 0.5  # how many of the rows begin inside an utterance
 
 
