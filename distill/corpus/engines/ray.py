@@ -7,8 +7,8 @@ the board can tell (Ray's own retries tell nobody). What such a worker left undo
 whole; what it had written is found and kept by whoever gets its batch.
 
 Stopped, no task is cancelled: Ray 2.60 ends the whole process where a task that is cancelled ends at that moment
-(task_manager.cc, "It is not a pending task"). A cluster that was joined here is left, and takes our workers with it; in
-one that the caller had joined, what is in work goes on to its end, and its shards are kept by the next command.
+(task_manager.cc). The end of this process ends its tasks on the cluster; in one that lives on, those in flight go on to
+their ends, and their shards are kept by the next command.
 """
 
 from __future__ import annotations
@@ -52,38 +52,33 @@ def label_batches(
     """
     engine = ray()
     labeller(teacher, "cpu")  # a wrong name is told before all else
-    joined = not engine.is_initialized()
-    if joined:
+    if not engine.is_initialized():
         _begin(engine)
     gpu = 1 if device.startswith("cuda") else 0
     work = engine.remote(num_cpus=1, num_gpus=gpu, max_retries=0)(_work)
     waiting: dict[Any, ShardPieces] = {}
     left, lost = list(reversed(batches)), Counter[str]()
-    try:
-        while left or waiting:
-            most = _AHEAD * max(int(engine.cluster_resources().get("CPU", 1)), 1)
-            while left and len(waiting) < most:
-                batch = left.pop()
-                time.sleep(_PAUSE_S if lost[batch.name] > 1 else 0)
-                waiting[work.remote(batch, str(folder), teacher, device)] = batch
-            done, _ = engine.wait(list(waiting), num_returns=1, timeout=1.0)
-            for task in done:
-                batch = waiting.pop(task)
-                made = _answer(engine, task)
-                if isinstance(made, Made):
-                    watch.heard(batch.samples)
-                    yield made
-                    continue
-                lost[batch.name] += 1
-                if lost[batch.name] > RETRIES:
-                    said = f"shard {batch.name}: its workers were lost {lost[batch.name]} times, the last so: {made}"
-                    yield Made(None, False, 0, (said,), given_up=True)
-                else:
-                    watch.lost(1, f"{batch.name}: {made}")
-                    left.insert(0, batch)
-    finally:
-        if joined:
-            engine.shutdown()
+    while left or waiting:
+        most = _AHEAD * max(int(engine.cluster_resources().get("CPU", 1)), 1)
+        while left and len(waiting) < most:
+            batch = left.pop()
+            time.sleep(_PAUSE_S if lost[batch.name] > 1 else 0)
+            waiting[work.remote(batch, str(folder), teacher, device)] = batch
+        done, _ = engine.wait(list(waiting), num_returns=1, timeout=1.0)
+        for task in done:
+            batch = waiting.pop(task)
+            made = _answer(engine, task)
+            if isinstance(made, Made):
+                watch.heard(batch.samples)
+                yield made
+                continue
+            lost[batch.name] += 1
+            if lost[batch.name] > RETRIES:
+                said = f"shard {batch.name}: its workers were lost {lost[batch.name]} times, the last so: {made}"
+                yield Made(None, False, 0, (said,), given_up=True)
+            else:
+                watch.lost(1, f"{batch.name}: {made}")
+                left.insert(0, batch)
 
 
 def _begin(engine: Any) -> None:
