@@ -103,6 +103,7 @@ kernels: setup
 
 # the paper's Table 2 and figures 4 and 6 to 8 from checkpoints/table2, into docs/; scores are those in the checkpoints
 table2: setup
+	$(PY) -m pip install -q -e '.[ears]'
 	$(PY) -m export.table2
 
 # the seeds' tables from nothing: corpus, DiffusionTalker, CodeTalker, styles, into build/seeds; what is there is kept.

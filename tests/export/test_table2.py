@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,17 @@ from export.studies.table2 import study as table2
 from export.studies.table2.figures import KINDS, is_shut, kind_of
 from export.studies.table2.findings import NOISE, PAIRS, compare, compare_whole, findings, targets
 from export.studies.table2.page import page
-from export.studies.table2.rows import NAMES, Cost, Paper, Row, in_turns, macs_of, read_rows, whole_path
+from export.studies.table2.rows import (
+    NAMES,
+    Cost,
+    Paper,
+    Row,
+    in_turns,
+    macs_of,
+    read_rows,
+    teacher_path,
+    whole_path,
+)
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 CLOSURES, VOWELS = 60, 100
@@ -268,6 +279,23 @@ def test_what_lips_can_be_read_lies_beside_a_checkpoint(tmp_path: Path) -> None:
     assert found.scores["human"]["whole"] == {"legibility": 0.45}
     assert found.scores["human"]["controls"] == {"loudness": {"legibility": 0.28}}
     assert found.score("human", "pbm") == pytest.approx(0.9), "of the checkpoint, with whose gaps pairs are compared"
+
+
+def test_the_teachers_scores_are_those_on_the_tables_own_clips(folder: Path, tmp_path: Path) -> None:
+    """Its file keeps what it scores on others, of which a share would mean nothing."""
+    shutil.copytree(folder, tmp_path / "table2")
+    teacher_path(tmp_path / "table2").write_text(json.dumps({"human": {"pbm": 0.5}}))
+    whole_path(teacher_path(tmp_path / "table2")).write_text(json.dumps({"human": {"whole": {"legibility": 0.8}}}))
+    np.savez(tmp_path / "table2" / "teacher.gaps.npz", **gaps(0.9))
+    found = read_rows(tmp_path / "table2", FILE.shipped, timed=False)[0]
+    assert (found.name, found.score("human", "pbm"), found.scores["human"]["whole"]["legibility"]) == (
+        "teacher",
+        0.5,
+        0.8,
+    )
+    assert len(found.gaps["human/closures_cm"]) == CLOSURES
+    assert found.cost is not None
+    assert found.cost.lower_bound
 
 
 def test_targets_name_who_misses_them() -> None:

@@ -75,7 +75,8 @@ _COSTS = """\
 and every layer's output, each once, at float32. *Counted*: ours, the whole of a `.pte` that runs: packed weights,
 workspace, one voice's state (a smoothed student runs twice in the same memory, so only the paper's way doubles). Time:
 CPU, one thread, median, all in one run, on {machine}; the paper's CPU is an AMD Ryzen 5975WX. T's costs are a lower
-bound (its recurrent layer is not counted), the paper's too. *Paper* behind the slash."""
+bound (its recurrent layer and Whisper, through which it hears, are not counted), the paper's too. *Paper* behind the
+slash."""
 _DIFFERENCES = """\
 Differences in points with their 95 % intervals, drawn from the same closures and vowels for both; where 0 lies inside,
 the verdict is *{noise}*. They hold for these test voices and one training each: another seed may move a student by as

@@ -29,7 +29,7 @@ from export.load.golden import SENTENCE
 from export.studies.table2.figures import LIP_FIGURES, draw_bars, draw_lip_figures
 from export.studies.table2.findings import Finding, Target, findings, targets
 from export.studies.table2.page import page
-from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows, whole_path
+from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows, teacher_path, whole_path
 from profiles.model.environment import environment
 from sdk.errors import DataError
 from sdk.faces.face import Face
@@ -113,28 +113,32 @@ def _facts(rows: list[Row], paper: Paper, found: list[Finding], wanted: list[Tar
 
 
 def rescore(folder: Path, teacher: Path, options: argparse.Namespace) -> None:
-    """Score every file again into itself, and beside it its closures and what lips of `--aligned` can be read.
+    """Score every student again into itself, and beside it its closures and what lips of `--aligned` can be read; the
+    teacher beside the students.
 
     Raises `DataError` where a scoring fails.
     """
     given = [word for name in _SCORING if (value := getattr(options, name)) for word in (f"--{name}", str(value))]
     given += ["--rest"] if options.rest else []
-    for path in [teacher, *(folder / f"{name}.pt" for name in NAMES)]:
+    students = [folder / f"{name}.pt" for name in NAMES]
+    for path, scores in [(teacher, teacher_path(folder)), *((path, path) for path in students)]:
         if path.exists():
             say(f"scoring {path}")
-            gaps = str(path.with_suffix(".gaps.npz"))
-            if evaluate([str(path), *given, "--into", str(path), "--gaps", gaps]):
+            gaps = ["--gaps", str(scores.with_suffix(".gaps.npz"))]
+            into = ["--json" if scores.suffix == ".json" else "--into", str(scores)]
+            if evaluate([str(path), *given, *into, *gaps]):
                 raise DataError(f"{path}: could not be scored; what is above says why")
             if options.whole and options.aligned:
-                asked = ["--aligned", str(options.aligned), "--conditions", "quiet", "--whole", "--gaps", gaps]
-                if evaluate([str(path), *asked, "--workers", str(options.workers), "--json", str(whole_path(path))]):
+                asked = ["--aligned", str(options.aligned), "--conditions", "quiet", "--whole", *gaps]
+                kept = ["--workers", str(options.workers), "--json", str(whole_path(scores))]
+                if evaluate([str(path), *asked, *kept]):
                     raise DataError(f"{path}: its lips could not be read; what is above says why")
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.table2", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS / "table2", help="folder (%(default)s)")
-    parser.add_argument("--teacher", type=Path, default=CHECKPOINTS / "table2" / "neural.teacher", help="(%(default)s)")
+    parser.add_argument("--teacher", type=Path, default=CHECKPOINTS / "neural-whisper.teacher", help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of page and figures (%(default)s)")
     parser.add_argument("--audio", type=Path, default=SENTENCE, help="clip of the lip figures (%(default)s)")
     parser.add_argument("--phones", type=Path, help="its phones: TextGrid, or JSON; beside it if not given")
