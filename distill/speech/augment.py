@@ -18,18 +18,19 @@ import scipy
 from distill.files.disk import find_audio, load_mono
 from sdk.clock import SAMPLE_RATE_HZ
 
-_CLATTER = 0.2  # how often noise is that of things that are struck
 _RING = SAMPLE_RATE_HZ // 2  # samples that a blow may ring
 
 
 @dataclass
 class Augment:
     """Random degradation of float32 segments; every draw comes from the generator given. Noises and rooms optional:
-    without recordings, coloured noise and synthetic exponential rooms are used."""
+    without recordings, coloured noise and synthetic exponential rooms are used. struck: how often noise is that of
+    things that are struck (`clatter`)."""
 
     noises: list[np.ndarray] = field(default_factory=list)
     rooms: list[np.ndarray] = field(default_factory=list)
     strength: float = 1.0
+    struck: float = 0.2
 
     @classmethod
     def from_folders(cls, noise: Path | None, rooms: Path | None, strength: float = 1.0) -> Augment:
@@ -42,7 +43,7 @@ class Augment:
     @property
     def digest(self) -> str:
         """SHA-256 of all it may draw from, and how strongly."""
-        found = hashlib.sha256(f"{self.strength:g} {len(self.noises)} {len(self.rooms)}".encode())
+        found = hashlib.sha256(f"{self.strength:g} {self.struck:g} {len(self.noises)} {len(self.rooms)}".encode())
         for sound in (*self.noises, *self.rooms):
             found.update(np.ascontiguousarray(sound).data)
         return found.hexdigest()
@@ -51,7 +52,7 @@ class Augment:
         """A degraded copy of `speech` `(n,)` float32 with the same timing."""
         chance = lambda p: random.random() < p * self.strength  # noqa: E731
         out = speech.astype(np.float32, copy=True)
-        if chance(0.50):
+        if chance(0.40):
             out = self._room(out, random)
         if chance(0.40):
             out = _tilt(out, random)
@@ -87,7 +88,7 @@ class Augment:
         return add_noise(speech, self._some_noise(len(speech), random), snr_db)
 
     def _some_noise(self, count: int, random: np.random.Generator) -> np.ndarray:
-        if random.random() < _CLATTER:
+        if self.struck and random.random() < self.struck:
             return clatter(count, random)
         if self.noises and random.random() < 0.7:
             source = self.noises[random.integers(len(self.noises))]
