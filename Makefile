@@ -13,6 +13,7 @@ JOBS ?= $(shell $(PYTHON) -c "import os; print(2 if (os.cpu_count() or 1) > 1 el
 # 1: install exactly what .ci/requirements.lock says, by hash; else what pyproject.toml asks for
 LOCKED ?=
 ARTEFACT ?= build/demo/model.pte
+CAPS ?=
 
 .PHONY: validators live-report mic-report page-report setup lock demo test slow check isa sanitize fuzz faults soak load sbom bench families kernels table2 seeds web clean
 setup: .venv/.ready
@@ -56,9 +57,9 @@ check: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-# the numeric tests under each cap that a processor can be asked for: as if it had nothing better
+# the numeric tests under each cap that a processor can be asked for, or under CAPS alone: as if it had nothing better
 isa: setup
-	$(PY) -m tests.isa
+	$(PY) -m tests.isa $(addprefix --cap ,$(CAPS))
 
 # the C library without a runtime and its test programs under AddressSanitizer with UBSan, then under ThreadSanitizer:
 # damaged and lying artefacts, threads, a long take, a soak; needs cmake and a C++ compiler
