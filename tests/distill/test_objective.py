@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from distill.speech.phonetics import CLASSES
 from distill.students.spec import load_variant
 from distill.training import losses
 from distill.training.begin import groups
@@ -86,10 +87,11 @@ def test_the_phone_head_learns_and_leaves_unknown_times_out() -> None:
     head = PhoneHead(6)
     features, classes = torch.randn(2, 50, 6), torch.zeros(2, 50, dtype=torch.int64)
     classes[:, 25:] = -100
-    known = head.loss(features, classes)
+    nothing = torch.zeros(2, 50, len(CLASSES), dtype=torch.uint8)
+    known = head.loss(features, classes, nothing)
     features[:, 25:] += 100
-    assert torch.equal(head.loss(features, classes), known)
-    assert float(head.loss(features, torch.full((2, 50), -100))) == 0
+    assert torch.equal(head.loss(features, classes, nothing), known)
+    assert float(head.loss(features, torch.full((2, 50), -100), nothing)) == 0
 
 
 def test_plans_of_eq_1_to_4_need_no_variance_and_ours_do() -> None:
