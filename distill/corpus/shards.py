@@ -167,7 +167,7 @@ def write_shard(
     rig = np.concatenate([track.values for track in tracks]).astype(np.float16)
     audio = np.concatenate([u.audio for u in utterances])
     heard = [np.round(255 * track.likely).astype(np.uint8) for track in tracks if track.likely is not None]
-    likely = {"likely": np.concatenate(heard)} if heard else {}
+    likely = np.concatenate(heard) if heard else None
     content: dict[str, Any] = {
         "audio": audio,
         "offsets": np.cumsum([0] + [len(u.audio) for u in utterances]),
@@ -181,18 +181,19 @@ def write_shard(
         "teacher": np.array(by.teacher),
         "weights": np.array(by.weights),
         "left_out": np.array(left_out, dtype=np.str_),
-        "digest": np.array(digest_of((audio, rig, *likely.values()))),
-        **likely,
+        "digest": np.array(digest_of((audio, rig, likely))),
+        **({} if likely is None else {"likely": likely}),
     }
     with atomic_open(path) as stream:
         np.savez(stream, **content)
 
 
-def digest_of(arrays: Iterable[np.ndarray]) -> str:
-    """SHA-256 of the bytes of all `arrays`, one after another."""
+def digest_of(arrays: Iterable[np.ndarray | None]) -> str:
+    """SHA-256 of the bytes of all `arrays` that are there, one after another."""
     found = hashlib.sha256()
     for array in arrays:
-        found.update(np.ascontiguousarray(array).data)
+        if array is not None:
+            found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()
 
 
@@ -213,7 +214,7 @@ def read_shard(path: File) -> Shard:
                 )  # fmt: skip
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
-    if digest_of((audio, rig) if likely is None else (audio, rig, likely)) != shard.digest:
+    if digest_of((audio, rig, likely)) != shard.digest:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     check_shard(shard, bool(np.isfinite(rig).all()))
     return shard

@@ -143,7 +143,7 @@ def open_shard(path: File, checked: bool = False) -> Shard:
                     speakers, names, teacher, weights, digest=digest, likely=likely,
                 )  # fmt: skip
         found, is_finite = hashlib.sha256(), True
-        arrays = (audio, rig) if likely is None else (audio, rig, likely)
+        arrays = [array for array in (audio, rig, likely) if array is not None]
         for block in () if checked else (block for array in arrays for block in array.blocks()):
             found.update(np.ascontiguousarray(block).data)
             is_finite &= block.dtype.kind != "f" or bool(np.isfinite(block).all())

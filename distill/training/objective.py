@@ -130,10 +130,10 @@ def likely_loss(scores: Tensor, classes: Tensor, likely: Tensor) -> Tensor:
     hard = functional.one_hot(classes.flatten().clamp(min=0), len(CLASSES)) * (classes.flatten() >= 0).unsqueeze(1)
     total = told.sum(1, keepdim=True)
     wanted = torch.where(total > 0, told / total.clamp(min=1), hard.float())
-    share = wanted.sum(0)
-    if not share.any():
+    counts = wanted.sum(0)
+    if not counts.any():
         return scores.sum() * 0
-    weighed = wanted * torch.where(share > 0, (share.clamp(min=1) / share.sum()).rsqrt(), torch.zeros_like(share))
+    weighed = wanted * _rare(counts)
     return -(weighed * scores.flatten(0, 1).log_softmax(-1)).sum() / weighed.sum()
 
 
@@ -143,8 +143,12 @@ def phone_loss(scores: Tensor, classes: Tensor, smoothing: float = 0.0) -> Tenso
     known = classes[classes >= 0]
     if not len(known):
         return scores.sum() * 0
-    counts = torch.bincount(known, minlength=len(CLASSES)).float()
-    weights = torch.where(counts > 0, (counts.clamp(min=1) / len(known)).rsqrt(), torch.zeros_like(counts))
+    weights = _rare(torch.bincount(known, minlength=len(CLASSES)).float())
     return functional.cross_entropy(
         scores.flatten(0, 1), classes.flatten(), weights, ignore_index=UNKNOWN_CLASS, label_smoothing=smoothing
     )
+
+
+def _rare(counts: Tensor) -> Tensor:
+    """What each class weighs by how often it is asked for `(classes,)`: one over the root of its share."""
+    return torch.where(counts > 0, (counts.clamp(min=1) / counts.sum()).rsqrt(), torch.zeros_like(counts))

@@ -46,7 +46,7 @@ FILE = TeacherFile(
 
 @dataclass(frozen=True)
 class _Heard:
-    """Curves `(B, rows, channels)`, which may leave the rig's ranges, and how likely each phone class is there."""
+    """Curves `(B, rows, channels)`, and how likely each phone class is there `(B, rows, classes)`."""
 
     values: np.ndarray
     likely: np.ndarray
@@ -78,23 +78,23 @@ class NeuralTeacher:
     def label(self, waveform: np.ndarray) -> RigTrack:
         """16 kHz mono float32 `(n,)` -> track at 50 fps, `(ceil(n / 320), channels)`, and which phones are likely."""
         heard = self._heard_many(np.asarray(waveform)[None])
-        values = label_of(self.layout.clamp(heard.values), self.layout, self._shut_cm)
+        values = label_of(heard.values, self.layout, self._shut_cm)
         return RigTrack(values[0], self.fps, self.layout, heard.likely[0])
 
     def label_many(self, waveforms: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """The labels `(B, columns, channels)` of recordings of one length `(B, n)`, heard together; those in `rows`."""
-        return label_of(self.layout.clamp(self._heard_many(waveforms).values)[:, rows], self.layout, self._shut_cm)
+        return label_of(self._heard_many(waveforms).values[:, rows], self.layout, self._shut_cm)
 
     def curves(self, waveform: np.ndarray) -> np.ndarray:
         """What the network says before nearly shut lips are closed: the mean over the views, clamped."""
-        return np.asarray(self.layout.clamp(self._heard_many(np.asarray(waveform)[None]).values)[0])
+        return self._heard_many(np.asarray(waveform)[None]).values[0]
 
     def _heard_many(self, waveforms: np.ndarray) -> _Heard:
-        """What the network says of recordings of one length `(B, n)`, the mean over the views."""
+        """What the network says of recordings of one length `(B, n)`: the mean over the views, curves clamped."""
         count = max(-(-waveforms.shape[1] // COLUMN_SAMPLES), 1)
         views = [self._view(waveforms, count, *view) for view in self._views]
         values, likely = (np.mean(part, axis=0) for part in zip(*((v.values, v.likely) for v in views), strict=True))
-        return _Heard(values, likely)
+        return _Heard(self.layout.clamp(values), likely)
 
     def _view(self, waveforms: np.ndarray, count: int, up: int, down: int, phase: int) -> _Heard:
         """What it says of waveforms `(B, n)`, `up / down` as long, heard from sample `phase` on.
