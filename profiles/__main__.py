@@ -3,7 +3,7 @@
     python -m profiles ARTEFACT... --device NAME --out DIR [options]     measure; write report.json, .md and .html
     python -m profiles compare OLD.json NEW.json [--fail-above 10%]      is the new run slower? an exit code for CI
     python -m profiles table DIR/report.json [--wide]                    one Markdown table of everything measured
-    python -m profiles spread RUN.json RUN.json...                       how far repeated runs lie apart
+    python -m profiles spread RUN.json RUN.json...                       what one run's figures, and a comparison, say
     python -m profiles render RUN.json --out DIR [--against OLD.json]    the report again, without measuring
     python -m profiles devices                                           which devices there are
     python -m profiles schema                                            what report.json holds, as JSON Schema
@@ -35,7 +35,7 @@ from profiles.model.schema import schema
 from profiles.run import profile
 from profiles.show.exports import chrome_trace, prometheus
 from profiles.show.report import summary, write_report
-from profiles.show.spread import show, spread
+from profiles.show.spread import show, spread, trials
 from profiles.show.table import table, wide_table
 from profiles.show.tables import changes_table
 from profiles.show.words import show_bytes
@@ -141,9 +141,10 @@ def _table(given: list[str]) -> int:
 
 
 def _spread(given: list[str]) -> int:
-    parser = _parser(" spread", "How far repeated runs of the same profile lie apart.")
+    parser = _parser(" spread", "How far repeated runs of one profile lie apart, and what a comparison of them says.")
     parser.add_argument("records", nargs="+", type=Path, metavar="REPORT.json")
-    print(show(spread([Record.read(path) for path in parser.parse_args(given).records])), end="")
+    records = [Record.read(path) for path in parser.parse_args(given).records]
+    print(show(spread(records), trials(records)), end="")
     return 0
 
 

@@ -129,7 +129,7 @@ def _starts(case: Case) -> list[float]:
 
 
 def _changes(a: Case, b: Case, fail_above: float, clock: Clock, one_file: bool) -> list[Change]:
-    timed = _time(a, b, fail_above, clock)
+    timed = time_change(a, b, fail_above, clock)
     if one_file:
         timed = dataclasses.replace(timed, verdict="no change", how=f"one file, by its SHA-256; {timed.how}")
     changes = [timed]
@@ -153,7 +153,8 @@ def _memory(case: str, name: str, before: int, after: int, fail_above: float) ->
     )
 
 
-def _time(a: Case, b: Case, fail_above: float, clock: Clock) -> Change:
+def time_change(a: Case, b: Case, fail_above: float, clock: Clock) -> Change:
+    """What became of the time of one case, whatever files were run."""
     used: Clock = "cpu" if clock == "cpu" and a.cpu_rounds_us and b.cpu_rounds_us else "wall"
     relative = all(len(case.reference_us) == len(case.timing.rounds_us) for case in (a, b))
     (before, several_a), (after, several_b) = (launch_figures(case, used, relative) for case in (a, b))

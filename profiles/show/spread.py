@@ -1,4 +1,4 @@
-"""How far repeated runs of the same profile lie apart: what a figure of one run is worth.
+"""How far repeated runs of the same profile lie apart: what a figure of one run is worth, and what a comparison is.
 
 python -m profiles spread RUN1.json RUN2.json RUN3.json ...
 """
@@ -9,7 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profiles.judge.compare import key, launch_figures
+from profiles.judge.compare import launch_figures
+from profiles.judge.trials import FAIL_ABOVE, PLANTED, Trial, same_case, trial
 from profiles.model.figures import Case
 from profiles.model.record import Record
 from profiles.show.table import markdown
@@ -41,27 +42,40 @@ class Spread:
 
 def spread(records: Sequence[Record]) -> list[Spread]:
     """Every figure that all `records` have. Raises `ProfileError` for fewer than two, or nothing in common."""
+    return [row for cases in _in_common(records) for row in _of(cases)]
+
+
+def trials(records: Sequence[Record]) -> list[Trial]:
+    """What a comparison says of every two of `records`. Raises as `spread`."""
+    return [trial(cases) for cases in _in_common(records)]
+
+
+def _in_common(records: Sequence[Record]) -> list[list[Case]]:
     if len(records) < 2:
         raise ProfileError("a spread needs two runs or more: profile the same artefacts again and give all report.json")
-    found = []
-    for case in records[0].cases:
-        same = [[other for other in record.cases if key(other) == key(case)][:1] for record in records]
-        if all(same):
-            found += _of([cases[0] for cases in same])
+    found = same_case([record.cases for record in records])
     if not found:
         raise ProfileError("the runs have no case in common: profile the same artefacts with the same threads")
     return found
 
 
-def show(rows: Sequence[Spread]) -> str:
-    """Markdown."""
+def show(rows: Sequence[Spread], judged: Sequence[Trial]) -> str:
+    """Markdown: two tables."""
     head = ("case", "quantity", "runs", "median", "standard deviation", "largest - smallest")
     cells = [
         [r.case, r.quantity, str(len(r.values)), show_number(r.median, r.unit), f"{r.deviation_percent:.1f} %",
          f"{r.range_percent:.1f} %"]
         for r in rows
     ]  # fmt: skip
-    return markdown(head, cells) + "\n"
+    share = lambda count, of: f"{count} of {of}"  # noqa: E731
+    compared = (f"compared, --fail-above {FAIL_ABOVE:.0%}", "slower", "quicker", "cannot tell")
+    verdicts = [
+        [t.case, *(share(count, t.pairs) for count in (t.slower, t.quicker, t.unsure)),
+         *(share(t.seen[loss], t.pairs) for loss in PLANTED)]
+        for t in judged
+    ]  # fmt: skip
+    planted = [f"+{loss:.0%} planted: slower" for loss in PLANTED]
+    return f"{markdown(head, cells)}\n{markdown((*compared, *planted), verdicts)}\n"
 
 
 def _of(cases: Sequence[Case]) -> list[Spread]:

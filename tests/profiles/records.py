@@ -41,11 +41,18 @@ def artifact(name: str) -> ArtifactFacts:
     )  # fmt: skip
 
 
-def timing(generator: np.random.Generator, typical_us: float, launches: int, rounds: int = 2, frames: int = 40) -> Case:
+def timing(
+    generator: np.random.Generator,
+    typical_us: float,
+    launches: int,
+    rounds: int = 2,
+    frames: int = 40,
+    launch_noise: float = 0.04,
+) -> Case:
     """A flat-out case of `launches` processes: they differ by 4 %, the rounds inside by 2 %, frames have a tail."""
     rounds_us, cpu_us, launch, started = [], [], [], []
     for number in range(launches):
-        level = typical_us * np.exp(generator.normal(0, 0.04))
+        level = typical_us * np.exp(generator.normal(0, launch_noise))
         for _ in range(rounds):
             samples = level * np.exp(generator.normal(0, 0.02)) * (1 + generator.gamma(0.8, 0.05, frames))
             rounds_us.append(samples.tolist())

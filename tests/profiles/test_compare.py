@@ -15,6 +15,7 @@ from records import case, environment, minute, record, timing
 
 from profiles.__main__ import main
 from profiles.judge.compare import Change, compare, independent_shift, judge, launch_figures, paired_shift, took_turns
+from profiles.judge.trials import trial
 from profiles.model.figures import Case, MemoryRow, Timing
 from profiles.model.record import Record
 from profiles.show.spread import spread
@@ -222,5 +223,21 @@ def test_spread_of_repeated_runs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for at, run in enumerate(runs):
         run.write(tmp_path / f"{at}.json")
     assert main(["spread", *(str(tmp_path / f"{at}.json") for at in range(5))]) == 0
-    assert "standard deviation" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "standard deviation" in out
+    assert "+25% planted: slower" in out
     assert main(["spread", str(tmp_path / "0.json")]) == 2
+
+
+def test_what_a_comparison_is_worth() -> None:
+    """Runs of one program: none is called slower, a loss of half is always seen; and a machine whose launches lie
+    apart by as much as that sees none."""
+    calm, wild = (
+        trial([timing(np.random.default_rng(seed), 1900, launches=8, launch_noise=noise) for seed in range(5)])
+        for noise in (0.02, 0.6)
+    )
+    assert calm.pairs == 20
+    assert (calm.slower, calm.quicker) == (0, 0)
+    assert calm.seen[0.5] == 20
+    assert calm.seen[0.15] <= calm.seen[0.25] <= calm.seen[0.5]
+    assert wild.seen[0.25] < 10
