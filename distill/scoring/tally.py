@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from sdk.engines.base import Engine
 from sdk.errors import DataError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
-from sdk.tools.children import end_with_parent, worker_context
+from sdk.tools import children
 from sdk.tools.limits import read_arrays
 
 LABELS = "teacher"  # the word for the labels themselves
@@ -172,16 +172,12 @@ def run_jobs(todo: Sequence[Job], workers: int = 1) -> dict[str, Tally]:
                 pieces.append(job.run())
                 bar.update()
         else:
-            with ProcessPoolExecutor(workers, worker_context("torch"), _one_thread) as pool:
+            with children.workers(workers, children.worker_context("torch"), _one_thread) as pool:
                 pending = {pool.submit(job.run): i for i, job in enumerate(todo)}
                 done: dict[int, Tally] = {}
-                try:
-                    for future in as_completed(pending):
-                        done[pending[future]] = future.result()
-                        bar.update()
-                except BaseException:  # stopped, or a piece failed: nobody waits for what has not begun
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+                for future in as_completed(pending):
+                    done[pending[future]] = future.result()
+                    bar.update()
             pieces = [done[i] for i in range(len(todo))]
     found: dict[str, Tally] = {}
     for job, piece in zip(todo, pieces, strict=True):
@@ -192,7 +188,6 @@ def run_jobs(todo: Sequence[Job], workers: int = 1) -> dict[str, Tally]:
 def _one_thread() -> None:
     import torch
 
-    end_with_parent()
     torch.set_num_threads(1)
 
 

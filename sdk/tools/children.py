@@ -1,17 +1,23 @@
 """Processes that work for another: forked by a server that has loaded what is heavy, and ended with whom they serve.
 
-    ProcessPoolExecutor(workers, worker_context("torch"), end_with_parent)
+    with workers(4, worker_context("torch"), begin) as pool:
+        ...
 
 Who is killed by `kill -9`, or by the system because memory ran out, cannot tell its processes to stop. Those that wait
-to hand over what they made then wait for ever: each keeps the pipe's other end open itself, so nothing breaks.
+to hand over what they made then wait for ever: each keeps the pipe's other end open itself, so nothing breaks. Who is
+only stopped would wait itself, for minutes, until they have done what they are at.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 
 _LOOK_S = 1.0
@@ -30,17 +36,48 @@ def worker_context(*modules: str) -> BaseContext:
     return context
 
 
-def end_with_parent() -> None:
+@contextmanager
+def workers(
+    count: int, context: BaseContext, begin: Callable[[], object] | None = None
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `count` processes (one at least) that end with this one, and at once when the block is left by an error
+    or a stop: what they are at is lost, so they write whole files or none. begin: what each does first.
+
+    context: not `fork`, whose processes would hold open what tells them to end.
+    """
+    told, tell = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(max(count, 1), context, _begin, (told, begin))
+    try:
+        yield pool
+    except BaseException:
+        tell.close()
+        pool.shutdown(cancel_futures=True)
+        raise
+    finally:
+        pool.shutdown()
+        told.close()
+        tell.close()
+
+
+def _begin(told: Connection, begin: Callable[[], object] | None) -> None:
+    end_with_parent(told)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal; who is worked for decides
+    if begin:
+        begin()
+
+
+def end_with_parent(*told: Connection) -> None:
     """To call in a process that `multiprocessing` started, first thing: when its parent is gone, it is, within a second
-    or two, whatever it was doing. In the first process of all nothing happens."""
+    or two, whatever it was doing; and when the other end of one of `told` is closed. In the first process of all
+    nothing happens."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_watch, args=(parent.sentinel, os.getppid()), daemon=True).start()
+        threading.Thread(target=_watch, args=((parent.sentinel, *told), os.getppid()), daemon=True).start()
 
 
-def _watch(sentinel: int, forked_by: int) -> None:
+def _watch(ends: tuple[int | Connection, ...], forked_by: int) -> None:
     """Both are asked: a sister that was forked later holds a sentinel open, and on Windows a parent's number stays. Who
     forked need not be who is worked for: a server stays as long as its workers do, and of those the sentinel tells."""
-    while not wait([sentinel], _LOOK_S) and (os.name == "nt" or os.getppid() == forked_by):
+    while not wait(ends, _LOOK_S) and (os.name == "nt" or os.getppid() == forked_by):
         pass
     os._exit(1)

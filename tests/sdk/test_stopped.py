@@ -49,6 +49,23 @@ if __name__ == "__main__":
 """
 
 
+POOL = """
+import multiprocessing, sys, time
+from sdk.tools.children import worker_context, workers
+from sdk.tools.command import ending
+
+if __name__ == "__main__":
+    context = worker_context() if sys.argv[1] == "forkserver" else multiprocessing.get_context(sys.argv[1])
+    with ending("stopped") as end, workers(2, context) as pool:
+        assert pool.submit(divmod, 7, 2).result() == (3, 1)
+        tasks = [pool.submit(time.sleep, 600) for _ in range(5)]
+        time.sleep(0.5)
+        print("READY", flush=True)
+        tasks[0].result()
+    sys.exit(end.status)
+"""
+
+
 def started(path: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", COMMAND, str(path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -94,6 +111,32 @@ def test_processes_end_with_the_one_they_work_for(way: str, tmp_path: Path) -> N
     )
     assert done.stdout.strip() == b"True"
     assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM here")
+@pytest.mark.parametrize("way", ["spawn", "forkserver"])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_waits_for_no_worker(way: str, stop: signal.Signals, tmp_path: Path) -> None:
+    """SIGTERM comes to the parent alone, Ctrl-C to all of a terminal. Workers hold the parent's output open, so this
+    ends only when all are gone, and hears what they say."""
+    script = tmp_path / "pool.py"
+    script.write_text(POOL)
+    process = subprocess.Popen(
+        [sys.executable, str(script), way],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "READY\n"
+    if stop == signal.SIGINT:
+        os.killpg(process.pid, stop)
+    else:
+        process.send_signal(stop)
+    assert process.communicate(timeout=60) == ("", "stopped\n")
+    assert process.returncode == 130
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux's kernel alone ends a process with its caller")

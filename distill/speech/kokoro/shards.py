@@ -8,15 +8,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
 from distill.speech.kokoro.voices import Kokoro, speak_all
 from distill.speech.spoken import is_spoken, write_spoken
 from sdk.errors import DataError
+from sdk.tools import children
 from sdk.tools.cache import cache_folder
-from sdk.tools.children import end_with_parent
 
 UTTERANCES = 100  # of a shard
 UTTERANCE_S = 4.0  # what one lasts on average
@@ -39,17 +39,12 @@ def synthesise(
     todo = [i for i, path in enumerate(paths) if not is_spoken(path, _recipe(seed, i, texts))]
     # spawn: a process that was forked beside threads of the inference engine can hang
     with (
-        ProcessPoolExecutor(max(min(workers, len(todo)), 1), get_context("spawn"), end_with_parent) as pool,
+        children.workers(min(workers, len(todo)), get_context("spawn")) as pool,
         tqdm(total=len(paths), initial=len(paths) - len(todo), desc="speaking", unit="shard") as bar,
     ):
-        pending = [pool.submit(_make, paths[i], seed, i, voices, list(texts)) for i in todo]
-        try:
-            for done in as_completed(pending):
-                done.result()
-                bar.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for done in as_completed([pool.submit(_make, paths[i], seed, i, voices, list(texts)) for i in todo]):
+            done.result()
+            bar.update()
     return paths
 
 
