@@ -14,9 +14,11 @@ from sdk.predictor import FramePredictor
 from sdk.rig import Frame
 from sdk.voices import StreamVoice
 
+MOST_VOICES = 65_536
+
 
 class Crowd:
-    """`voices` voices that share `engine`; each gives the frames that its own `FramePredictor` would give.
+    """`voices` voices, 65,536 at most, that share `engine`; each gives the frames that its own `FramePredictor` would.
 
     Raises `ArtifactError` for a window student, which has nothing to share; the rest as `FramePredictor`.
     """
@@ -30,8 +32,8 @@ class Crowd:
         fps: Fraction | float | str | None = None,
         ensemble: bool | Sequence[float] | None = None,
     ) -> None:
-        if voices < 1:
-            raise ConfigError(f"a crowd of {voices} voices: give 1 or more")
+        if isinstance(voices, bool) or not isinstance(voices, int | np.integer) or not 1 <= voices <= MOST_VOICES:
+            raise ConfigError(f"a crowd of {voices!r} voices: give a whole number from 1 to {MOST_VOICES:,}")
         if not isinstance(engine, StreamEngine):
             raise ArtifactError(
                 f"{engine.manifest.student!r} is a {engine.manifest.kind} student: give a stream student"

@@ -164,8 +164,9 @@ def test_a_crowd_that_fails_loses_nothing(make_stream_engine: MakeEngine) -> Non
 
 
 def test_crowds_that_cannot_be(make_stream_engine: MakeEngine, make_engine: Callable[..., EagerEngine]) -> None:
-    with pytest.raises(ConfigError, match="0 voices"):
-        Crowd(make_stream_engine(), 0)
+    for count in (0, 65_537, 10**12, 1.5, "3", None, True):  # of a million million lists nothing is left to answer
+        with pytest.raises(ConfigError, match="voices: give a whole number"):
+            Crowd(make_stream_engine(), count)  # type: ignore[arg-type]
     with pytest.raises(ArtifactError, match="window student"):
         Crowd(make_engine(), 2)  # type: ignore[arg-type]
     crowd = Crowd(make_stream_engine(), 2)
