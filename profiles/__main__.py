@@ -40,7 +40,7 @@ from profiles.show.table import table, wide_table
 from profiles.show.tables import changes_table
 from profiles.show.words import show_bytes
 from sdk.errors import ProfileError
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 from sdk.tools.whole import whole_file
 
 
@@ -72,7 +72,11 @@ def _profile(given: list[str]) -> int:
     add("--out", required=True, type=Path, help="folder for report.json, report.md and report.html")
     add("--quick", action="store_true", help="about a minute an artefact: fewer and shorter cases")
     add("--threads", help="thread counts to measure, such as 1,2,4 (default 1,2; with --quick 1)")
-    add("--seconds", type=float, help="length of the run at the speed of speech, 0 for none (default 60; quick 10)")
+    add(
+        "--seconds",
+        type=at_least(0, float),
+        help="length of the run at the speed of speech, 0 for none (default 60; quick 10)",
+    )
     add("--launches", type=int, help="fresh processes a case (default 8, quick 5; a comparison needs 4)")
     add("--pin", type=int, metavar="CORE", help="keep the measuring process on this core")
     add("--backends", help="only these, such as xnnpack,python_sdk (default: all that run the file)")

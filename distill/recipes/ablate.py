@@ -33,7 +33,7 @@ from distill.training.plan import PLAN_FIELDS, Plan, plan_after
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.tools import strict
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 
 ROWS = Path(__file__).parents[1] / "configs" / "ablate.yaml"
 COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "jitter")
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="JSON lines, one a row; rows that are there are kept")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

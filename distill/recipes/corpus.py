@@ -12,7 +12,7 @@ from distill.corpus.labeller import labeller
 from distill.corpus.shards import human_utterances, synthetic_utterances, write_shards
 from distill.speech.recognisers import RECOGNISERS
 from sdk.errors import DataError
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--recogniser", choices=sorted(RECOGNISERS), default="pocketsphinx", help="who hears the phones of recordings"
     )
     parser.add_argument("--limit", type=int, help="take only the first so many recordings of each folder")
-    parser.add_argument("--workers", type=int, default=2, help="recogniser processes")
+    parser.add_argument("--workers", type=at_least(1), default=2, help="recogniser processes")
     options = parser.parse_args(arguments)
     with ending("stopped; the same command goes on from what is done") as end:
         if not (options.speech or options.synthetic or options.kokoro):

@@ -47,7 +47,7 @@ from distill.training.talker import (
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 
 FIVE_SECONDS = 5 * 16000
 
@@ -198,12 +198,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--clips", type=int, default=0, help="only so many, evenly drawn; 0 = all")
     one.add_argument("--into", action="store_true", help="keep the scores in the files and their cards")
     one.add_argument("--json", type=Path, help="file for the figures")
-    one.add_argument("--threads", type=int, default=0)
+    one.add_argument("--threads", type=at_least(0), default=0)
     one = commands.add_parser("enrol")
     one.add_argument("talker", type=Path)
     one.add_argument("--speech", type=Path, required=True, help="a recording; its first five seconds are heard")
     one.add_argument("--out", type=Path, required=True)
-    one.add_argument("--threads", type=int, default=0)
+    one.add_argument("--threads", type=at_least(0), default=0)
     return parser
 
 

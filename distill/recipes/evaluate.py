@@ -42,7 +42,7 @@ from distill.scoring.trackers import ask_for_trust, open_judged
 from distill.teachers.registry import teacher_kind
 from sdk.errors import DataError
 from sdk.rig import RigLayout
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 
 Sets = dict[str, list[Item]]
 Known = Mapping[str, Callable[[Item], Item]]
@@ -113,7 +113,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--noise", type=Path, help="folder of noises; those that training leaves out are scored in")
     parser.add_argument("--rooms", type=Path, help="folder of room responses, held out likewise")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--workers", type=at_least(1), default=1, help="processes")
     parser.add_argument("--face", type=Path, help="npz or glTF face to measure on instead of the default head")
     parser.add_argument("--into", type=Path, help="checkpoint, twin or teacher to write the scores into, with its card")
     parser.add_argument("--json", type=Path, help="file to write the scores to")

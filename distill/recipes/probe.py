@@ -19,7 +19,7 @@ from distill.scoring.conditions import read_sets
 from distill.scoring.probe_report import table, write
 from distill.scoring.probing import layers_of, probe
 from sdk.errors import DataError, EngineUnavailable
-from sdk.tools.command import command_line, ending
+from sdk.tools.command import at_least, command_line, ending
 from sdk.window import WindowSpec
 
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for <student>.json, .png and .md")
     parser.add_argument("--learn", type=int, default=50_000, help="most frames to learn from, of each set")
     parser.add_argument("--test", type=int, default=5_000, help="most frames to test on, of each set")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=at_least(0), default=1)
     options = parser.parse_args(arguments)
     with ending() as end:
         for package in ("sklearn", "matplotlib"):

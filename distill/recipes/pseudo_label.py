@@ -33,7 +33,7 @@ from distill.corpus.speakers import SIDES
 from distill.files.disk import check_writable
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, DataError
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 
 SOURCE = "human"
 ENGINES = ("local", "ray")
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subsets", type=int, default=0, help="shuffle, and deal into so many; 48 in the paper")
     parser.add_argument("--workers", type=int, default=1, help="processes, each a teacher on one thread")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU where there is one")
-    parser.add_argument("--shard-seconds", type=float, default=SHARD_SECONDS, help="length of a shard")
+    parser.add_argument("--shard-seconds", type=at_least(1, float), default=SHARD_SECONDS, help="length of a shard")
     parser.add_argument("--engine", default="local", help="local, ray (RAY_ADDRESS), or slurm: writes OUT/label.sbatch")
     parser.add_argument("--parts", type=int, default=48, help="jobs of the array that --engine slurm writes")
     parser.add_argument("--part", default="0/1", help="label only part i of n, as 3/48")

@@ -24,7 +24,7 @@ from distill.teachers.track import Teacher
 from distill.teachers.windowed import Windowed
 from sdk.errors import DataError
 from sdk.faces.face import Face
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 
 
 def compare(
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--conditions", default="quiet,10db", help=f"of {', '.join(CONDITIONS)}; default: %(default)s")
     parser.add_argument("--limit", type=int, help="only the first so many recordings of each set")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     options = parser.parse_args(arguments)
     if options.threads:

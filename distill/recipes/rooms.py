@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 
 from distill.speech.shoeboxes import make_rooms
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 
 
 def main() -> int:
     about = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.rooms", description=about)
     parser.add_argument("--out", type=Path, required=True, help="folder to write below; what is there is kept")
-    parser.add_argument("--count", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=at_least(1), default=120)
+    parser.add_argument("--seed", type=at_least(0), default=1)
     options = parser.parse_args()
     with ending("stopped; the same command goes on from the rooms that are done") as end:
         made = make_rooms(options.out, options.count, options.seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 from distill.speech.kokoro import shards as kokoro
 from distill.speech.speech_synth import synthesise
 from sdk.errors import ConfigError, DataError
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 from sdk.tools.limits import read_text
 
 
@@ -42,8 +42,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.speech_synth", description=about)
     parser.add_argument("--hours", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=at_least(0), default=1)
+    parser.add_argument("--workers", type=at_least(1), default=1)
     parser.add_argument("--engine", choices=("espeak", "kokoro"), default="espeak")
     parser.add_argument("--voices", type=Path, help="kokoro's: package/voices of `npm pack kokoro-js@1.2.1`")
     parser.add_argument(

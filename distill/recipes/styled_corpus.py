@@ -27,7 +27,7 @@ from distill.speech import speech_synth
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 
 TEACHER = "styled"
 SPLITS = {"train": 0.75, "valid": 0.125, "test": 0.125}
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--each", type=int, default=4, help="sentences of each person in each emotion")
     parser.add_argument("--emotions", nargs="*", default=list(EMOTIONS), help="default: all eight of BEAT")
     parser.add_argument("--out", type=Path, required=True, help="corpus folder; shards go to its `shards`")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=at_least(0), default=1)
     options = parser.parse_args(arguments)
     with ending("stopped; the same command goes on from what is done") as end:
         shards = build(options.people, options.each, options.out, options.seed, options.emotions)

@@ -40,8 +40,9 @@ from distill.students.styled import StyledStream, StyleHead, StyleSpec
 from distill.teachers.regions import MOUTH, channels
 from distill.training.losses import over_variance, variance_weights
 from distill.training.options import note
+from distill.training.plan import check_plan
 from sdk.rig import RigLayout
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 
 _UNMOVED = ("eyeLook",)
 _HARDLY = 1e-3  # what moves less in every emotion is not moved at all
@@ -105,6 +106,9 @@ class StylePlan:
     batch: int = 2048
     learning_rate: float = 5e-3
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_plan(self, counts=("steps", "batch"))
 
 
 def train(head: StyleHead, clips: Sequence[Spoken], mouth: Sequence[int], plan: StylePlan) -> float:
@@ -190,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--moods", type=Path, help="file for poses of one sentence in four emotions, to be drawn")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

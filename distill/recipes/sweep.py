@@ -36,7 +36,7 @@ from distill.training.run import Run
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.tools import strict
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--noise", type=Path)
     parser.add_argument("--rooms", type=Path)
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--threads", type=at_least(0), default=0)
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -32,7 +32,7 @@ from distill.students.window import WindowStudent
 from distill.teachers.codetalker.teacher import FILE, CodeTalkerTeacher
 from distill.teachers.diffusiontalker.ears import frames_of
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
-from distill.training.plan import warm_cosine
+from distill.training.plan import check_plan, warm_cosine
 from sdk.errors import ConfigError, DataError
 from sdk.tools.command import ending, say
 from sdk.window import WindowSpec
@@ -49,6 +49,9 @@ class ComponentsPlan:
     batch: int = 256
     learning_rate: float = 2e-3
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_plan(self, counts=("every", "steps", "batch"))
 
 
 def learn(

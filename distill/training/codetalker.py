@@ -14,7 +14,7 @@ from distill.corpus.styled.clips import Clip
 from distill.teachers.codetalker.network import CodeTalker
 from distill.teachers.diffusiontalker.ears import frame_weights
 from distill.teachers.pretrained_ears import ROW_SAMPLES
-from distill.training.plan import later, warm_cosine
+from distill.training.plan import check_plan, later, warm_cosine
 from sdk.errors import DataError
 
 
@@ -32,6 +32,9 @@ class CodeTalkerPlan:
     ema: float = 0.99
     alone: float = later(0.8, before=0.0)
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_plan(self, counts=("book_steps", "steps", "batch", "seconds"), shares=("ema", "alone"))
 
     @property
     def total(self) -> int:

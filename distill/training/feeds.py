@@ -127,6 +127,8 @@ class StreamFeed:
                 f"{second.spec.name} looks {second.spec.future_ms} ms ahead and {spec.name} {spec.future_ms} ms: "
                 "a second teacher of streams must look as far ahead as its student"
             )
+        if plan.steps < 1:
+            raise ConfigError(f"steps is {plan.steps}; a stream student trains by steps alone: give 1 or more")
         self.second = second.student() if second else None
         self.plan = plan
         self.data = StreamRows(

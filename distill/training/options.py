@@ -17,7 +17,7 @@ from distill.training.plan import Plan
 from distill.training.run import SAVE_EVERY_S
 from sdk.errors import ConfigError
 from sdk.tools import strict
-from sdk.tools.command import command_line
+from sdk.tools.command import at_least, command_line
 
 _KEPT_BACK = {"exact_frames", "exact_learning_rate"}  # fields that no command offers
 
@@ -74,7 +74,7 @@ def add_run_options(parser: argparse.ArgumentParser, plan: type[AnyPlan], defaul
     """`--out`, `--data`, `--threads`, and every option of a plan."""
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--data", nargs="*", help="what it learns from and its licences, for the model card")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
     add_plan_options(parser, plan, defaults)
 
 
@@ -91,13 +91,21 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None 
     )
     parser.add_argument("--corpus", required=True, help="folder of distill.recipes.corpus or pseudo_label, or its URL")
     parser.add_argument("--cache", type=Path, default=kept_below(), help="where shards of a corpus by URL are kept")
-    parser.add_argument("--cache-gb", type=float, default=CACHE_BYTES / 1e9, help="and how much of them at most")
-    parser.add_argument("--memory-gb", type=float, default=MEMORY_BYTES / 1e9, help="a larger corpus stays on disk")
+    parser.add_argument(
+        "--cache-gb", type=at_least(0, float), default=CACHE_BYTES / 1e9, help="and how much of them at most"
+    )
+    parser.add_argument(
+        "--memory-gb", type=at_least(0, float), default=MEMORY_BYTES / 1e9, help="a larger corpus stays on disk"
+    )
     parser.add_argument("--curves", type=Path, help="folder for TensorBoard curves; without it there are none")
     parser.add_argument("--trackers", nargs="+", default=[], help="other curves that accelerate draws, such as wandb")
-    parser.add_argument("--readers", type=int, default=0, help="processes that draw batches ahead; 0: between steps")
-    parser.add_argument("--accumulate", type=int, default=1, help="batches of a step, in each process")
-    parser.add_argument("--save-minutes", type=float, default=SAVE_EVERY_S / 60, help="between checkpoints of the run")
+    parser.add_argument(
+        "--readers", type=at_least(0), default=0, help="processes that draw batches ahead; 0: between steps"
+    )
+    parser.add_argument("--accumulate", type=at_least(1), default=1, help="batches of a step, in each process")
+    parser.add_argument(
+        "--save-minutes", type=at_least(0, float), default=SAVE_EVERY_S / 60, help="between checkpoints of the run"
+    )
     add_sound_options(parser)
     add_run_options(parser, Plan, asdict(defaults) if defaults else {})
 

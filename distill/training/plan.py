@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 MIXED_PRECISIONS = ("no", "bf16", "fp16")
 SECOND_HEARS = ("clean", "noise")
 _BEFORE = "before"
+_MOST_FRAMES = 1800  # of a stretch, a minute: it is held in memory whole
 
 
 def warm_cosine(peak: float, step: int, steps: int, warm: int, least: float) -> float:
     """The rate at a step of `steps`: up to `peak` over the first `warm`, and down to its share `least` by a cosine."""
     done = step / max(steps, 1)
     return peak * min(1.0, (step + 1) / warm) * (least + (1 - least) / 2 * (1 + math.cos(math.pi * done)))
+
+
+def growing(first: float, final: float, done: float) -> float:
+    """`first` over the first half of a run, and in a line from there to `final` at its end. done: 0 to 1 of it."""
+    return first + (final - first) * max(0.0, 2 * done - 1)
 
 
 def later(value: float, *, before: float) -> Any:
@@ -34,6 +40,21 @@ def as_today(told: Mapping[str, Any], settings: DataclassInstance | type[Datacla
     there, its default if nothing else is said (`later`)."""
     known = [one for one in fields(settings) if one.default is not MISSING]
     return {one.name: one.metadata.get(_BEFORE, one.default) for one in known} | dict(told)
+
+
+def check_plan(plan: DataclassInstance, counts: Sequence[str] = (), shares: Sequence[str] = ()) -> None:
+    """Every number of a plan is finite and not below 0; `counts` are 1 or more, `shares` 1 or less. Raises
+    `ConfigError` with all that are not: they would end in a traceback of torch's, or in weights that are no numbers."""
+    wrong = []
+    for one in fields(plan):
+        value = getattr(plan, one.name)
+        least, most = float(one.name in counts), 1.0 if one.name in shares else math.inf
+        if isinstance(value, int | float) and not (least <= value <= most and value != math.inf):
+            wrong.append(
+                f"{one.name} is {value}, which is not " + (f"{least:g} to 1" if most == 1 else f"{least:g} or more")
+            )
+    if wrong:
+        raise ConfigError(f"no training goes by such a plan: {'; '.join(wrong)}")
 
 
 @dataclass(frozen=True)
@@ -91,8 +112,10 @@ class Plan:
             raise ConfigError(
                 f"mixed precision {self.mixed_precision!r} is unknown; there are: {', '.join(MIXED_PRECISIONS)}"
             )
-        if not self.hours >= 0:
-            raise ConfigError(f"hours {self.hours} of a corpus cannot be trained on; give how many, or 0 for all")
+        counts = ("batch", "frames", "exact_batch", "exact_frames", "rows", "row_hops")
+        check_plan(self, counts, shares=("mix_human", "rate_floor", "ema"))
+        if self.frames > _MOST_FRAMES or self.exact_frames > _MOST_FRAMES:
+            raise ConfigError(f"a stretch of {self.frames} windows is longer than a minute: {_MOST_FRAMES} at most")
         if self.second_hears not in SECOND_HEARS:
             raise ConfigError(f"second_hears {self.second_hears!r} is unknown; there are: {', '.join(SECOND_HEARS)}")
 
@@ -102,7 +125,7 @@ class Plan:
 
     def shut(self, done: float) -> float:
         """Weight of closures when `done` of the run, 0 to 1, lies behind."""
-        return self.shut_weight + (self.shut_final - self.shut_weight) * max(0.0, 2 * done - 1)
+        return growing(self.shut_weight, self.shut_final, done)
 
     def rate(self, step: int) -> float:
         """Learning rate: warm-up, then cosine, within each stage."""

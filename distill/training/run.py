@@ -7,6 +7,7 @@ The first saves and reports. What it saves goes on on another machine, in any nu
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -25,7 +26,7 @@ from distill.training.begin import groups
 from distill.training.plan import as_today
 from distill.training.readers import Draw, drawn
 from distill.training.step import Precision, Statistics, agree, statistics_of
-from sdk.errors import CheckpointError
+from sdk.errors import CheckpointError, ConfigError
 from sdk.tools.command import asked_to_stop
 
 if TYPE_CHECKING:
@@ -240,8 +241,13 @@ class Run:
             # old resume files lack; the step's own number is all that this decay needs
             for name, value in self.student.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
-        self.step = step + 1
         value, self.norm = torch.stack((loss, norm)).tolist()  # one read, last: a GPU is waited for once a step
+        if made and not math.isfinite(value):
+            raise ConfigError(
+                f"the loss of step {step} is {value}: the run has lost its weights. Take a smaller --learning-rate "
+                f"(it is {rate:g} here); what {self.file.name} kept, if there is one, is of before"
+            )
+        self.step = step + 1
         self._note(value, made)
         return float(value)
 

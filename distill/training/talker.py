@@ -23,7 +23,7 @@ from distill.teachers.diffusiontalker.network import RIG, Talker, TalkerSpec, re
 from distill.teachers.diffusiontalker.objective import Enhancer, among, contrast, lips, weighed
 from distill.teachers.pretrained_ears import ROW_SAMPLES
 from distill.teachers.regions import MOUTH, UPPER, channels
-from distill.training.plan import warm_cosine
+from distill.training.plan import check_plan, warm_cosine
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
@@ -51,6 +51,9 @@ class TalkerPlan:
     alpha_truth: float = 0.3
     ema: float = 0.995
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_plan(self, counts=("steps", "batch", "seconds"), shares=("ema",))
 
     def rate(self, step: int) -> float:
         """Learning rate: warm-up, then cosine to a twentieth."""

@@ -19,7 +19,7 @@ from sdk.live.player import Player
 from sdk.live.sinks import PORTS, Sink, open_sink
 from sdk.live.sources import BLOCK_S, Piped, Recording, Source
 from sdk.rig import Frame
-from sdk.tools.command import say
+from sdk.tools.command import at_least, say
 
 _INFERENCE_MS = 5.0  # what a frame may take to compute here, on top of what it waits for
 _LONGEST_DELAY_MS = 5000.0
@@ -54,7 +54,7 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     sound.add_argument(
         "--delay", default="auto", metavar="auto|MS", help="holds sound and face back; auto: what the face needs"
     )
-    sound.add_argument("--for", type=float, dest="seconds", metavar="S", help="stop after so many seconds")
+    sound.add_argument("--for", type=at_least(0, float), dest="seconds", metavar="S", help="stop after so many seconds")
     where = ", ".join(f"{scheme}://HOST:{port}" for scheme, port in PORTS.items())
     parser.add_argument(
         "--to",

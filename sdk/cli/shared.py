@@ -21,7 +21,7 @@ from sdk.names import convention, conventions
 from sdk.names.convert import Convention, arkit_values
 from sdk.predictor import FramePredictor
 from sdk.rig import Frame, RigLayout
-from sdk.tools.command import quietly
+from sdk.tools.command import at_least, quietly
 
 MODEL_VARIABLE = "TINYFACE_MODEL"
 DEMO_MODEL = Path("build/demo/model.pte")
@@ -44,7 +44,9 @@ def add_face_options(parser: argparse.ArgumentParser) -> None:
     face.add_argument(
         "--rest", default="0.3s", metavar="TIME", help="in which the face comes to rest at the end; 0 for not"
     )
-    face.add_argument("--life", type=int, metavar="SEED", help="add blinks, glances and brows; never touches the mouth")
+    face.add_argument(
+        "--life", type=at_least(0), metavar="SEED", help="add blinks, glances and brows; never touches the mouth"
+    )
     face.add_argument(
         "--style", action="append", default=[], metavar="NAME=X", help="a mood of a model with styles: anger=0.7"
     )

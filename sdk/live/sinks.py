@@ -59,7 +59,10 @@ class Address:
             return cls(text, "csv" if text == "csv" else "jsonl")
         if match := re.fullmatch(r"(csv|jsonl):(?!//)(.+)", text):
             return cls(text, match[1], path=match[2])
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError as error:  # half an IPv6 address
+            raise ConfigError(f"--to {text!r}: {error}") from None
         if parts.scheme not in PORTS or not text.startswith(f"{parts.scheme}://"):
             schemes = ", ".join(f"{scheme}://" for scheme in PORTS)
             raise ConfigError(

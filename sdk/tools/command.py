@@ -7,13 +7,15 @@ return end.status
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import shlex
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,19 @@ def building() -> Iterator[Ending]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         end.status = 130
+
+
+def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], float]:
+    """What an option's `type=` may be: a number of `kind`, finite and `least` or more; argparse refuses the rest."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not least <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not {least:g} or more")
+        return value
+
+    read.__name__ = kind.__name__  # as argparse calls it where there is no number at all
+    return read
 
 
 def list_files(paths: Iterable[Path]) -> None:

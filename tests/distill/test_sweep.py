@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ from export.lower.deploy_stream import DeployedStream
 from export.quantise.precision import float_point
 from export.verify.proof import TOLERANCE
 from sdk.engines.eager import EagerStreamEngine
+from sdk.tools import strict
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PHONES = [Phone("m", 0.5, 0.6), Phone("ɑ", 0.6, 1.5), Phone("b", 1.5, 1.6), Phone("i", 1.6, 2.5)]
 
@@ -109,3 +113,14 @@ def test_a_sweep_goes_on_from_its_log(tmp_path: Path, capsys: pytest.CaptureFixt
     points.write_text("plan: {stops: 2}\npoints: []\n")
     assert sweep.main(command) == 2
     assert "stops" in capsys.readouterr().err
+
+
+def test_the_points_that_lie_here_are_those_of_the_page() -> None:
+    """Each builds, and has as many weights as the table says: s6 has changed since, and they begin with it."""
+    page = (ROOT / "docs/stream_students.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| (c\d\S*) \| ([\d,]+) \|", page, re.MULTILINE))
+    points = strict.load_yaml(ROOT / "distill/configs/sweep.yaml")["points"]
+    assert [point["name"] for point in points] == list(told)
+    for point in points:
+        student = load_variant(point["variant"], {**point["changes"], "name": point["name"]}).build()
+        assert f"{sum(weight.numel() for weight in student.parameters()):,}" == told[point["name"]], point["name"]

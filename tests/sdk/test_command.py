@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 
 import pytest
 
 from sdk.errors import BudgetExceeded, RigError
-from sdk.tools.command import building, ending, quietly
+from sdk.tools.command import at_least, building, ending, quietly
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,20 @@ def test_native_chatter_is_kept_off_and_errors_still_raise(capfd: pytest.Capture
         1 / 0  # noqa: B018
     os.write(2, b"a word of ours\n")
     assert capfd.readouterr().err == "a word of ours\n"
+
+
+def test_numbers_of_options(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser(prog="it")
+    parser.add_argument("--threads", type=at_least(0))
+    parser.add_argument("--seconds", type=at_least(1, float))
+    assert vars(parser.parse_args(["--threads", "3", "--seconds", "2.5"])) == {"threads": 3, "seconds": 2.5}
+    for name, wrong, says in (
+        ("threads", "-1", "-1 is not 0 or more"),
+        ("threads", "1.5", "invalid int value: '1.5'"),
+        ("seconds", "nan", "nan is not 1 or more"),
+        ("seconds", "inf", "inf is not 1 or more"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args([f"--{name}", wrong])
+        assert ended.value.code == 2
+        assert f"argument --{name}: {says}" in capsys.readouterr().err

@@ -95,6 +95,7 @@ def test_addresses_that_are_none() -> None:
         ("vmc://h:99999", "ort"),
         ("vmc://h?names=x", "expressions"),
         ("vmc://h?a=1", "no option a"),
+        ("livelink://[::1", "IPv6"),
     ):
         with pytest.raises(ConfigError, match=words):
             open_sink(text, RigLayout.arkit(), sdk.FrameClock.at(30).fps)

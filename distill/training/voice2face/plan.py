@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from distill.training.plan import warm_cosine
-from sdk.errors import ConfigError
+from distill.training.plan import check_plan, growing, warm_cosine
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,7 @@ class Voice2FacePlan:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.rows < 1 or self.row_s < 1:
-            raise ConfigError(f"{self.steps} steps of {self.rows} rows of {self.row_s} s: all must be at least 1")
+        check_plan(self, counts=("steps", "rows", "row_s"), shares=("ema",))
 
     @property
     def frames(self) -> int:
@@ -51,7 +49,7 @@ class Voice2FacePlan:
 
     def shut(self, done: float) -> float:
         """Weight of closures when `done` of the run, 0 to 1, lies behind."""
-        return self.shut_weight + (self.shut_final - self.shut_weight) * max(0.0, 2 * done - 1)
+        return growing(self.shut_weight, self.shut_final, done)
 
     def rate(self, step: int) -> float:
         """Learning rate: warm-up over a twentieth, then cosine."""

@@ -43,7 +43,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
-from sdk.tools.command import command_line, ending
+from sdk.tools.command import at_least, command_line, ending
 from sdk.tools.limits import read_json_file
 
 TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; shut means 0.15 cm
@@ -223,7 +223,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, required=True, help="folder made by distill.recipes.corpus")
     parser.add_argument("--out", type=Path, help="file to write; beside the checkpoint by default")
-    parser.add_argument("--seconds", type=float, default=150, help="of speech of each source, human and synthetic")
+    parser.add_argument(
+        "--seconds", type=at_least(1, float), default=150, help="of speech of each source, human and synthetic"
+    )
     parser.add_argument("--tolerance-cm", type=float, default=TOLERANCE_CM, help="lip error allowed, root mean square")
     parser.add_argument("--plot", type=Path, help="PNG to draw")
     options = parser.parse_args(arguments)

@@ -33,7 +33,7 @@ from export.studies.table2.rows import NAMES, Paper, Row, present, read_rows, te
 from profiles.model.environment import environment
 from sdk.errors import DataError
 from sdk.faces.face import Face
-from sdk.tools.command import ending, say
+from sdk.tools.command import at_least, ending, say
 
 FOUND_ON = ("human", "human_10db", "espeak", "mandarin")
 _SCORING = ("aligned", "synthetic", "mandarin", "facegood", "conditions", "workers")
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rest", action="store_true", help="likewise")
     parser.add_argument("--whole", action="store_true", help="likewise: what lips can be read, beside the controls")
     parser.add_argument("--conditions", help="likewise")
-    parser.add_argument("--workers", type=int, default=1, help="likewise")
+    parser.add_argument("--workers", type=at_least(1), default=1, help="likewise")
     options = parser.parse_args(arguments)
     with ending("interrupted; pages are written whole or not at all") as end:
         if options.rescore:

@@ -19,13 +19,13 @@ from distill.files.disk import check_writable
 from distill.teachers.diffusiontalker.teacher import FILE
 from export.plan.target import parse_budget
 from export.studies.talker.programs import cost_table, export
-from sdk.tools.command import ending
+from sdk.tools.command import at_least, ending
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.studies.talker", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("talker", type=Path, help=".teacher with compact ears")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of audio in one call")
+    parser.add_argument("--seconds", type=at_least(0.1, float), default=4.0, help="of audio in one call")
     parser.add_argument("--budget", default="16MB", help="bytes for weights, plans and workspace; default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="two files are written: OUT.pt and OUT.pte")
     parser.add_argument("--runs", type=int, default=5, help="calls that are timed")
