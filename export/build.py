@@ -1,7 +1,8 @@
 """Checkpoint -> artefact under a memory budget, in six checked stages.
 
     python -m export.build (--budget 8MB | --device phone_mid) --out build/face [--student s5] [--checkpoint FILE]
-                           [--precision auto|fp32|int8|mixed] [--backend auto|NAME] [--rig arkit|FILE] [--explain]
+                           [--precision auto|fp32|int8|mixed|dynamic] [--backend auto|NAME] [--rig arkit|FILE]
+                           [--explain]
     python -m export.build --student s7 --styles --budget 8MB --out build/s7-styled     # moods: `export/styled.py`
     python -m export.build --all --out build/all          # every point, each in a folder; computed against measured
     python -m export.build --backends                     # what can be exported and run here

@@ -64,12 +64,12 @@ def to_mono_float(samples: object) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def check_rate(rate_hz: int) -> int:
-    """`rate_hz` if it is a whole number within 8000..192000; raises `AudioError` otherwise."""
+def check_rate(rate_hz: int, highest_hz: int = HIGHEST_RATE_HZ) -> int:
+    """`rate_hz` if it is a whole number within 8000..192000, or `highest_hz`; raises `AudioError` otherwise."""
     if isinstance(rate_hz, bool) or not isinstance(rate_hz, (int, np.integer)):
         raise AudioError(f"sample rate {rate_hz!r} is no whole number of samples a second")
-    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-        raise AudioError(f"sample rate {rate_hz} Hz is out of range: give {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz")
+    if not LOWEST_RATE_HZ <= rate_hz <= highest_hz:
+        raise AudioError(f"sample rate {rate_hz} Hz is out of range: give {LOWEST_RATE_HZ} to {highest_hz} Hz")
     return int(rate_hz)
 
 

@@ -45,14 +45,14 @@ class Sizes:
     people: int = 28
     each: int = 2
     batch: int = 12
-    train_steps: int = 1500
-    halve_steps: int = 400
-    compact_steps: int = 800
+    train_steps: int = 3000
+    halve_steps: int = 800
+    compact_steps: int = 1000
     book_steps: int = 600
-    code_steps: int = 600
+    code_steps: int = 900
     style_steps: int = 800
     taught: int = 160
-    clips: int = 0
+    clips: int = 64
     asked: int = 32
 
 

@@ -41,14 +41,3 @@ def bounds(found: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.percentile(found, [2.5, 97.5])
     return float(low), float(high)
-
-
-def over_seeds(scores: Sequence[float]) -> tuple[float, float, float]:
-    """Mean, least and most of one score over students that differ in their seed alone."""
-    values = np.asarray(scores, dtype=np.float64)
-    return float(values.mean()), float(values.min()), float(values.max())
-
-
-def apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether two intervals leave room between them; NaN bounds are never apart."""
-    return bool(one[0] > other[1] or other[0] > one[1])

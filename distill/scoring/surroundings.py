@@ -158,7 +158,7 @@ def clipped(audio: np.ndarray) -> np.ndarray:
 
 
 def as_int16(audio: np.ndarray) -> np.ndarray:
-    """As a microphone delivers it: in steps of 1 / 32768."""
+    """As a microphone delivers it: in steps of 1 / 32767."""
     return (np.round(np.clip(audio, -1, 1) * 32767) / 32767).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ def train_command(recipe: str, about: str, arguments: list[str] | None, second: 
     module = f"distill.recipes.{recipe}"
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about.split("\n")[0])
     parser.add_argument("--variant", required=True, help=f"student variant, such as {'s5_plus' if second else 's2'}")
-    parser.add_argument("--init", type=Path, help="checkpoint of the same shape to go on from")
+    parser.add_argument("--init", type=Path, help="checkpoint to go on from: same shape, or a smaller stream student")
     if second:
         parser.add_argument("--second-teacher", type=Path, required=True, help="checkpoint of who supervises features")
     add_training_options(parser, Plan())

@@ -19,7 +19,6 @@ from sdk.tools.limits import read_json_file
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _STYLE = Path(__file__).resolve().parents[2] / "profiles" / "show" / "templates"
-_MEASURED = ("program_bytes", "load_peak_bytes", "workspace_bytes", "steady_bytes")
 _MEANS = {
     "program_bytes": "the program in the file",
     "parameters_bytes": "weights in their own types",

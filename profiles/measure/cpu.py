@@ -24,6 +24,7 @@ from typing import Any
 from profiles.measure import _worker
 from profiles.measure.harness import ROOT, fresh_environment, measure
 from profiles.measure.steps import input_shapes, state_bytes, step_frames
+from profiles.model.environment import available_cores
 from profiles.model.figures import Case, MemoryRow, Pace, Setting, Timing
 from profiles.model.record import Skipped
 from sdk.artifact import open_artifact
@@ -137,7 +138,7 @@ def _is_played_here(backend: str) -> bool:
 def neighbours(load: str) -> Iterator[None]:
     """Busy processes beside us while the block runs: one for each core that we may use, or none."""
     with ExitStack() as stack:
-        count = _worker_cores() if load == "renderer" else 0
+        count = available_cores() if load == "renderer" else 0
         busy = [stack.enter_context(_process("profiles.measure._renderer")) for _ in range(count)]
         for one in busy:
             assert one.stdout
@@ -277,7 +278,3 @@ def last_cache_bytes() -> int:
         text = entry.read_text().strip()
         sizes.append(int(text[:-1]) * {"K": 1024, "M": 1024**2}.get(text[-1], 1))
     return max(sizes)
-
-
-def _worker_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,7 +12,6 @@ from typing import Any
 from profiles.model.figures import Case
 from profiles.model.record import Record
 
-_MACHINE_GAP_US = 1e6
 _ANSWER = {True: 1.0, False: 0.0, None: float("nan")}
 
 

@@ -23,7 +23,6 @@ bl_info = {
     "location": "View3D > Sidebar > tinyface",
 }
 PORT = 11112
-_NO_CHANNELS = ("BlendShapeCount", "FrameRate")
 _SIDE = re.compile(r"[_. ]?(Left|Right|LEFT|RIGHT)$|[_. ](left|right|[lrLR])$")
 
 

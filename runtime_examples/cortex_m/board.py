@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.tools.programs import run_tool
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -75,8 +76,8 @@ def build_board(model: Path, out: Path, jobs: int = 2) -> Path:
         raise EngineUnavailable(reason)
     toolchain = ROOT / "sdk/c/cmake/cortex-m55.cmake"
     words = ["cmake", "-S", HERE, "-B", out, f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DMODEL={model.resolve()}"]
-    _run([str(word) for word in words])
-    _run(["cmake", "--build", str(out), "--target", "board", "--parallel", str(jobs)])
+    run_tool([str(word) for word in words], BoardFailed)
+    run_tool(["cmake", "--build", str(out), "--target", "board", "--parallel", str(jobs)], BoardFailed)
     return out / "board.elf"
 
 
@@ -102,9 +103,3 @@ def play(board: Path, wav: Path) -> tuple[np.ndarray, Took]:
         raise BoardFailed("the board left frames out")
     bits = np.array([[int(word, 16) for word in row[1:]] for row in rows], np.uint32)
     return bits.view(np.float32), Took.read(done.stderr.splitlines()[-1])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise BoardFailed(f"`{' '.join(command)}` failed:\n{done.stdout[-4000:]}")

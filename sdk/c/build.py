@@ -11,13 +11,13 @@ import argparse
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from sdk.c.private import make_private
 from sdk.errors import EngineUnavailable, TinyfaceError
 from sdk.tools.command import building, list_files
+from sdk.tools.programs import run_tool
 
 HERE = Path(__file__).resolve().parent
 SANITIZERS = ("address", "thread")
@@ -85,19 +85,15 @@ def build(
         "FRAME_STREAM_OVR": "ON" if ovr else "OFF",
         "FRAME_STREAM_EXAMPLES": "ON" if examples else "OFF",
     }
-    _run(["cmake", "-S", str(HERE), "-B", str(out), *(f"-D{name}={value}" for name, value in flags.items())])
-    _run(["cmake", "--build", str(out), "--parallel", str(jobs)])
+    run_tool(
+        ["cmake", "-S", str(HERE), "-B", str(out), *(f"-D{name}={value}" for name, value in flags.items())], BuildFailed
+    )
+    run_tool(["cmake", "--build", str(out), "--parallel", str(jobs)], BuildFailed)
     if check:
-        _run(["ctest", "--output-on-failure"], out / "tests")
+        run_tool(["ctest", "--output-on-failure"], BuildFailed, out / "tests")
     if install:
-        _run(["cmake", "--install", str(out), "--prefix", str(install.resolve())])
+        run_tool(["cmake", "--install", str(out), "--prefix", str(install.resolve())], BuildFailed)
     return out / "lib"
-
-
-def _run(command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise BuildFailed(f"`{' '.join(command)}` failed:\n{done.stdout[-4000:]}")
 
 
 def main() -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdk.errors import EngineUnavailable, TinyfaceError
 from sdk.tools.command import building, list_files
+from sdk.tools.programs import run_tool
 
 HERE = Path(__file__).resolve().parent
 TOOLS = {"zig-cc": "cc", "zig-c++": "c++", "zig-ar": "ar", "zig-ranlib": "ranlib", "zig-rc": "rc"}
@@ -118,8 +118,11 @@ def build_target(name: str, out: Path, *, static: bool = False, exceptions: bool
         "FRAME_STREAM_TESTS": "ON" if program else "OFF",  # the smallest program in C
         "CMAKE_INSTALL_NAME_TOOL": "true",  # a Mac's: there is nothing to rename
     }
-    _run(["cmake", "-S", str(HERE), "-B", str(folder), *(f"-D{key}={value}" for key, value in flags.items())])
-    _run(["cmake", "--build", str(folder), "--parallel", str(jobs)])
+    run_tool(
+        ["cmake", "-S", str(HERE), "-B", str(folder), *(f"-D{key}={value}" for key, value in flags.items())],
+        TargetFailed,
+    )
+    run_tool(["cmake", "--build", str(folder), "--parallel", str(jobs)], TargetFailed)
     return folder
 
 
@@ -148,13 +151,7 @@ def _write_stand_ins(folder: Path) -> None:
         source = folder / f"{library}.c"
         source.write_text("".join(f"void {name}(void) {{}}\n" for name in names.split()), "utf-8")
         flags = ["-w", "-fno-builtin", "-nostdlib", "-shared", f"-Wl,-soname,{library}", "-o", str(folder / library)]
-        _run([find_zig(), "cc", "-target", "aarch64-linux-musl", *flags, str(source)])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise TargetFailed(f"`{' '.join(command)}` failed:\n{done.stdout[-4000:]}")
+        run_tool([find_zig(), "cc", "-target", "aarch64-linux-musl", *flags, str(source)], TargetFailed)
 
 
 def main() -> int:

@@ -26,7 +26,6 @@ from sdk.tools.command import say
 from sdk.tools.plugins import load_plugin, plugin_names
 from sdk.tools.whole import whole_file
 
-_HEADS = (".glb", ".gltf", ".vrm")
 _EXAMPLES = """examples:
   tinyface animate speech.wav --out frames.csv                     Live Link Face CSV; or .jsonl
   tinyface animate speech.wav --mesh head.glb --out spoken.glb     into your head: ARKit, VRM, Oculus, CC4 names

@@ -20,14 +20,16 @@ from sdk.native.owned import Owned, in_words
 from sdk.rig import Frame
 from sdk.voices import strengths_of
 
+_HIGHEST_RATE_HZ = 96_000  # kHighestRateHz of the library
+
 
 class NativePredictor:
     """One voice of a `NativeModel`: `FramePredictor`'s verbs, plus `feed` and `drain` for two threads or a crowd.
 
-    rate_hz, fps, ensemble: as `FramePredictor`. audio_channels: of what is pushed, 1 to 8, averaged. buffer_samples:
-    how much may be fed ahead of `drain`, at most 60 s; 0 is half a second. All memory is allocated here. Feed from one
-    thread and drain from one, the same or another. Raises `AudioError` for a rate out of range, `ConfigError` for what
-    else cannot be.
+    rate_hz: 8,000 to 96,000. fps, ensemble: as `FramePredictor`. audio_channels: of what is pushed, 1 to 8, averaged.
+    buffer_samples: how much may be fed ahead of `drain`, at most 60 s; 0 is half a second. All memory is allocated
+    here. Feed from one thread and drain from one, the same or another. Raises `AudioError` for a rate out of range,
+    `ConfigError` for what else cannot be.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class NativePredictor:
         buffer_samples: int = 0,
     ) -> None:
         self.model, self.library, self.layout = model, model.library, model.layout
-        self.rate_hz, self.audio_channels = check_rate(rate_hz), audio_channels
+        self.rate_hz, self.audio_channels = check_rate(rate_hz, _HIGHEST_RATE_HZ), audio_channels
         self.clock = FrameClock.at(model.info.frame_rate if fps is None else fps)
         if not 1 <= audio_channels <= 8 or buffer_samples < 0:
             raise ConfigError(

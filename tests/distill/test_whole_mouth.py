@@ -139,9 +139,6 @@ def test_intervals_draw_speakers_and_not_events() -> None:
     low, high = intervals.interval(lambda pick: float(values[pick].mean()), whose)
     assert (low, high) == (0.0, 1.0), "two speakers who differ say nothing of a third"
     assert np.isnan(intervals.interval(lambda pick: 0.0, ["a"] * 9)).all()
-    assert intervals.apart((0.1, 0.2), (0.3, 0.4))
-    assert not intervals.apart((0.1, 0.3), (0.3, 0.4))
-    assert intervals.over_seeds([1.0, 2.0, 6.0]) == (3.0, 1.0, 6.0)
 
 
 def test_the_mouth_is_measured_in_centimetres_of_the_head() -> None:

@@ -140,6 +140,9 @@ def test_labels_and_colours_are_the_papers() -> None:
     assert [n for n in NAMES if kinds[n] == "smooth"] == ["s4_plus_smooth", "s5_plus_smooth"]
 
 
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+
+
 def row(name: str, found: float, seed: int = 0, **more: Any) -> Row:
     return Row(name, scores(found, **more), Cost(1, 1.0, 1, 1, None, None), 64.0, gaps(found, seed))
 
@@ -355,9 +358,11 @@ def test_the_page_the_facts_and_the_pictures(folder: Path, tmp_path: Path, capsy
 
 
 def test_an_empty_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["--checkpoints", str(tmp_path), "--teacher", str(tmp_path / "no.teacher"), "--out", str(tmp_path)]
-    assert table2.main([*given, "--no-times"]) == 2
-    assert "none of its students is there" in capsys.readouterr().err
+    """A teacher alone makes no table."""
+    for teacher in (tmp_path / "no.teacher", CHECKPOINTS / "neural.teacher"):
+        given = ["--checkpoints", str(tmp_path), "--teacher", str(teacher), "--out", str(tmp_path)]
+        assert table2.main([*given, "--no-times"]) == 2
+        assert "none of its students is there" in capsys.readouterr().err
 
 
 def test_the_page_says_whose_training_differs() -> None:

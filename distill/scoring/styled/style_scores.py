@@ -27,7 +27,6 @@ from sdk.faces.face import Face
 from sdk.rig import RigLayout
 
 HOP_HZ = 50.0
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
