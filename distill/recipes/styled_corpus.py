@@ -1,6 +1,7 @@
 """A styled corpus that needs nobody's captures: made-up voices in eight emotions, with the face that goes with each.
 
     python -m distill.recipes.styled_corpus --people 32 --each 4 --out build/styled --seed 1
+    python -m distill.recipes.styled_corpus --beat /data/BEAT --out build/beat      # captured people, for who has them
 
 Shards as all others, so every recipe reads them, but split by speaker into `train`, `valid` and `test`: nobody of one
 is heard in another. A recording's name tells its style (`w003_anger_10_02`), its label is the articulatory teacher's
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,16 @@ from tqdm import tqdm
 from distill.corpus.labeller import LABEL_HZ, Labeller, Utterance
 from distill.corpus.shards import Shard, current_shard, read_shard, shard_path, write_shard
 from distill.corpus.styled.expression import express
+from distill.corpus.styled.sets import beat_clips, beat_recordings
 from distill.corpus.styled.styles import EMOTIONS, Person, Style, person
 from distill.corpus.styled.voices import Line, lines
+from distill.files.pcm import to_int16
 from distill.speech import speech_synth
+from distill.teachers.diffusiontalker.network import FPS
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import ConfigError
+from sdk.errors import ConfigError, DataError
+from sdk.rig import RigLayout
 from sdk.tools.command import at_least, ending, say
 
 TEACHER = "styled"
@@ -60,6 +66,38 @@ def build(
     return shards
 
 
+def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[Shard]]:
+    """BEAT's recordings below `folder` as shards of every split, one a person, in pieces of ten seconds. language: as
+    `beat_clips`. Raises `DataError` for fewer than three people, and as `beat_clips`.
+
+    A shard holds no phones: what goes by them (faces without style, what lips can be read) is for made-up casts.
+    """
+    people = sorted({path.parent.name for path in beat_recordings(folder, language)})
+    if len(people) < 3:
+        raise DataError(
+            f"{folder}: {len(people)} people of BEAT (ACTOR/NUMBER_ACTOR_LANGUAGE_EMOTION_*.json); three are "
+            "needed, as nobody of one split is heard in another"
+        )
+    shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
+    for number, actor in enumerate(tqdm(people, desc="reading", unit="person")):
+        tracks: dict[str, RigTrack] = {}
+        utterances = []
+        for place, clip in enumerate(beat_clips(folder / actor, RigLayout.arkit(), language)):
+            style = Style(f"b{actor.replace('_', '')}", clip.emotion, 1.0)
+            name = style.name(place)
+            tracks[name] = RigTrack(clip.motion, Fraction(FPS), RigLayout.arkit())
+            utterances.append(Utterance(name, style.person, to_int16(clip.audio), []))
+        path = shard_path(out / "shards", split_of(number, len(people)), "beat", number)
+        by = Labeller("beat", lambda u, of=tracks: of[u.name].resampled(Fraction(LABEL_HZ), _rows(u)))  # type: ignore[misc]
+        write_shard(path, utterances, by)
+        shards[split_of(number, len(people))].append(read_shard(path))
+    return shards
+
+
+def _rows(utterance: Utterance) -> int:
+    return -(-len(utterance.audio) * LABEL_HZ // SAMPLE_RATE_HZ)
+
+
 def split_of(number: int, people: int) -> str:
     """The split of person `number`: the last two eighths of a cast, one person at least, validate and test."""
     held = max(round(people * SPLITS["valid"]), 1)
@@ -91,9 +129,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--emotions", nargs="*", default=list(EMOTIONS), help="default: all eight of BEAT")
     parser.add_argument("--out", type=Path, required=True, help="corpus folder; shards go to its `shards`")
     parser.add_argument("--seed", type=at_least(0), default=1)
+    parser.add_argument("--beat", type=Path, help="folder of BEAT: its people instead of made-up ones")
+    parser.add_argument("--language", default="0", help="of BEAT's recordings: 0 English; empty for all")
     options = parser.parse_args(arguments)
     with ending("stopped; the same command goes on from what is done") as end:
-        shards = build(options.people, options.each, options.out, options.seed, options.emotions)
+        if options.beat:
+            shards = bring_beat(options.beat, options.out, options.language)
+        else:
+            shards = build(options.people, options.each, options.out, options.seed, options.emotions)
         for split, found in shards.items():
             clips, seconds = sum(len(s) for s in found), sum(s.seconds for s in found)
             say(f"{split}: {len(found)} people, {clips} clips, {seconds / 60:.1f} min")

@@ -27,7 +27,7 @@ from torch.nn import functional
 from distill.corpus.shards import Shard
 from distill.corpus.shelf import load_shards
 from distill.corpus.styled.expression import express
-from distill.corpus.styled.styles import EMOTIONS, Style, person
+from distill.corpus.styled.styles import EMOTIONS, Style, cast_member
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import atomic_write_text, check_writable
 from distill.files.pcm import to_float
@@ -71,7 +71,7 @@ def spoken(
         sound = np.zeros(hops * HOP_SAMPLES, np.float32)
         sound[: len(audio)] = to_float(audio)
         times = np.maximum((np.arange(1, hops + 1) * HOP_SAMPLES - future_samples) / 16000, 0)
-        who, phones, seconds = person(int(style.person[1:])), from_json(shard.phones[i]), len(audio) / 16000
+        who, phones, seconds = cast_member(style.person), from_json(shard.phones[i]), len(audio) / 16000
         tracks = [
             express(phones, seconds, Style(style.person, e, s), who, name, lively=False).at(times)
             for e, s in ((style.emotion, style.strength), ("neutral", 1.0))

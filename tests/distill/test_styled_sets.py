@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from distill.corpus.shelf import load_shards
+from distill.corpus.styled.clips import clips_of, neutral, people_of
 from distill.corpus.styled.sets import SETS, beat_emotion, read_pickle
+from distill.recipes import styled_corpus
 from sdk.errors import DataError
 from sdk.rig import ARKIT_52, RigLayout
 
@@ -45,6 +48,31 @@ def test_beat(tmp_path: Path) -> None:
     assert [beat_emotion(n) for n in (0, 64, 65, 73, 81, 87, 95, 103, 118)] == [
         "neutral", "neutral", "happiness", "anger", "sadness", "contempt", "surprise", "fear", "disgust",
     ]  # fmt: skip
+
+
+def test_beats_people_become_a_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four people, two moods each: shards by person, whose curves and sounds are the clips'."""
+    jaw = ALPHABETICAL.index("jawOpen")
+    for actor in range(1, 5):
+        for number in (1, 73):
+            stem = tmp_path / "beat" / str(actor) / f"{actor}_name_0_{number}_{number}"
+            _wav(stem.with_suffix(".wav"), 4, 16000)
+            frames = [{"weights": [actor / 8 * (c == jaw) for c in range(51)], "time": k / 60} for k in range(240)]
+            stem.with_suffix(".json").write_text(json.dumps({"names": ALPHABETICAL, "frames": frames}))
+    out = tmp_path / "corpus"
+    assert styled_corpus.main(["--beat", str(tmp_path / "beat"), "--out", str(out)]) == 0
+    assert "test: 1 people, 2 clips" in capsys.readouterr().err
+    heard = {split: clips_of(load_shards(out, split), ARKIT) for split in ("train", "valid", "test")}
+    assert {split: people_of(clips) for split, clips in heard.items()} == {
+        "train": ["b1", "b2"], "valid": ["b3"], "test": ["b4"],
+    }  # fmt: skip
+    assert [clip.emotion for clip in heard["valid"]] == ["neutral", "anger"]
+    assert heard["test"][0].motion[:, ARKIT.index("jawOpen")] == pytest.approx(0.5, abs=1e-3)
+    assert np.abs(heard["test"][0].audio).max() == pytest.approx(0.3, abs=1e-3)
+    with pytest.raises(DataError, match="'b4' is nobody of the made-up cast"):
+        neutral(heard["test"], ARKIT)
+    assert styled_corpus.main(["--beat", str(out), "--out", str(out)]) == 2
+    assert "0 people of BEAT" in capsys.readouterr().err
 
 
 def test_3d_etf(tmp_path: Path) -> None:

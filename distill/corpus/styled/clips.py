@@ -18,7 +18,7 @@ from tqdm import tqdm
 from distill.corpus.shards import DAMAGE, Shard
 from distill.corpus.shelf import load_shards
 from distill.corpus.styled.expression import express
-from distill.corpus.styled.styles import Style, person
+from distill.corpus.styled.styles import Style, cast_member
 from distill.files.disk import atomic_open
 from distill.files.pcm import to_float
 from distill.speech.phones import Phone, from_json
@@ -85,10 +85,11 @@ def people_of(clips: Sequence[Clip]) -> list[str]:
 
 
 def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> list[Clip]:
-    """The clips with the curves of their people in neutral: what was said moves the face, and nothing else."""
+    """The clips with the curves of their people in neutral: what was said moves the face, and nothing else. Raises
+    `DataError` for people who are not of the made-up cast."""
     found = []
     for clip in clips:
-        who = person(int(clip.person[1:]), cast_seed)
+        who = cast_member(clip.person, cast_seed)
         track = express(clip.phones, len(clip.audio) / 16000, Style(who.name, "neutral", 1.0), who, clip.name)
         motion = track.layout.select(track.at(np.arange(len(clip.motion)) / FPS), layout.names)
         found.append(replace(clip, motion=np.float32(motion)))

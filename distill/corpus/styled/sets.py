@@ -66,17 +66,19 @@ def beat_emotion(number: int) -> str:
     return next((name for below, name in BEAT_EMOTIONS if number < below), "neutral")
 
 
+def beat_recordings(folder: Path, language: str = "0") -> list[Path]:
+    """BEAT's animations below `folder`, sorted; language: as `beat_clips`."""
+    fields = {path: path.stem.split("_") for path in sorted(folder.rglob("*.json"))}
+    return [p for p, f in fields.items() if len(f) >= 4 and f[3].isdigit() and language in ("", f[2])]
+
+
 def beat_clips(folder: Path, layout: RigLayout, language: str = "0") -> Iterator[Clip]:
     """Pieces of ten seconds of BEAT's recordings; language: the third field of their names, `0` English, empty for all.
 
     Raises `DataError` for a folder without any, or a recording that cannot be read.
     """
-    found = False
-    for path in sorted(folder.rglob("*.json")):
-        fields = path.stem.split("_")
-        if len(fields) < 4 or not fields[3].isdigit() or (language and fields[2] != language):
-            continue
-        found = True
+    paths = beat_recordings(folder, language)
+    for path in paths:
         try:
             stored = read_json_file(path, DataError)
             names, frames = list(stored["names"]), stored["frames"]
@@ -91,8 +93,8 @@ def beat_clips(folder: Path, layout: RigLayout, language: str = "0") -> Iterator
             sound = audio[int(piece * BEAT_PIECE_S * 16000) : int((piece + 1) * BEAT_PIECE_S * 16000)]
             name = f"{path.parent.name}_{path.stem}_{piece:02d}"
             part = motion[piece * size : (piece + 1) * size]
-            yield Clip.made(name, path.parent.name, beat_emotion(int(fields[3])), sound, part)
-    _refuse_empty(found, folder, "ACTOR/NUMBER_ACTOR_LANGUAGE_EMOTION_*.json with weights (BEAT)")
+            yield Clip.made(name, path.parent.name, beat_emotion(int(path.stem.split("_")[3])), sound, part)
+    _refuse_empty(bool(paths), folder, "ACTOR/NUMBER_ACTOR_LANGUAGE_EMOTION_*.json with weights (BEAT)")
 
 
 def etf_clips(folder: Path, layout: RigLayout, names: Sequence[str] = ARKIT_52) -> Iterator[Clip]:

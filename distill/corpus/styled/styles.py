@@ -110,6 +110,15 @@ class Person:
     blinks: float
 
 
+def cast_member(name: str, seed: int = 1) -> Person:
+    """The made-up person of that name. Raises `DataError` for anybody else: of people who were captured nobody knows
+    what they would look like without their mood."""
+    who = person(int(name[1:]), seed) if name[1:].isdigit() else None
+    if who is None or who.name != name:
+        raise DataError(f"{name!r} is nobody of the made-up cast, so what the face does without a style is not known")
+    return who
+
+
 def person(number: int, seed: int = 1) -> Person:
     """The `number`th person of a cast, the same for the same seed; women and men by turns."""
     rng = random.Random(f"person-{seed}-{number}")
