@@ -114,6 +114,8 @@ class Plan:
             )
         counts = ("batch", "frames", "exact_batch", "exact_frames", "rows", "row_hops")
         check_plan(self, counts, shares=("mix_human", "rate_floor", "ema"))
+        if self.steps + self.exact_steps < 1:
+            raise ConfigError("a plan of no steps trains nothing: give --steps, --exact-steps or both")
         if self.frames > _MOST_FRAMES or self.exact_frames > _MOST_FRAMES:
             raise ConfigError(f"a stretch of {self.frames} windows is longer than a minute: {_MOST_FRAMES} at most")
         if self.second_hears not in SECOND_HEARS:

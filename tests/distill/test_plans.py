@@ -49,6 +49,8 @@ def test_shares_and_stretches_that_cannot_be() -> None:
         Plan(mix_human=2, ema=2)
     with pytest.raises(ConfigError, match="100000 windows is longer than a minute"):
         Plan(frames=100_000)
+    with pytest.raises(ConfigError, match="no steps trains nothing"):
+        Plan(steps=0, exact_steps=0)
 
 
 def test_a_run_that_loses_its_weights_keeps_none(tmp_path: Path) -> None:
