@@ -34,7 +34,7 @@ class CodeTalkerPlan:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check_plan(self, counts=("book_steps", "steps", "batch", "seconds"), shares=("ema", "alone"))
+        check_plan(self, counts=("book_steps", "steps", "batch"), shares=("ema", "alone"), lengths=("seconds",))
 
     @property
     def total(self) -> int:

@@ -42,13 +42,17 @@ def as_today(told: Mapping[str, Any], settings: DataclassInstance | type[Datacla
     return {one.name: one.metadata.get(_BEFORE, one.default) for one in known} | dict(told)
 
 
-def check_plan(plan: DataclassInstance, counts: Sequence[str] = (), shares: Sequence[str] = ()) -> None:
-    """Every number of a plan is finite and not below 0; `counts` are 1 or more, `shares` 1 or less. Raises
-    `ConfigError` with all that are not: they would end in a traceback of torch's, or in weights that are no numbers."""
+def check_plan(
+    plan: DataclassInstance, counts: Sequence[str] = (), shares: Sequence[str] = (), lengths: Sequence[str] = ()
+) -> None:
+    """Every number of a plan is finite and not below 0; `counts` are 1 or more, `lengths`, in seconds, a tenth or more,
+    `shares` 1 or less. Raises `ConfigError` with all that are not: they would end in a traceback of torch's, or in
+    weights that are no numbers."""
     wrong = []
     for one in fields(plan):
         value = getattr(plan, one.name)
-        least, most = float(one.name in counts), 1.0 if one.name in shares else math.inf
+        least = 1.0 if one.name in counts else 0.1 if one.name in lengths else 0.0
+        most = 1.0 if one.name in shares else math.inf
         if isinstance(value, int | float) and not (least <= value <= most and value != math.inf):
             wrong.append(
                 f"{one.name} is {value}, which is not " + (f"{least:g} to 1" if most == 1 else f"{least:g} or more")

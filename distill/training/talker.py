@@ -53,7 +53,7 @@ class TalkerPlan:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check_plan(self, counts=("steps", "batch", "seconds"), shares=("ema",))
+        check_plan(self, counts=("steps", "batch"), shares=("ema",), lengths=("seconds",))
 
     def rate(self, step: int) -> float:
         """Learning rate: warm-up, then cosine to a twentieth."""

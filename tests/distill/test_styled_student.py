@@ -180,7 +180,7 @@ def test_the_recipe_teaches_a_style_and_its_file_is_of_one_student(tmp_path: Pat
     few = ["--steps", "300", "--legible", "0", "--json", str(tmp_path / "figures.json")]
     assert styled_student.main([*arguments, *few]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["emotion_told"] == figures["emotion_told_of_labels"], "told from the student as from the labels"
+    assert figures["mse_styled"] < figures["mse_neutral"] / 5  # of two people no classifier tells a mood from a person
     assert figures["pbm_lost"]["all"][0] <= 0.01
     assert len(figures["legibility_lost"]) == 3
     assert figures["plan"]["legible"] == 0

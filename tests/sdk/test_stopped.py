@@ -50,11 +50,12 @@ if __name__ == "__main__":
 
 
 POOL = """
-import multiprocessing, sys, time
+import multiprocessing, signal, sys, time
 from sdk.tools.children import worker_context, workers
 from sdk.tools.command import ending
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
     context = worker_context() if sys.argv[1] == "forkserver" else multiprocessing.get_context(sys.argv[1])
     with ending("stopped") as end, workers(2, context) as pool:
         assert pool.submit(divmod, 7, 2).result() == (3, 1)
