@@ -8,8 +8,8 @@ the test is the *launch*, a fresh process. Its figure is the median over its rou
 neighbour only ever adds time, so the quick frames tell what the program takes), divided by a fixed piece of arithmetic
 that ran right beside the round, where both runs have it. Of 90 pairs of unrelated runs of s5 beside busy neighbours,
 plain medians called 17 a regression and missed 29 of 90 real ones (+25 %); processor time called 8, this none, and
-neither missed any. What quick runs of s6 to s8 came to stands in RELIABILITY.md; `python -m profiles spread` tells it for
-another machine (`trials.py`).
+neither missed any. What quick runs of s6 to s8 came to stands in RELIABILITY.md; `python -m profiles spread` tells it
+for another machine (`trials.py`).
 
 A regression must be both *significant* and *large*: the one-sided test says slower (p <= 0.05: exact Mann-Whitney, or
 Wilcoxon's signed ranks where launches of the two runs took turns), and the estimate (Hodges-Lehmann) exceeds the
