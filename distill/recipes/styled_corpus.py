@@ -5,16 +5,17 @@
 
 Shards as all others, so every recipe reads them, but split by speaker into `train`, `valid` and `test`: nobody of one
 is heard in another. A recording's name tells its style (`w003_anger_10_02`), its label is the articulatory teacher's
-with the style's offsets (`distill/corpus/styled`). Shards that are there are kept, so a stopped run goes on. Needs
-`pip install tinyface[corpus]`.
+with the style's offsets (`distill/corpus/styled`). Made-up people's shards that are there are kept, so a stopped run
+goes on. Needs `pip install tinyface[corpus]`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -72,30 +73,39 @@ def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[S
 
     A shard holds no phones: what goes by them (faces without style, what lips can be read) is for made-up casts.
     """
-    people = sorted({path.parent.name for path in beat_recordings(folder, language)})
+    folders = sorted({path.parent for path in beat_recordings(folder, language)})
+    people = sorted({one.name for one in folders})
     if len(people) < 3:
         raise DataError(
             f"{folder}: {len(people)} people of BEAT (ACTOR/NUMBER_ACTOR_LANGUAGE_EMOTION_*.json); three are "
             "needed, as nobody of one split is heard in another"
         )
     shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
+    layout = RigLayout.arkit()
     for number, actor in enumerate(tqdm(people, desc="reading", unit="person")):
+        split = split_of(number, len(people))
         tracks: dict[str, RigTrack] = {}
         utterances = []
-        for place, clip in enumerate(beat_clips(folder / actor, RigLayout.arkit(), language)):
+        clips = chain.from_iterable(beat_clips(one, layout, language) for one in folders if one.name == actor)
+        for place, clip in enumerate(clips):
             style = Style(f"b{actor.replace('_', '')}", clip.emotion, 1.0)
             name = style.name(place)
-            tracks[name] = RigTrack(clip.motion, Fraction(FPS), RigLayout.arkit())
+            tracks[name] = RigTrack(clip.motion, Fraction(FPS), layout)
             utterances.append(Utterance(name, style.person, to_int16(clip.audio), []))
-        path = shard_path(out / "shards", split_of(number, len(people)), "beat", number)
-        by = Labeller("beat", lambda u, of=tracks: of[u.name].resampled(Fraction(LABEL_HZ), _rows(u)))  # type: ignore[misc]
-        write_shard(path, utterances, by)
-        shards[split_of(number, len(people))].append(read_shard(path))
+        path = shard_path(out / "shards", split, "beat", number)
+        write_shard(path, utterances, _captured(tracks))
+        shards[split].append(read_shard(path))
     return shards
 
 
-def _rows(utterance: Utterance) -> int:
-    return -(-len(utterance.audio) * LABEL_HZ // SAMPLE_RATE_HZ)
+def _captured(tracks: Mapping[str, RigTrack]) -> Labeller:
+    """The curves that came with the recordings, by name."""
+
+    def label(utterance: Utterance) -> RigTrack:
+        rows = -(-len(utterance.audio) * LABEL_HZ // SAMPLE_RATE_HZ)
+        return tracks[utterance.name].resampled(Fraction(LABEL_HZ), rows)
+
+    return Labeller("beat", label)
 
 
 def split_of(number: int, people: int) -> str:

@@ -55,7 +55,7 @@ def test_beats_people_become_a_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
     jaw = ALPHABETICAL.index("jawOpen")
     for actor in range(1, 5):
         for number in (1, 73):
-            stem = tmp_path / "beat" / str(actor) / f"{actor}_name_0_{number}_{number}"
+            stem = tmp_path / "beat" / f"part{actor % 2}" / str(actor) / f"{actor}_name_0_{number}_{number}"
             _wav(stem.with_suffix(".wav"), 4, 16000)
             frames = [{"weights": [actor / 8 * (c == jaw) for c in range(51)], "time": k / 60} for k in range(240)]
             stem.with_suffix(".json").write_text(json.dumps({"names": ALPHABETICAL, "frames": frames}))
