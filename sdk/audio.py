@@ -65,7 +65,7 @@ def to_mono_float(samples: object) -> np.ndarray:
 
 
 def check_rate(rate_hz: int, highest_hz: int = HIGHEST_RATE_HZ) -> int:
-    """`rate_hz` if it is a whole number within 8000..192000, or `highest_hz`; raises `AudioError` otherwise."""
+    """`rate_hz` if it is a whole number within 8000..`highest_hz`; raises `AudioError` otherwise."""
     if isinstance(rate_hz, bool) or not isinstance(rate_hz, (int, np.integer)):
         raise AudioError(f"sample rate {rate_hz!r} is no whole number of samples a second")
     if not LOWEST_RATE_HZ <= rate_hz <= highest_hz:

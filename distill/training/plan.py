@@ -120,8 +120,9 @@ class Plan:
         check_plan(self, counts, shares=("mix_human", "rate_floor", "ema"))
         if self.steps + self.exact_steps < 1:
             raise ConfigError("a plan of no steps trains nothing: give --steps, --exact-steps or both")
-        if self.frames > _MOST_FRAMES or self.exact_frames > _MOST_FRAMES:
-            raise ConfigError(f"a stretch of {self.frames} windows is longer than a minute: {_MOST_FRAMES} at most")
+        longest = max(self.frames, self.exact_frames)
+        if longest > _MOST_FRAMES:
+            raise ConfigError(f"a stretch of {longest} windows is longer than a minute: {_MOST_FRAMES} at most")
         if self.second_hears not in SECOND_HEARS:
             raise ConfigError(f"second_hears {self.second_hears!r} is unknown; there are: {', '.join(SECOND_HEARS)}")
 

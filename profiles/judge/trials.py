@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from profiles.judge.compare import Verdict, key, time_change
+from profiles.judge.compare import Verdict, time_change
 from profiles.model.figures import Case, Timing
 
 FAIL_ABOVE = 0.10
@@ -38,26 +38,16 @@ def trial(cases: Sequence[Case]) -> Trial:
     """All pairs of two or more runs of one case, both ways round: `n (n - 1)` of them."""
     pairs = [pair for one, two in combinations(cases, 2) for pair in ((one, two), (two, one))]
     told = [_verdict(old, new) for old, new in pairs]
-    seen = {loss: [_verdict(old, _slowed(new, 1 + loss)) for old, new in pairs].count("regression") for loss in PLANTED}
+    seen = {loss: [_verdict(old, slowed(new, 1 + loss)) for old, new in pairs].count("regression") for loss in PLANTED}
     slower, quicker, unsure = (told.count(verdict) for verdict in ("regression", "improvement", "cannot tell"))
     return Trial(cases[0].title, len(pairs), slower, quicker, unsure, seen)
-
-
-def same_case(records_cases: Sequence[Sequence[Case]]) -> list[list[Case]]:
-    """Of the cases of each run those that all runs have, together."""
-    found = []
-    for case in records_cases[0]:
-        same = [[other for other in cases if key(other) == key(case)][:1] for cases in records_cases]
-        if all(same):
-            found.append([cases[0] for cases in same])
-    return found
 
 
 def _verdict(old: Case, new: Case) -> Verdict:
     return time_change(old, new, FAIL_ABOVE, "wall").verdict
 
 
-def _slowed(case: Case, factor: float) -> Case:
+def slowed(case: Case, factor: float) -> Case:
     """The same measurement of a program that takes `factor` times as long."""
     rounds = [[us * factor for us in samples] for samples in case.timing.rounds_us]
     cpu = [us * factor for us in case.cpu_rounds_us]

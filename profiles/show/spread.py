@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profiles.judge.compare import launch_figures
-from profiles.judge.trials import FAIL_ABOVE, PLANTED, Trial, same_case, trial
+from profiles.judge.compare import key, launch_figures
+from profiles.judge.trials import FAIL_ABOVE, PLANTED, Trial, trial
 from profiles.model.figures import Case
 from profiles.model.record import Record
 from profiles.show.table import markdown
@@ -51,9 +51,14 @@ def trials(records: Sequence[Record]) -> list[Trial]:
 
 
 def _in_common(records: Sequence[Record]) -> list[list[Case]]:
+    """Each case that all runs have, once a run."""
     if len(records) < 2:
         raise ProfileError("a spread needs two runs or more: profile the same artefacts again and give all report.json")
-    found = same_case([record.cases for record in records])
+    found = []
+    for case in records[0].cases:
+        same = [[other for other in record.cases if key(other) == key(case)][:1] for record in records]
+        if all(same):
+            found.append([cases[0] for cases in same])
     if not found:
         raise ProfileError("the runs have no case in common: profile the same artefacts with the same threads")
     return found

@@ -46,17 +46,13 @@ def workers(
     context: not `fork`, whose processes would hold open what tells them to end.
     """
     told, tell = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(max(count, 1), context, _begin, (told, begin))
-    try:
-        yield pool
-    except BaseException:
-        tell.close()
-        pool.shutdown(cancel_futures=True)
-        raise
-    finally:
-        pool.shutdown()
-        told.close()
-        tell.close()
+    with told, tell, ProcessPoolExecutor(max(count, 1), context, _begin, (told, begin)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            tell.close()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _begin(told: Connection, begin: Callable[[], object] | None) -> None:

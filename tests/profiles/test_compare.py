@@ -15,7 +15,7 @@ from records import case, environment, minute, record, timing
 
 from profiles.__main__ import main
 from profiles.judge.compare import Change, compare, independent_shift, judge, launch_figures, paired_shift, took_turns
-from profiles.judge.trials import trial
+from profiles.judge.trials import slowed, trial
 from profiles.model.figures import Case, MemoryRow, Timing
 from profiles.model.record import Record
 from profiles.show.spread import spread
@@ -32,13 +32,6 @@ def one_case(made: Case) -> Record:
 def another_file(made: Record) -> Record:
     """The same record of artefacts of other bytes."""
     return dataclasses.replace(made, artifacts=[dataclasses.replace(a, sha256="f" * 64) for a in made.artifacts])
-
-
-def slower(made: Case, factor: float) -> Case:
-    """The same measurement of a program that takes `factor` times as long."""
-    rounds = [[us * factor for us in samples] for samples in made.timing.rounds_us]
-    cpu = [us * factor for us in made.cpu_rounds_us]
-    return dataclasses.replace(made, timing=Timing.of(rounds), cpu_rounds_us=cpu)
 
 
 def time_of(old: Case, new: Case, **options: Any) -> Change:
@@ -84,7 +77,7 @@ def test_real_noise(trial: int) -> None:
     assert not took_turns(old, later)
     for same in (new, later):
         assert time_of(old, same).verdict != "regression"
-        assert time_of(old, slower(same, 1.2)).verdict == "regression"
+        assert time_of(old, slowed(same, 1.2)).verdict == "regression"
     assert time_of(old, planted).verdict == "regression"
     assert time_of(old, planted, clock="cpu").verdict == "regression"
 
@@ -120,10 +113,10 @@ def test_one_process_is_held_to_a_wider_threshold() -> None:
     """Rounds of one process agree far better than processes do, so their test alone would call 10 % of noise real."""
     old = timing(np.random.default_rng(1), 1900, launches=1, rounds=10)
     assert launch_figures(old, "wall", False)[1] is False
-    tight = slower(old, 1.15)
+    tight = slowed(old, 1.15)
     assert time_of(old, tight).verdict != "regression"
     assert time_of(old, tight).threshold == pytest.approx(1.22)
-    assert time_of(old, slower(old, 1.35)).verdict == "regression"
+    assert time_of(old, slowed(old, 1.35)).verdict == "regression"
 
 
 def test_launches_are_never_held_against_rounds() -> None:
@@ -142,10 +135,10 @@ def test_a_run_against_itself() -> None:
 def test_one_file_is_never_slower_than_itself() -> None:
     """Three of six pairs of runs of one s8 were called regressions."""
     old = case(NAME)
-    (change,) = [c for c in compare(one_case(old), one_case(slower(old, 1.5))) if "time" in c.quantity]
+    (change,) = [c for c in compare(one_case(old), one_case(slowed(old, 1.5))) if "time" in c.quantity]
     assert change.verdict == "no change"
     assert change.how.startswith("one file, by its SHA-256")
-    new = one_case(slower(old, 1.5))
+    new = one_case(slowed(old, 1.5))
     newer = dataclasses.replace(new.environment, versions={**new.environment.versions, "executorch": "9.9"})
     changes = compare(one_case(old), dataclasses.replace(new, environment=newer))
     assert changes[0].verdict == "regression", "another runtime may well be slower"
@@ -155,7 +148,7 @@ def test_clocks_that_contradict_one_another_tell_nothing() -> None:
     """Plain time fell, and beside a reference that fell further it rose: nobody can tell."""
     old = timing(np.random.default_rng(3), 1900, launches=8)
     old = dataclasses.replace(old, reference_us=[100.0] * len(old.timing.rounds_us))
-    quick = slower(old, 0.95)
+    quick = slowed(old, 0.95)
     drifted = dataclasses.replace(quick, reference_us=[us / 1.4 for us in old.reference_us])
     assert time_of(old, drifted).ratio > 1.2
     assert time_of(old, drifted).verdict == "cannot tell"
@@ -173,7 +166,7 @@ def test_more_memory_is_a_regression_without_statistics() -> None:
 
 def test_paced_runs_are_compared_too() -> None:
     old = minute(NAME)
-    assert time_of(old, slower(old, 1.5)).verdict == "regression"
+    assert time_of(old, slowed(old, 1.5)).verdict == "regression"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +190,7 @@ def test_exit_status_for_ci(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     """0 no regression, 1 a regression, 2 a mistake; the table says which case."""
     old = case(NAME)
     one_case(old).write(tmp_path / "old.json")
-    another_file(one_case(slower(old, 1.2))).write(tmp_path / "new.json")
+    another_file(one_case(slowed(old, 1.2))).write(tmp_path / "new.json")
     (tmp_path / "broken.json").write_text("{", "utf-8")
     old_path, new_path = str(tmp_path / "old.json"), str(tmp_path / "new.json")
     assert main(["compare", old_path, old_path]) == 0
