@@ -262,8 +262,9 @@ class StreamStudent(nn.Module):
             return y
 
         if self.spectrum is not None:
-            waves = run(self.spectrum.waves, x)
-            x = self.spectrum.compress(run(self.spectrum.bands, waves * waves))
+            with torch.autocast(x.device.type, enabled=False):  # quiet bands lie below bfloat16's digits of loud ones
+                waves = run(self.spectrum.waves, x)
+                x = self.spectrum.compress(run(self.spectrum.bands, waves * waves))
         for layer in self.front:
             x = act(run(layer, x))  # type: ignore[arg-type]
         columns = run(self.linear, x)

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from distill.files.checkpoint import Checkpoint
+from distill.training.step import OPTIMISERS
 from sdk.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def growing(first: float, final: float, done: float) -> float:
     return first + (final - first) * max(0.0, 2 * done - 1)
 
 
-def later(value: float, *, before: float) -> Any:
+def later(value: float | str, *, before: float | str) -> Any:
     """A setting that came late and is `value` by default: whoever does not name it yet had `before` (`as_today`)."""
     return field(default=value, metadata={_BEFORE: before})
 
@@ -76,7 +77,7 @@ class Plan:
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, `bf16` or `fp16` for the
     student's pass (losses and weights stay float32). second_hears: `clean` speech, or the `noise` that its student
-    hears (4.4.4).
+    hears (4.4.4). optimiser: `muon` or `adamw` (`step.py`).
     """
 
     steps: int = 6000
@@ -110,12 +111,15 @@ class Plan:
     seed: int = 1
     mixed_precision: str = "no"
     second_hears: str = "clean"
+    optimiser: str = later("muon", before="adamw")
 
     def __post_init__(self) -> None:
         if self.mixed_precision not in MIXED_PRECISIONS:
             raise ConfigError(
                 f"mixed precision {self.mixed_precision!r} is unknown; there are: {', '.join(MIXED_PRECISIONS)}"
             )
+        if self.optimiser not in OPTIMISERS:
+            raise ConfigError(f"optimiser {self.optimiser!r} is unknown; there are: {', '.join(OPTIMISERS)}")
         counts = ("batch", "frames", "exact_batch", "exact_frames", "rows", "row_hops")
         check_plan(self, counts, shares=("mix_human", "rate_floor", "ema"))
         if self.steps + self.exact_steps < 1:

@@ -22,10 +22,9 @@ from torch import Tensor, nn
 
 from distill.files.disk import atomic_open
 from distill.files.sealed import check_whole, sealing
-from distill.training.begin import groups
 from distill.training.plan import as_today
 from distill.training.readers import Draw, drawn
-from distill.training.step import Precision, Statistics, agree, statistics_of
+from distill.training.step import Precision, Statistics, agree, optimiser_of, statistics_of
 from sdk.errors import CheckpointError, ConfigError
 from sdk.tools.command import asked_to_stop
 
@@ -95,15 +94,15 @@ class Run:
 
         inputs: what else its steps follow from (corpus, noise, rooms, second teacher), each by a digest. accumulate:
         parts of a step that each process makes. also: settings that the plan has no field for. Raises `CheckpointError`
-        if the resume file is damaged, or of another spec, plan, inputs or number of parts. By AdamW (Loshchilov and
-        Hutter 2019), weight decay 1e-3, gradients clipped to a norm of 1.
+        if the resume file is damaged, or of another spec, plan, inputs or number of parts. By the plan's `optimiser`
+        (`step.py`), AdamW if it has none, gradients clipped to a norm of 1.
         """
         from accelerate import Accelerator
 
         accelerator = Accelerator()
         student.to(accelerator.device)
         settings = asdict(plan) | dict(also or {})
-        optimiser = torch.optim.AdamW(groups(student), lr=settings["learning_rate"], weight_decay=1e-3)
+        optimiser = optimiser_of(student, settings.get("optimiser", "adamw"), settings["learning_rate"])
         average = {name: value.clone() for name, value in student.state_dict().items()}
         run = cls(spec, settings, student, average, optimiser, accelerator, out.with_name(out.name + ".resume"))
         run.inputs, run.accumulate = dict(inputs or {}), accumulate

@@ -7,6 +7,8 @@ A part is what one draw gives. n parts, whoever makes them, give the step that o
 far as a loss is a mean over rows; batch norms and the lips' hinges are over each part by itself (ghost batches, Hoffer
 et al. 2017), whether parts lie in one process after another or in several beside one another: so two processes are
 one that accumulates two, and each can go on with what the other left.
+
+The optimiser is AdamW, or by a plan's `optimiser: muon` Muon for what multiplies matrices and AdamW for the rest.
 """
 
 from __future__ import annotations
@@ -17,11 +19,80 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from distill.training.begin import groups
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 CLIP_NORM = 1.0
+OPTIMISERS = ("adamw", "muon")
+_DECAY, _MATRIX_DECAY = 1e-3, 0.03  # the second holds a matrix of s6 about as large as it began
+_LEAST_SIDE = 16  # of a matrix that Muon is worth its products for
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def optimiser_of(student: nn.Module, name: str, rate: float) -> torch.optim.Optimizer:
+    """One of `OPTIMISERS` for what `student` learns, each group of weights with its `share` of the rate (`begin.py`):
+    AdamW (Loshchilov and Hutter 2019), or `Muon`."""
+    if name == "adamw":
+        return torch.optim.AdamW(groups(student), lr=rate, weight_decay=_DECAY)
+    return Muon(student, rate)
+
+
+class Muon(torch.optim.Optimizer):
+    """torch's Muon (Jordan et al. 2024) for convolutions and linear layers but the last, AdamW for all else, in one.
+
+    Muon knows matrices. A convolution is one for each of its groups, outputs x (inputs x taps), in the same memory;
+    those with a side below 16 (depthwise ones, a first layer on the waveform) stay with AdamW. Its steps have the size
+    of Adam's (Liu et al. 2025), so both go by one rate.
+    """
+
+    def __init__(self, student: nn.Module, rate: float) -> None:
+        super().__init__(groups(student), {"lr": rate})
+        first = {id(weight) for weight in self.param_groups[0]["params"]}
+        layers = [layer for layer in student.modules() if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear))]
+        self.matrices = {
+            layer.weight: parts
+            for layer in layers
+            if id(layer.weight) in first and min((parts := _matrices(layer))[0].shape) >= _LEAST_SIDE
+        }
+        flat = [matrix for parts in self.matrices.values() for matrix in parts]
+        rest = [
+            group | {"params": [w for w in group["params"] if w not in self.matrices]} for group in self.param_groups
+        ]
+        self.inner: dict[str, torch.optim.Optimizer] = {
+            "adamw": torch.optim.AdamW(rest, lr=rate, weight_decay=_DECAY),
+            "muon": torch.optim.Muon(flat, lr=rate, weight_decay=_MATRIX_DECAY, adjust_lr_fn="match_rms_adamw"),
+        }
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One step of both by the gradients that the weights have."""
+        for weight, parts in self.matrices.items():
+            gradients = [None] * len(parts) if weight.grad is None else weight.grad.reshape(len(parts), *parts[0].shape)
+            for part, gradient in zip(parts, gradients, strict=True):
+                part.grad = gradient
+        for group, now in zip(self.inner["adamw"].param_groups, self.param_groups, strict=True):
+            group["lr"] = now["lr"]
+        self.inner["muon"].param_groups[0]["lr"] = self.param_groups[0]["lr"]
+        for inner in self.inner.values():
+            inner.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Of both."""
+        return {name: inner.state_dict() for name, inner in self.inner.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What `state_dict` gave."""
+        for name, inner in self.inner.items():
+            inner.load_state_dict(state_dict[name])
+
+
+def _matrices(layer: nn.Conv1d | nn.Conv2d | nn.Linear) -> list[nn.Parameter]:
+    """A layer's weight as one matrix a group, in the same memory."""
+    count = 1 if isinstance(layer, nn.Linear) else layer.groups
+    flat = layer.weight.detach().view(count, len(layer.weight) // count, -1)
+    return [nn.Parameter(matrix) for matrix in flat]
 
 
 class Precision:
