@@ -344,4 +344,5 @@ def test_what_a_setting_was_before_it_was_there() -> None:
         "alpha_own": 0.0,
         "alpha_mouth": 0.0,
         "alpha_phone": 0.0,
+        "optimiser": "adamw",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from distill.training.feeds import feed_of
 from distill.training.options import Conduct, add_training_options, plan_of, read_plan
 from distill.training.plan import Plan
 from distill.training.run import Run
-from distill.training.step import Precision, statistics_of
+from distill.training.step import Muon, Precision, optimiser_of, statistics_of
 from distill.training.student import train
 from sdk.errors import CheckpointError, ConfigError
 
@@ -154,7 +155,64 @@ def test_float16_and_accumulation_go_on_from_a_kill(
     assert resumed.weights_sha256 == straight.weights_sha256
 
 
+def test_muon_steps_each_group_of_a_convolution_as_a_matrix_and_the_rest_by_adamw() -> None:
+    torch.manual_seed(0)
+    student = nn.Sequential(
+        nn.Conv2d(64, 64, (1, 3), groups=2), nn.Conv2d(64, 64, (1, 3), groups=64), nn.Linear(64, 32)
+    )
+    theirs = copy.deepcopy(student)
+    optimiser = optimiser_of(student, "muon", 0.01)
+    assert isinstance(optimiser, Muon)
+    assert {id(weight) for weight in optimiser.matrices} == {id(student[0].weight), id(student[2].weight)}
+    wide, linear = theirs[0].weight, theirs[2].weight
+    flat = [nn.Parameter(part.reshape(32, 96).clone()) for part in wide.detach().chunk(2)]
+    muon = torch.optim.Muon([*flat, linear], 0.01, weight_decay=0.03, adjust_lr_fn="match_rms_adamw")
+    rest = [weight for weight in theirs.parameters() if weight is not wide and weight is not linear]
+    adamw = torch.optim.AdamW(rest, 0.01, weight_decay=1e-3)
+    for _ in range(3):
+        for mine, other in zip(student.parameters(), theirs.parameters(), strict=True):
+            mine.grad = torch.randn(mine.shape)
+            other.grad = mine.grad.clone()
+        assert wide.grad is not None
+        for part, gradient in zip(flat, wide.grad.chunk(2), strict=True):
+            part.grad = gradient.reshape(32, 96)
+        optimiser.step()
+        muon.step()
+        adamw.step()
+    assert torch.equal(student[0].weight, torch.cat(flat).view(64, 32, 1, 3))
+    assert torch.equal(student[2].weight, linear)
+    assert torch.equal(student[1].weight, theirs[1].weight)
+    assert torch.equal(student[2].bias, theirs[2].bias)
+
+
+def test_what_multiplies_matrices_in_a_student_learns_by_muon() -> None:
+    student = load_variant("s7").build()
+    optimiser = Muon(student, 0.01)
+    names = {name for name, weight in student.named_parameters() if weight in optimiser.matrices}
+    convolutions = {f"{name}.weight" for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)}
+    wide = {name for name in convolutions if min(dict(student.named_parameters())[name].flatten(1).shape) >= 16}
+    assert names == {name for name in wide if not name.startswith(("spectrum.", "fc3."))}
+    assert len(names) > 3
+
+
+def test_quiet_bands_are_heard_in_any_precision() -> None:
+    """In bfloat16 a tone drowned what is 40 dB below it, and training heard another spectrum than a player does."""
+    student = load_variant("s6").build().eval()
+    initialise(student, 0)
+    heard: list[Tensor] = []
+    student.front[0].register_forward_pre_hook(lambda _, given: heard.append(given[0].float()))
+    time = torch.arange(16000) / 16000
+    audio = (torch.sin(2000 * time) + 0.003 * torch.sin(30000 * time)).view(1, 1, -1)
+    with torch.no_grad():
+        student(audio)
+        with torch.autocast("cpu", torch.bfloat16):
+            student(audio)
+    assert float((heard[0] - heard[1]).abs().max()) < 0.01
+
+
 def test_names_and_numbers_that_are_none_are_refused() -> None:
+    with pytest.raises(ConfigError, match="there are: adamw, muon"):
+        Plan(optimiser="sgd")
     with pytest.raises(ConfigError, match="fp8"):
         Plan(mixed_precision="fp8")
     with pytest.raises(ConfigError, match="accumulate 0"):
