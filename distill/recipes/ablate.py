@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import atomic_write_text
 from distill.files.log import read_log, write_log
@@ -29,11 +27,12 @@ from distill.scoring.trackers import student_tracker
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.training import student
+from distill.training.options import add_threads, set_threads
 from distill.training.plan import PLAN_FIELDS, Plan, plan_after
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.tools import strict
-from sdk.tools.command import at_least, ending
+from sdk.tools.command import ending
 
 ROWS = Path(__file__).parents[1] / "configs" / "ablate.yaml"
 COLUMNS = ("pbm", "false_closure", "recall_at_2pct", "jitter")
@@ -138,10 +137,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="JSON lines, one a row; rows that are there are kept")
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
-    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
+    add_threads(parser)
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    set_threads(options)
     with ending("stopped; the same command goes on from what is in the log") as end:
         variant, rows = read_rows(options.rows)
         sets = read_sets({"human": options.aligned, "espeak": options.synthetic})

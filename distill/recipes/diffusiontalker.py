@@ -33,7 +33,7 @@ from distill.teachers.diffusiontalker.network import MESH, Talker, TalkerSpec
 from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
 from distill.teachers.pretrained_ears import large_ears
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
-from distill.training.options import add_run_options, note, plan_of
+from distill.training.options import add_run_options, add_threads, note, plan_of, set_threads
 from distill.training.run import Run
 from distill.training.talker import (
     Learner,
@@ -47,7 +47,7 @@ from distill.training.talker import (
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
-from sdk.tools.command import at_least, ending, say
+from sdk.tools.command import ending, say
 
 FIVE_SECONDS = 5 * 16000
 
@@ -98,8 +98,7 @@ def train(
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    set_threads(options)
     with ending(f"stopped; the same command goes on from {getattr(options, 'out', '')}.resume") as end:
         {"train": _train, "halve": _distil, "compact": _distil, "evaluate": _evaluate, "enrol": _enrol}[options.do](
             options, arguments
@@ -198,12 +197,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--clips", type=int, default=0, help="only so many, evenly drawn; 0 = all")
     one.add_argument("--into", action="store_true", help="keep the scores in the files and their cards")
     one.add_argument("--json", type=Path, help="file for the figures")
-    one.add_argument("--threads", type=at_least(0), default=0)
+    add_threads(one)
     one = commands.add_parser("enrol")
     one.add_argument("talker", type=Path)
     one.add_argument("--speech", type=Path, required=True, help="a recording; its first five seconds are heard")
     one.add_argument("--out", type=Path, required=True)
-    one.add_argument("--threads", type=at_least(0), default=0)
+    add_threads(one)
     return parser
 
 

@@ -22,9 +22,10 @@ from distill.scoring.trackers import teacher_tracker
 from distill.teachers.registry import teacher_kind
 from distill.teachers.track import Teacher
 from distill.teachers.windowed import Windowed
+from distill.training.options import add_threads, set_threads
 from sdk.errors import DataError
 from sdk.faces.face import Face
-from sdk.tools.command import at_least, ending, say
+from sdk.tools.command import ending, say
 
 
 def compare(
@@ -48,13 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--synthetic", type=Path, help="folder of held-out espeak shards")
     parser.add_argument("--conditions", default="quiet,10db", help=f"of {', '.join(CONDITIONS)}; default: %(default)s")
     parser.add_argument("--limit", type=int, help="only the first so many recordings of each set")
-    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
+    add_threads(parser)
     parser.add_argument("--json", type=Path, help="file to write the scores to")
     options = parser.parse_args(arguments)
-    if options.threads:
-        import torch
-
-        torch.set_num_threads(options.threads)
+    set_threads(options)
     with ending() as end:
         wanted = check_conditions(options.conditions.split(","))
         sets = read_sets({"human": options.aligned, "espeak": options.synthetic})

@@ -39,10 +39,10 @@ from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.styled import StyledStream, StyleHead, StyleSpec
 from distill.teachers.regions import MOUTH, channels
 from distill.training.losses import over_variance, variance_weights
-from distill.training.options import note
+from distill.training.options import add_threads, note, set_threads
 from distill.training.plan import check_plan
 from sdk.rig import RigLayout
-from sdk.tools.command import at_least, ending, say
+from sdk.tools.command import ending, say
 
 _UNMOVED = ("eyeLook",)
 _HARDLY = 1e-3  # what moves less in every emotion is not moved at all
@@ -194,10 +194,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--moods", type=Path, help="file for poses of one sentence in four emotions, to be drawn")
-    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
+    add_threads(parser)
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    set_threads(options)
     with ending() as end:
         check_writable(options.out)
         student = Checkpoint.load(options.student)

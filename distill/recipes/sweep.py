@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from distill.corpus.shelf import load_shards
 from distill.files.log import read_log, write_log
@@ -31,12 +30,13 @@ from distill.speech.augment import Augment
 from distill.students.spec import StreamStudentSpec, load_variant
 from distill.training.begin import initialise
 from distill.training.feeds import StreamFeed
+from distill.training.options import add_threads, set_threads
 from distill.training.plan import Plan
 from distill.training.run import Run
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.tools import strict
-from sdk.tools.command import at_least, ending
+from sdk.tools.command import ending
 
 
 @dataclass(frozen=True)
@@ -158,10 +158,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--noise", type=Path)
     parser.add_argument("--rooms", type=Path)
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--threads", type=at_least(0), default=0)
+    add_threads(parser)
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    set_threads(options)
     with ending("stopped; the same command goes on from what is in the log") as end:
         sweep = strict.load(Sweep, strict.load_yaml(options.points), where=str(options.points))
         points = [strict.load(Point, point, where=f"{options.points}: {point.get('name')}") for point in sweep.points]

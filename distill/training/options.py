@@ -74,8 +74,19 @@ def add_run_options(parser: argparse.ArgumentParser, plan: type[AnyPlan], defaul
     """`--out`, `--data`, `--threads`, and every option of a plan."""
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--data", nargs="*", help="what it learns from and its licences, for the model card")
-    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
+    add_threads(parser)
     add_plan_options(parser, plan, defaults)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """`--threads`, which `set_threads` heeds."""
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
+
+
+def set_threads(options: argparse.Namespace) -> None:
+    """As many threads for torch as `--threads` says."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
 
 
 def add_sound_options(parser: argparse.ArgumentParser) -> None:
@@ -113,8 +124,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None 
 def given(options: argparse.Namespace, plan: type[AnyPlan] = Plan) -> dict[str, Any]:
     """What the plan file says, if there is one, and over it what stands on the command line; sets torch's threads on
     the way."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    set_threads(options)
     written = read_plan(options.plan) if getattr(options, "plan", None) else {}
     typed = {name: getattr(options, name) for name in offered(plan) if getattr(options, name) is not None}
     return written | typed

@@ -33,13 +33,13 @@ from distill.students.spec import Student
 from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
 from distill.training.feeds import Feed, feed_of
-from distill.training.options import add_plan_options, add_sound_options, given
+from distill.training.options import add_plan_options, add_sound_options, add_threads, given
 from distill.training.plan import Plan, trained_by
 from distill.training.run import Run
 from distill.training.student import inputs_of, provenance
 from export.quantise.keep import KEEP, kept
 from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
-from sdk.tools.command import at_least, command_line, ending
+from sdk.tools.command import command_line, ending
 
 DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
 
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--control", type=Path, help="make the same steps without rounding: float checkpoint to write")
     parser.add_argument("--second-teacher", type=Path, help="stream checkpoint that supervises features (eq. 5 to 7)")
     add_sound_options(parser)
-    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0 = all")
+    add_threads(parser)
     add_plan_options(parser, Plan, DEFAULTS)
     options = parser.parse_args(arguments)
     command = command_line("export.qat", arguments)
