@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -262,8 +263,9 @@ class StreamStudent(nn.Module):
             return y
 
         if self.spectrum is not None:
-            with torch.autocast(x.device.type, enabled=False):  # quiet bands lie below bfloat16's digits of loud ones
-                waves = run(self.spectrum.waves, x)
+            half = torch.is_autocast_enabled(x.device.type)  # only then: an exported program would hold the switch
+            with torch.autocast(x.device.type, enabled=False) if half else nullcontext():
+                waves = run(self.spectrum.waves, x)  # quiet bands lie below bfloat16's digits of loud ones
                 x = self.spectrum.compress(run(self.spectrum.bands, waves * waves))
         for layer in self.front:
             x = act(run(layer, x))  # type: ignore[arg-type]
