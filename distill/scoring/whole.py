@@ -25,8 +25,8 @@ from sdk.rig import RigLayout
 
 RESAMPLES = 200
 COLUMNS = (
-    "closures_found", "others_shut", "other_auc", "vowel_auc", "false_shuts_per_min", "legibility", "read_as_round",
-    "round_spread_cm", "tuck_auc", "error_of_mean_pose", "width_r",
+    "closures_found", "others_shut", "other_auc", "vowel_auc", "false_shuts_per_min", "legibility", "legibility_seen",
+    "read_as_round", "round_spread_cm", "tuck_auc", "error_of_mean_pose", "width_r",
 )  # fmt: skip
 
 

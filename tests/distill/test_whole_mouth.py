@@ -68,6 +68,20 @@ def test_exact_phones_are_read_shut_on_labials_alone_and_have_shapes() -> None:
     assert low <= found["legibility"] <= high
 
 
+def test_what_is_muttered_in_a_channel_that_hardly_moves_is_not_seen() -> None:
+    """The reader scales all channels alike: a mouth that cannot be seen to say anything was read like a clear one."""
+
+    def muttered(item: Item, reference: np.ndarray) -> np.ndarray:
+        return (reference.mean(axis=0) + 0.02 * (reference - reference.mean(axis=0))).astype(np.float32)
+
+    loud, quiet = (whole_mouth(track, ITEMS, ARKIT) for track in (CONTROLS["exact"](), muttered))
+    assert quiet["legibility"] > 0.8
+    assert loud["legibility_seen"] > 0.8
+    assert quiet["legibility_seen"] < 0.5
+    still = whole_mouth(CONTROLS["mean_pose"](), ITEMS, ARKIT)
+    assert still["legibility_seen"] == pytest.approx(0.1), "chance, of ten classes"
+
+
 def test_a_still_face_says_nothing_and_is_the_unit_of_error() -> None:
     found = whole_mouth(CONTROLS["mean_pose"](), ITEMS, ARKIT)
     assert found["other_auc"] == found["vowel_auc"] == found["tuck_auc"] == 0.5

@@ -20,6 +20,7 @@ from distill.speech.visemes import english
 
 FOLDS = 4
 SEEN = 1e-3  # a channel that spreads less shows nothing
+VISIBLE = 0.01  # nor does one that spreads less than a hundredth of its way to whoever looks at the face
 
 
 @dataclass
@@ -58,15 +59,21 @@ class Legibility:
 
     def scores(self, resamples: int = 0) -> dict[str, Any]:
         """`legibility` (balanced accuracy over the classes there are), `read_as_<class>` (its recall), `phones`, and
-        over how many speakers or clips it was folded; NaN below four. Intervals: of the answers, not learnt again."""
+        over how many speakers or clips it was folded; NaN below four. Intervals: of the answers, not learnt again.
+
+        `legibility_seen`: off the channels alone that spread by `VISIBLE`. The reader scales every channel to one
+        spread, and what a student mutters in one that hardly moves counts as what its jaw says: a student trained at
+        a high rate to the end mutters more."""
         nan = float("nan")
         asked = {"phones": len(self.classes), "folded_over": len(set(self.whose))}
         names = [f"read_as_{name}" for name in CLASSES]
         read = self.read()
         if read is None:
-            return {"legibility": nan, **dict.fromkeys(names, nan), **asked}
+            return {"legibility": nan, "legibility_seen": nan, **dict.fromkeys(names, nan), **asked}
+        visible = self.seen(VISIBLE).read()
         found: dict[str, Any] = {
             "legibility": read.legibility,
+            "legibility_seen": visible.legibility if visible else nan,
             **dict(zip(names, map(float, read.recalls()), strict=True)),
             **asked,
         }
@@ -90,7 +97,8 @@ class Legibility:
         if len(set(self.whose)) < FOLDS or len(set(self.classes)) < 2:
             return None
         truth = np.array(self.classes)
-        poses = np.stack(self.poses).reshape(len(truth), -1)
+        poses = np.stack(self.poses)
+        poses = poses.reshape(len(truth), poses.shape[1] * poses.shape[2])
         return Reading(truth, answers(poses, truth, np.array(self.whose)), self.whose)
 
 
