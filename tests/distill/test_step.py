@@ -27,7 +27,7 @@ from distill.training.options import Conduct, add_training_options, plan_of, rea
 from distill.training.plan import Plan
 from distill.training.run import Run
 from distill.training.step import Muon, Precision, optimiser_of, statistics_of
-from distill.training.student import train
+from distill.training.student import SETTLING_BATCHES, SETTLING_SEED, settled, train
 from sdk.errors import CheckpointError, ConfigError
 
 WINDOW = load_variant("s5")
@@ -208,6 +208,26 @@ def test_quiet_bands_are_heard_in_any_precision() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             student(audio)
     assert float((heard[0] - heard[1]).abs().max()) < 0.01
+
+
+def test_norms_are_settled_as_a_player_runs_them(corpus: Path, tmp_path: Path) -> None:
+    """By statistics of bfloat16 a student that learned in it scored as if it had not learned."""
+    plan = replace(PLAN, steps=1, mixed_precision="bf16")
+    feed = feed_of(STREAM, plan, load_shards(corpus, "train"), Augment())
+    run = begun(STREAM, plan, tmp_path / "half")
+    biased = run.student.state_dict()["linear.conv.bias"]
+    biased += 1000  # which the norm behind it takes away again, where numbers have the digits
+    run.average = {name: value.clone() for name, value in run.student.state_dict().items()}
+    settled(run, feed)
+    spreads: list[Tensor] = []
+    run.student.linear.conv.register_forward_hook(  # type: ignore[union-attr]
+        lambda _, given, made: spreads.append(made.detach().transpose(0, 1).flatten(1).var(1))
+    )
+    for number in range(SETTLING_BATCHES):
+        drawn = feed.draw(np.random.default_rng([plan.seed, SETTLING_SEED, number]), 0)
+        run.student.features(torch.from_numpy(drawn.audio))  # type: ignore[operator]
+    mean = torch.stack(spreads).mean(0)
+    torch.testing.assert_close(run.average["linear.norm.running_var"], mean, rtol=0.02, atol=1e-4)
 
 
 def test_names_and_numbers_that_are_none_are_refused() -> None:
