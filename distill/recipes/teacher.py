@@ -48,7 +48,8 @@ _POOL_SEED = 7  # seeds of pooled batches have three numbers, those of steps two
 _SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
 _STRENGTH = 1.2  # of the augmentation: a teacher has the capacity for more of it than a student
 DEFAULTS = Plan(
-    steps=1500, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, alpha_phone=1.0, mix_kokoro=0.4, ema=0.99
+    steps=1500, exact_steps=0, rows=8, row_hops=400, learning_rate=1.5e-3, alpha_phone=1.0, mix_kokoro=0.4, ema=0.99,
+    optimiser="adamw",  # as those that ship were trained; what Muon makes of a teacher has not been measured
 )  # fmt: skip
 
 

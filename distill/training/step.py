@@ -60,10 +60,11 @@ class Muon(torch.optim.Optimizer):
         rest = [
             group | {"params": [w for w in group["params"] if w not in self.matrices]} for group in self.param_groups
         ]
-        self.inner: dict[str, torch.optim.Optimizer] = {
-            "adamw": torch.optim.AdamW(rest, lr=rate, weight_decay=_DECAY),
-            "muon": torch.optim.Muon(flat, lr=rate, weight_decay=_MATRIX_DECAY, adjust_lr_fn="match_rms_adamw"),
-        }
+        self.inner: dict[str, torch.optim.Optimizer] = {"adamw": torch.optim.AdamW(rest, lr=rate, weight_decay=_DECAY)}
+        if flat:  # a student of a few channels has none
+            self.inner["muon"] = torch.optim.Muon(
+                flat, lr=rate, weight_decay=_MATRIX_DECAY, adjust_lr_fn="match_rms_adamw"
+            )
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -74,7 +75,8 @@ class Muon(torch.optim.Optimizer):
                 part.grad = gradient
         for group, now in zip(self.inner["adamw"].param_groups, self.param_groups, strict=True):
             group["lr"] = now["lr"]
-        self.inner["muon"].param_groups[0]["lr"] = self.param_groups[0]["lr"]
+        for group in self.inner["muon"].param_groups if "muon" in self.inner else ():
+            group["lr"] = self.param_groups[0]["lr"]
         for inner in self.inner.values():
             inner.step()
 

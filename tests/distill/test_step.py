@@ -185,6 +185,22 @@ def test_muon_steps_each_group_of_a_convolution_as_a_matrix_and_the_rest_by_adam
     assert torch.equal(student[2].bias, theirs[2].bias)
 
 
+def test_a_student_too_narrow_for_matrices_learns_by_adamw_alone() -> None:
+    torch.manual_seed(0)
+    student = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Linear(4, 4))
+    theirs = copy.deepcopy(student)
+    optimiser, adamw = Muon(student, 0.01), torch.optim.AdamW(theirs.parameters(), 0.01, weight_decay=1e-3)
+    for mine, other in zip(student.parameters(), theirs.parameters(), strict=True):
+        mine.grad = torch.randn(mine.shape)
+        other.grad = mine.grad.clone()
+    optimiser.step()
+    adamw.step()
+    for mine, other in zip(student.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine, other)
+    again = Muon(student, 0.01)
+    again.load_state_dict(optimiser.state_dict())
+
+
 def test_what_multiplies_matrices_in_a_student_learns_by_muon() -> None:
     student = load_variant("s7").build()
     optimiser = Muon(student, 0.01)
