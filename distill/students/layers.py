@@ -8,11 +8,19 @@ which delegates whole where `native_group_norm` would stay outside).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+def in_float32(device_type: str) -> AbstractContextManager[object]:
+    """Autocast switched off for what half the digits would spoil. Nothing where it is off already: an exported program
+    would hold the switch."""
+    on = torch.is_autocast_enabled(device_type)
+    return torch.autocast(device_type, enabled=False) if on else nullcontext()
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.students.layers import conclude
+from distill.students.layers import conclude, in_float32
 from distill.students.torchaudio_cpu import load_torchaudio
 from distill.students.window import COLUMN_SAMPLES, FIELD_SAMPLES
 from sdk.clock import SAMPLE_RATE_HZ
@@ -88,11 +88,9 @@ class SpectralFeatures(nn.Module):
 
     def forward(self, audio: Tensor, hop: int) -> Tensor:
         """(B, 1, n) -> (B, 1, 39, T), each feature of zero mean and unit deviation over the corpus."""
-        if torch.is_autocast_enabled(audio.device.type):
-            with torch.autocast(audio.device.type, enabled=False):  # in half precision logarithms would come in steps
-                return self(audio.float(), hop)  # type: ignore[no-any-return]
-        raw = self.raw(audio.flatten(1), hop)
-        return ((raw - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
+        with in_float32(audio.device.type):  # in half precision logarithms would come in steps
+            raw = self.raw(audio.float().flatten(1), hop)
+            return ((raw - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
 
 
 class MfccStudent(nn.Module):

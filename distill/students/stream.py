@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.students.layers import in_float32
 from sdk.clock import SAMPLE_RATE_HZ
 
 HOP_SAMPLES = 320
@@ -242,7 +242,7 @@ class StreamStudent(nn.Module):
 
     def _level(self, x: Tensor) -> Tensor:
         """(B, 1, 1, 320 N) as `step` hears it hop by hop: without drift, and raised to full level."""
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 has too few digits for a level
+        with in_float32(x.device.type):  # bfloat16 has too few digits for a level
             hops = x.float().reshape(x.shape[0], -1, HOP_SAMPLES)
             drift = _drift(hops.mean(2))
             before = functional.pad(drift, (1, -1))
@@ -263,9 +263,8 @@ class StreamStudent(nn.Module):
             return y
 
         if self.spectrum is not None:
-            half = torch.is_autocast_enabled(x.device.type)  # only then: an exported program would hold the switch
-            with torch.autocast(x.device.type, enabled=False) if half else nullcontext():
-                waves = run(self.spectrum.waves, x)  # quiet bands lie below bfloat16's digits of loud ones
+            with in_float32(x.device.type):  # quiet bands lie below bfloat16's digits of loud ones
+                waves = run(self.spectrum.waves, x)
                 x = self.spectrum.compress(run(self.spectrum.bands, waves * waves))
         for layer in self.front:
             x = act(run(layer, x))  # type: ignore[arg-type]

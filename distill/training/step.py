@@ -49,12 +49,12 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, student: nn.Module, rate: float) -> None:
         super().__init__(groups(student), {"lr": rate})
-        first = {id(weight) for weight in self.param_groups[0]["params"]}
+        first = set(self.param_groups[0]["params"])
         layers = [layer for layer in student.modules() if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear))]
         self.matrices = {
             layer.weight: parts
             for layer in layers
-            if id(layer.weight) in first and min((parts := _matrices(layer))[0].shape) >= _LEAST_SIDE
+            if layer.weight in first and min((parts := _matrices(layer))[0].shape) >= _LEAST_SIDE
         }
         flat = [matrix for parts in self.matrices.values() for matrix in parts]
         rest = [
@@ -62,8 +62,9 @@ class Muon(torch.optim.Optimizer):
         ]
         self.inner: dict[str, torch.optim.Optimizer] = {"adamw": torch.optim.AdamW(rest, lr=rate, weight_decay=_DECAY)}
         if flat:  # a student of a few channels has none
+            shared = [{"params": flat, "share": self.param_groups[0]["share"]}]
             self.inner["muon"] = torch.optim.Muon(
-                flat, lr=rate, weight_decay=_MATRIX_DECAY, adjust_lr_fn="match_rms_adamw"
+                shared, lr=rate, weight_decay=_MATRIX_DECAY, adjust_lr_fn="match_rms_adamw"
             )
 
     @torch.no_grad()
@@ -73,11 +74,10 @@ class Muon(torch.optim.Optimizer):
             gradients = [None] * len(parts) if weight.grad is None else weight.grad.reshape(len(parts), *parts[0].shape)
             for part, gradient in zip(parts, gradients, strict=True):
                 part.grad = gradient
-        for group, now in zip(self.inner["adamw"].param_groups, self.param_groups, strict=True):
-            group["lr"] = now["lr"]
-        for group in self.inner["muon"].param_groups if "muon" in self.inner else ():
-            group["lr"] = self.param_groups[0]["lr"]
+        rates = {group["share"]: group["lr"] for group in self.param_groups}
         for inner in self.inner.values():
+            for group in inner.param_groups:
+                group["lr"] = rates[group["share"]]
             inner.step()
 
     def state_dict(self) -> dict[str, Any]:

@@ -165,6 +165,14 @@ def test_every_shipped_checkpoint_opens_and_has_its_card() -> None:
         assert "python -m distill.recipes" in card
 
 
+def test_no_page_or_card_names_a_folder_of_the_machine_it_was_made_on() -> None:
+    """A command that a card gives has to run elsewhere; a twin of s9 said where its corpus lay here."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "checkpoints").rglob("*.md")]
+    here = re.compile(r"(?<![\w.])/(?:tmp|work|home|root|Users)/\S*")
+    found = {str(page.relative_to(ROOT)): here.findall(page.read_text("utf-8")) for page in pages}
+    assert not {name: paths for name, paths in found.items() if paths}
+
+
 def test_where_the_next_one_goes_is_a_place_like_those_there_are() -> None:
     """Every row of the table names a folder with files of that kind, and what such a file offers."""
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")

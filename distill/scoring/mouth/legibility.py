@@ -19,8 +19,8 @@ from distill.speech.phones import Phone
 from distill.speech.visemes import english
 
 FOLDS = 4
-SEEN = 1e-3  # a channel that spreads less shows nothing
-VISIBLE = 0.01  # nor does one that spreads less than a hundredth of its way to whoever looks at the face
+SEEN = 1e-3  # a channel that spreads less is still: what the styles' page reads by
+VISIBLE = 0.01  # one that spreads by less than a hundredth of its way moves, and nobody who looks at the face sees it
 
 
 @dataclass
