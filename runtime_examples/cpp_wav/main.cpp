@@ -1,10 +1,12 @@
 // cpp_wav model.pte speech.wav [--fps 30|30000/1001|29.97] [--ensemble on|off] [--chunk-ms MS]
 //
 // Prints READY once the model is loaded, then a header and one JSON object a frame: the lines of sdk/protocols/jsonl.py.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <string>
 
 #include "frame_stream.hpp"

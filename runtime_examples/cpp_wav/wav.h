@@ -1,6 +1,7 @@
 // A wav file as it is: 16- or 24-bit PCM or 32-bit float, any rate, 1 to 8 channels interleaved.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

@@ -1,6 +1,7 @@
 // What the machine says about itself, and what this process holds of it. Unknown figures are -1, unknown texts empty.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

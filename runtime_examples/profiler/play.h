@@ -1,6 +1,7 @@
 // Plays audio through one model and times every frame: as fast as it can, or at the pace of speech.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

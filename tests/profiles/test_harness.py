@@ -73,6 +73,19 @@ def test_a_peak_that_is_gone_again_is_seen() -> None:
     assert 1_300_000 <= kept < 1_400_000
 
 
+@glibc
+def test_the_ruler_hides_nothing_behind_its_own_blocks() -> None:
+    """12 KB pass, less than any buffer of a Python file; and nothing passes where nothing is done."""
+    program = (
+        "from profiles.measure._probe import Heap\nheap = Heap()\n"
+        "print(heap.passing_bytes(lambda: None), heap.passing_bytes(lambda: bytearray(12_000) and None))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    nothing, passing = map(int, done.stdout.split())
+    assert nothing == 0
+    assert 12_000 <= passing <= 16_384
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -13,6 +13,7 @@
 #define FRAME_STREAM_HPP
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>

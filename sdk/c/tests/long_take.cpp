@@ -1,5 +1,6 @@
 // long_take model.pte rate_hz fps_numerator fps_denominator seconds: hours of noise, fed fast. Prints how many frames
 // came, then the last three of them: index, sample, values. Ends with a failure where a frame is not the next one.
+#include <algorithm>
 #include <cinttypes>
 
 #include "tool.h"

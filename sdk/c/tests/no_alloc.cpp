@@ -1,6 +1,7 @@
 // no_alloc model.pte minutes rate_hz ensemble(0|1) [voices]: push and pull with an allocator that aborts; prints the
 // frames made. With voices: these, together in a crowd. A model with styles is heard in all of them at once.
 // no_alloc --self-test: shows that the allocator does abort.
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cinttypes>
 #include <cmath>
+#include <ctime>
 #include <fstream>
 
 #include "tool.h"

@@ -1,4 +1,5 @@
 // threads model.pte: what the header allows at the same time, done at the same time, gives the frames of one thread.
+#include <algorithm>
 #include <cmath>
 #include <thread>
 

@@ -2,6 +2,7 @@
 // and calls its methods as typed GDScript does and with variants. Plays mono floats in blocks as a bus capture gives them,
 // sixty pictures a second, the sound cut off after two thirds. Prints the channels' names, the delay, then `seconds value ...`.
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
