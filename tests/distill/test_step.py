@@ -257,6 +257,13 @@ def test_names_and_numbers_that_are_none_are_refused() -> None:
     assert not Precision("cpu", "bf16").scaler.is_enabled()
 
 
+def test_the_plan_of_stream_students_is_one() -> None:
+    plan = Plan(**read_plan(CONFIGS / "streams.yaml"))
+    assert round(plan.steps * plan.rows * plan.row_hops * 0.02 / 3600) == 124, "the hours that its comment says"
+    assert plan.optimiser == "muon", "whose rate it is"
+    assert plan.rate(plan.steps - 1) == pytest.approx(plan.rate_floor * plan.learning_rate, rel=0.01)
+
+
 def test_the_plan_for_960_hours_is_one(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_training_options(parser, Plan())
