@@ -1,6 +1,6 @@
 """Our own kernels and XNNPACK side by side: one core, one run, taking turns, as a Markdown table.
 
-    python -m tests.kernels [--students s2,s5,s6,s7,s8] [--voices 1,64] [--seconds 5] [--out build/kernels]
+    python -m tests.kernels [--students s2,s5,s6,s7,s8,s9] [--voices 1,64] [--seconds 5] [--out build/kernels]
 
 Every shipped student in float32, and its int8 twin where it has one, lowered both ways and played by the native
 library on one thread: N voices one by one, and a stream student's as a crowd. All four ways of a student take turns of
@@ -84,7 +84,7 @@ def unit_line(tool: Path, title: str, path: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kernels", description=__doc__.split("\n")[0])
-    parser.add_argument("--students", default="s2,s5,s6,s7,s8")
+    parser.add_argument("--students", default="s2,s5,s6,s7,s8,s9")
     parser.add_argument("--voices", default="1,64")
     parser.add_argument("--seconds", type=float, default=5, help="of audio for each backend, N and way")
     parser.add_argument("--out", type=Path, default=Path("build/kernels"))

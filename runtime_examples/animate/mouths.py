@@ -57,7 +57,8 @@ def draw_mouths(path: Path, rows: Sequence[Poses], face: Face, title: str = "") 
     from matplotlib.figure import Figure
 
     camera = Camera.on(face, yaw_deg=14, height_cm=14)
-    figure = Figure(figsize=(1.6 * len(PHONES) + 0.4, 1.6 * len(rows) + 0.6), dpi=100, facecolor="white")
+    height = 1.6 * len(rows) + 0.6  # inches
+    figure = Figure(figsize=(1.6 * len(PHONES) + 0.4, height), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(rows), len(PHONES), squeeze=False)
     for place, (axes_row, system) in enumerate(zip(grid, rows, strict=True)):
@@ -70,8 +71,8 @@ def draw_mouths(path: Path, rows: Sequence[Poses], face: Face, title: str = "") 
                 vertices = face.vertices(system.of[phone], system.layout)
                 axes.imshow(render(face, vertices, _PIXELS, _PIXELS, camera))
         axes_row[0].set_ylabel(system.title, fontsize=8)
-    figure.suptitle(title or "Mean mouth in the middle of a phone", fontsize=10)
-    figure.subplots_adjust(left=0.05, right=0.99, top=1 - 0.55 / (1.6 * len(rows) + 0.6), bottom=0.02, wspace=0.05)
+    figure.suptitle(title or "Mean mouth in the middle of a phone", fontsize=10, y=1 - 0.06 / height)
+    figure.subplots_adjust(left=0.05, right=0.99, top=1 - 0.55 / height, bottom=0.02, wspace=0.05)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
