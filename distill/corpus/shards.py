@@ -51,9 +51,9 @@ def human_utterances(
     limit: int | None = None,
     recogniser: str = "pocketsphinx",
 ) -> Iterator[Utterance]:
-    """Recordings below `folders` (the first `limit` of each), with the phones of the TextGrid beside them or, where
-    there is none, by a `recogniser` (`speech/recognisers.py`); label files are kept in `labels`. Unusable ones are
-    named on standard error."""
+    """Recordings below `folders` (the first `limit` of each), with the phones of the TextGrid beside them, of their
+    words (`files/transcripts.py`) or by a `recogniser` (`speech/recognisers.py`); label files are kept in `labels`.
+    Unusable ones are named on standard error."""
     names = unique_names([path for folder in folders for path in find_audio(folder)[:limit]])
     paths = list(names)
     unlabelled = [path for path in paths if not path.with_suffix(".TextGrid").exists()]

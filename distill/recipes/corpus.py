@@ -1,6 +1,9 @@
 """The training corpus: speech with its phones and rig labels, in shards on disk, split by speaker.
 
 python -m distill.recipes.corpus --speech DIR [DIR ...] --synthetic DIR [--kokoro DIR] --out DIR [--teacher neural]
+
+Phones of recordings are those of a TextGrid beside them, of their words where a `trans.tsv` or LibriSpeech's
+`*.trans.txt` tells these (`distill/files/transcripts.py`), else a recogniser's.
 """
 
 from __future__ import annotations

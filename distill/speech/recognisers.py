@@ -2,12 +2,15 @@
 
 pocketsphinx   37 MB of BSD models in its wheel; what `make demo` needs        (`aligned.py`)
 hama           a better ear; its phones, timed by pocketsphinx; an extra       (`hama_phones.py`)
+
+Where the words are known (`files/transcripts.py`) pocketsphinx aligns them, whoever recognises the rest.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from distill.files.disk import atomic_write_text, load_mono
+from distill.files.transcripts import transcripts
 from distill.speech.aligned import Aligner
 from distill.speech.hama_phones import HamaAligner
 from distill.speech.phones import Phone, from_json, to_json
@@ -40,21 +44,31 @@ def recogniser(name: str) -> Recogniser:
     return RECOGNISERS[name]()
 
 
-def label_file(path: Path, out: Path, ears: Recogniser) -> Path:
-    """Write the phones of one recording to `out` (JSON rows), unless they are there already."""
+def label_file(path: Path, out: Path, ears: Recogniser, aligner: Aligner | None = None, text: str = "") -> Path:
+    """Write the phones of one recording to `out` (JSON rows), unless they are there already: those of its `text`
+    by `aligner`, or what `ears` hear where there is none or it cannot be aligned (a word is in no dictionary)."""
     if not out.exists():
-        atomic_write_text(out, to_json(ears.label(load_mono(path, SAMPLE_RATE_HZ))))
+        audio = load_mono(path, SAMPLE_RATE_HZ)
+        phones: list[Phone] = []
+        if text and aligner:
+            with suppress(DataError):
+                phones = aligner.label(audio, text)
+        atomic_write_text(out, to_json(phones or ears.label(audio)))
     return out
 
 
 _ears: Recogniser | None = None
+_aligner: Aligner | None = None
 
 
-def _label_in_worker(job: tuple[Path, Path], name: str) -> str | None:
-    global _ears  # one recogniser per worker process; loading one takes a second
-    _ears = _ears or recogniser(name)
+def _label_in_worker(job: tuple[Path, Path, str], name: str) -> str | None:
+    global _ears, _aligner  # one of each per worker process; loading one takes a second
+    path, out, text = job
     try:
-        label_file(*job, _ears)
+        _ears = _ears or recogniser(name)
+        if text:
+            _aligner = _aligner or Aligner()
+        label_file(path, out, _ears, _aligner, text)
     except (DataError, OSError, RuntimeError, ValueError) as error:
         return f"{job[0]}: {error}"
     return None
@@ -63,13 +77,15 @@ def _label_in_worker(job: tuple[Path, Path], name: str) -> str | None:
 def label_files(
     paths: Iterable[Path], out_of: Callable[[Path], Path], workers: int = 1, name: str = "pocketsphinx"
 ) -> tuple[list[Path], list[str]]:
-    """Label many recordings by the recogniser `name` in parallel, resumable: what is on disk already is kept.
+    """Label many recordings in parallel, by their words or by the recogniser `name`; what is on disk already is kept.
 
     Returns the label files and one message per recording that could not be labelled. Raises as `recogniser`.
     """
     from tqdm import tqdm
 
-    jobs = [(path, out_of(path)) for path in paths]
+    recordings = list(paths)
+    words = transcripts(recordings)
+    jobs = [(path, out_of(path), words.get(path, "")) for path in recordings]
     todo = [job for job in jobs if not job[1].exists()]
     failures: list[str] = []
     if todo:
@@ -77,7 +93,7 @@ def label_files(
         with multiprocessing.get_context("spawn").Pool(min(workers, len(todo)), end_with_parent) as pool:
             results = pool.imap_unordered(partial(_label_in_worker, name=name), todo)
             failures = [f for f in tqdm(results, total=len(todo), desc="aligning", unit="clip") if f]
-    return [out for _, out in jobs if out.exists()], failures
+    return [out for _, out, _ in jobs if out.exists()], failures
 
 
 def read_labels(path: Path) -> list[Phone]:
