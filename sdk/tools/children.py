@@ -15,10 +15,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from typing import Any
+from weakref import WeakSet
 
 _LOOK_S = 1.0
 
@@ -46,13 +48,34 @@ def workers(
     context: not `fork`, whose processes would hold open what tells them to end.
     """
     told, tell = context.Pipe(duplex=False)
-    with told, tell, ProcessPoolExecutor(max(count, 1), context, _begin, (told, begin)) as pool:
+    with told, tell, _Pool(max(count, 1), context, _begin, (told, begin)) as pool:
         try:
             yield pool
         except BaseException:
             tell.close()
+            pool.let_go()
             pool.shutdown(cancel_futures=True)
             raise
+
+
+class _Pool(ProcessPoolExecutor):
+    """Knows what it was given to do, so that a stop can give back what it took."""
+
+    def __init__(self, *how: Any) -> None:
+        super().__init__(*how)
+        self._given: WeakSet[Future[Any]] = WeakSet()
+
+    def submit(self, *task: Any, **named: Any) -> Future[Any]:  # type: ignore[override]
+        future = super().submit(*task, **named)
+        self._given.add(future)
+        return future
+
+    def let_go(self) -> None:
+        """A stop that comes just when this thread has taken a future's lock, and before the block that gives it back
+        has begun, leaves it taken; the pool's own thread would wait for it for ever."""
+        for future in list(self._given):
+            while future._condition._is_owned():  # type: ignore[attr-defined]
+                future._condition.release()
 
 
 def _begin(told: Connection, begin: Callable[[], object] | None) -> None:

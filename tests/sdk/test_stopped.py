@@ -140,6 +140,34 @@ def test_a_stop_waits_for_no_worker(way: str, stop: signal.Signals, tmp_path: Pa
     assert process.returncode == 130
 
 
+HELD = """
+import sys, time
+from sdk.tools.children import worker_context, workers
+from sdk.tools.command import ending
+
+if __name__ == "__main__":
+    with ending("stopped") as end, workers(2, worker_context()) as pool:
+        tasks = [pool.submit(time.sleep, 600) for _ in range(3)]
+        tasks[0]._condition.__enter__()  # as `result()` begins; the stop comes before its block does
+        raise KeyboardInterrupt
+    sys.exit(end.status)
+"""
+
+
+def test_a_stop_gives_back_what_it_caught_in_hand(tmp_path: Path) -> None:
+    """Seen once in some hundred stops: the pool's thread waited for the lock of a future that its caller still held."""
+    script = tmp_path / "held.py"
+    script.write_text(HELD)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "stopped\n", 130)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux's kernel alone ends a process with its caller")
 def test_a_process_that_is_waited_for_ends_with_its_caller() -> None:
     """It holds its caller's output open, so this ends only when both are gone."""
