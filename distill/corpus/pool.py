@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from distill.corpus.recordings import Piece, ShardPieces, read_piece
 from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, write_shard
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
-from sdk.tools.children import end_with_parent, worker_context
+from sdk.tools.children import Pool, end_with_parent, worker_context
 from sdk.tools.threads import one_thread
 
 IN_VAIN = 2  # times that a worker may be killed before all that is left is given up, unless a shard was made in between
@@ -141,7 +141,7 @@ def _by_workers(
     """All of `batches` in processes. Raises `BrokenProcessPool` as soon as one of these is killed."""
     context = worker_context("torch")
     shared = _Shared(context.Value("q", 0), context.Value("i", 0), context.Event())
-    pool = ProcessPoolExecutor(workers, context, _begin, (shared, teacher, device))
+    pool = Pool(workers, context, _begin, (shared, teacher, device))
     try:
         tasks = {pool.submit(_work, batch, folder): batch for batch in batches}
         waiting, seen = set(tasks), 0

@@ -48,8 +48,11 @@ class HamaAligner:
         self._hama: Any = ASRModel()
         self._sphinx = Aligner()
 
-    def label(self, samples: np.ndarray) -> list[Phone]:
-        """Phones of `samples` `(n,)`, silence between them; `[]` where none is heard."""
+    def label(self, samples: np.ndarray, text: str | None = None) -> list[Phone]:
+        """Phones of `samples` `(n,)`, silence between them; `[]` where none is heard. With `text` pocketsphinx alone
+        aligns it; raises as `Aligner.label`."""
+        if text:
+            return self._sphinx.label(samples, text)
         if len(samples) < _SHORTEST_S * SAMPLE_RATE_HZ:
             return []
         heard = self._hama(samples, SAMPLE_RATE_HZ)

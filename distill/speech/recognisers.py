@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from distill.files.disk import atomic_write_text, load_mono
-from distill.files.transcripts import transcripts
+from distill.files.transcripts import words_of
 from distill.speech.aligned import Aligner
 from distill.speech.hama_phones import HamaAligner
 from distill.speech.phones import Phone, from_json, to_json
@@ -29,9 +29,10 @@ from sdk.tools.limits import read_text
 
 
 class Recogniser(Protocol):
-    """Phones of 16 kHz mono float32 `(n,)`; `[]` where nothing is heard."""
+    """Phones of 16 kHz mono float32 `(n,)`; `[]` where nothing is heard. text: what is said there, to be aligned and
+    not recognised; raises `DataError` where that cannot be."""
 
-    def label(self, samples: np.ndarray) -> list[Phone]: ...
+    def label(self, samples: np.ndarray, text: str | None = None) -> list[Phone]: ...
 
 
 RECOGNISERS: dict[str, Callable[[], Recogniser]] = {"pocketsphinx": Aligner, "hama": HamaAligner}
@@ -44,33 +45,30 @@ def recogniser(name: str) -> Recogniser:
     return RECOGNISERS[name]()
 
 
-def label_file(path: Path, out: Path, ears: Recogniser, aligner: Aligner | None = None, text: str = "") -> Path:
-    """Write the phones of one recording to `out` (JSON rows), unless they are there already: those of its `text`
-    by `aligner`, or what `ears` hear where there is none or it cannot be aligned (a word is in no dictionary)."""
+def label_file(path: Path, out: Path, ears: Recogniser, text: str = "") -> Path:
+    """Write the phones of one recording to `out` (JSON rows), unless they are there already: those of its `text`, or
+    what `ears` hear where there is none or it cannot be aligned (a word is in no dictionary)."""
     if not out.exists():
         audio = load_mono(path, SAMPLE_RATE_HZ)
         phones: list[Phone] = []
-        if text and aligner:
+        if text:
             with suppress(DataError):
-                phones = aligner.label(audio, text)
+                phones = ears.label(audio, text)
         atomic_write_text(out, to_json(phones or ears.label(audio)))
     return out
 
 
 _ears: Recogniser | None = None
-_aligner: Aligner | None = None
 
 
 def _label_in_worker(job: tuple[Path, Path, str], name: str) -> str | None:
-    global _ears, _aligner  # one of each per worker process; loading one takes a second
+    global _ears  # one recogniser per worker process; loading one takes a second
     path, out, text = job
+    _ears = _ears or recogniser(name)
     try:
-        _ears = _ears or recogniser(name)
-        if text:
-            _aligner = _aligner or Aligner()
-        label_file(path, out, _ears, _aligner, text)
+        label_file(path, out, _ears, text)
     except (DataError, OSError, RuntimeError, ValueError) as error:
-        return f"{job[0]}: {error}"
+        return f"{path}: {error}"
     return None
 
 
@@ -83,17 +81,15 @@ def label_files(
     """
     from tqdm import tqdm
 
-    recordings = list(paths)
-    words = transcripts(recordings)
-    jobs = [(path, out_of(path), words.get(path, "")) for path in recordings]
-    todo = [job for job in jobs if not job[1].exists()]
+    jobs = [(path, out_of(path)) for path in paths]
+    todo = [(path, out, words_of(path)) for path, out in jobs if not out.exists()]
     failures: list[str] = []
     if todo:
         recogniser(name)  # what is missing is said here, not by every worker
         with multiprocessing.get_context("spawn").Pool(min(workers, len(todo)), end_with_parent) as pool:
             results = pool.imap_unordered(partial(_label_in_worker, name=name), todo)
             failures = [f for f in tqdm(results, total=len(todo), desc="aligning", unit="clip") if f]
-    return [out for _, out, _ in jobs if out.exists()], failures
+    return [out for _, out in jobs if out.exists()], failures
 
 
 def read_labels(path: Path) -> list[Phone]:

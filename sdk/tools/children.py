@@ -48,18 +48,19 @@ def workers(
     context: not `fork`, whose processes would hold open what tells them to end.
     """
     told, tell = context.Pipe(duplex=False)
-    with told, tell, _Pool(max(count, 1), context, _begin, (told, begin)) as pool:
+    with told, tell, Pool(max(count, 1), context, _begin, (told, begin)) as pool:
         try:
             yield pool
         except BaseException:
             tell.close()
-            pool.let_go()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-class _Pool(ProcessPoolExecutor):
-    """Knows what it was given to do, so that a stop can give back what it took."""
+class Pool(ProcessPoolExecutor):
+    """One whose shutdown gives back what a stop caught in hand: one that comes just when this thread has taken a
+    future's lock, and before the block that gives it back has begun, leaves it taken, and the pool's own thread would
+    wait for it for ever."""
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
@@ -70,12 +71,11 @@ class _Pool(ProcessPoolExecutor):
         self._given.add(future)
         return future
 
-    def let_go(self) -> None:
-        """A stop that comes just when this thread has taken a future's lock, and before the block that gives it back
-        has begun, leaves it taken; the pool's own thread would wait for it for ever."""
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         for future in list(self._given):
             while future._condition._is_owned():  # type: ignore[attr-defined]
                 future._condition.release()
+        super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 def _begin(told: Connection, begin: Callable[[], object] | None) -> None:
