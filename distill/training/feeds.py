@@ -18,7 +18,7 @@ from distill.students.spec import Baseline, BaselineSpec, StreamStudentSpec, Stu
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.students.window import COLUMN_SAMPLES, WindowStudent
 from distill.training import losses
-from distill.training.objective import FRAME_SAMPLES, HEAD, Objective, PhoneHead
+from distill.training.objective import FRAME_SAMPLES, HEAD, Objective, PhoneHead, Seen
 from distill.training.plan import Plan
 from sdk.errors import ConfigError
 from sdk.window import WindowSpec
@@ -132,7 +132,7 @@ class StreamFeed:
         self.second = second.student() if second else None
         self.plan = plan
         self.data = StreamRows(
-            shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names, plan.hours
+            shards, HOP_SAMPLES, spec.future_samples, plan.mix, augment, spec.layout.names, plan.hours, plan.noise_alone
         )
         self.objective = Objective(spec, plan, self.data.picker.variance())
         self.total = plan.steps
@@ -159,6 +159,18 @@ class StreamFeed:
             feat = self.plan.alpha_feat * losses.features([a for a, _ in pairs], [b for _, b in pairs])
             loss = self.objective.with_part("feat", loss, feat)
         return loss
+
+
+def look(feed: Feed, student: Student, step: int, batches: int, seed: Sequence[int]) -> tuple[float, list[Seen]]:
+    """What `student` makes of a few batches, the same for one seed: the mean of its losses, and what it looked at."""
+    seen: list[Seen] = []
+    total = 0.0
+    with torch.no_grad():
+        for number in range(batches):
+            total += float(feed.loss(student, feed.draw(np.random.default_rng([*seed, number]), step), step))
+            if feed.objective.seen:
+                seen.append(feed.objective.seen)
+    return total / batches, seen
 
 
 def with_phones(

@@ -72,10 +72,12 @@ class Plan:
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
     against those of a closure; `mix_human` weighs human against espeak speech, `mix_kokoro` Kokoro's against both where
     a corpus has it (0.25: a fifth of what is drawn); `rate_floor`: the share of the peak rate that the cosine ends at;
-    `ema`: decay of the average of weights; `hours`: of the corpus that are drawn from, 0: all.
+    `ema`: decay of the average of weights; `hours`: of the corpus that are drawn from, 0: all; `spread`: how much of
+    what rounding and spreading fall short of the labels the last layer is given back at the end (`students/spread.py`).
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
-    students: `steps` of `rows` rows of `row_hops` hops of 20 ms. mixed_precision: `no`, `bf16` or `fp16` for the
+    students: `steps` of `rows` rows of `row_hops` hops of 20 ms, in which noise stands alone in place of an utterance
+    `noise_alone` times. mixed_precision: `no`, `bf16` or `fp16` for the
     student's pass (losses and weights stay float32). second_hears: `clean` speech, or the `noise` that its student
     hears (4.4.4). optimiser: `muon` or `adamw` (`step.py`).
     """
@@ -88,6 +90,7 @@ class Plan:
     exact_frames: int = 6
     rows: int = 4
     row_hops: int = 800
+    noise_alone: float = 0.12
     learning_rate: float = 1.5e-3
     exact_learning_rate: float = 2e-4
     alpha_rec: float = 0.0
@@ -107,6 +110,7 @@ class Plan:
     mix_kokoro: float = 0.25
     rate_floor: float = 0.02
     ema: float = 0.998
+    spread: float = 0.0
     hours: float = 0.0
     seed: int = 1
     mixed_precision: str = "no"
@@ -121,7 +125,7 @@ class Plan:
         if self.optimiser not in OPTIMISERS:
             raise ConfigError(f"optimiser {self.optimiser!r} is unknown; there are: {', '.join(OPTIMISERS)}")
         counts = ("batch", "frames", "exact_batch", "exact_frames", "rows", "row_hops")
-        check_plan(self, counts, shares=("mix_human", "rate_floor", "ema"))
+        check_plan(self, counts, shares=("mix_human", "noise_alone", "rate_floor", "ema", "spread"))
         if self.steps + self.exact_steps < 1:
             raise ConfigError("a plan of no steps trains nothing: give --steps, --exact-steps or both")
         longest = max(self.frames, self.exact_frames)

@@ -20,9 +20,10 @@ from distill.files.checkpoint import Checkpoint
 from distill.files.disk import check_writable
 from distill.speech.augment import Augment
 from distill.students.spec import StudentSpec
+from distill.students.spread import gains, widened
 from distill.students.stream import BatchNorm
 from distill.training.begin import grown, initialise
-from distill.training.feeds import Feed, feed_of
+from distill.training.feeds import Feed, feed_of, look
 from distill.training.objective import HEAD, PhoneHead
 from distill.training.options import USUAL, Conduct
 from distill.training.plan import Plan
@@ -30,6 +31,7 @@ from distill.training.run import Run
 from distill.training.watch import check_writers, watching
 
 SETTLING_BATCHES, SETTLING_SEED = 24, 1 << 20
+SPREAD_BATCHES, SPREAD_SEED = 24, 1 << 21
 GENTLE_RATE = 1e-5  # at which 400 steps move weights by less than float16 tells apart: such runs keep float32
 
 
@@ -86,8 +88,9 @@ def train(
     }  # fmt: skip
     settled(run, feed)
     kept = {name: value for name, value in run.average.items() if not name.startswith(f"{HEAD}.")}
-    state = kept if plan.learning_rate <= GENTLE_RATE else at_rest(kept)
-    checkpoint = Checkpoint(spec=spec, state=state, training=training, scores={})
+    checkpoint = spread_as_labels(Checkpoint(spec=spec, state=kept, training=training, scores={}), plan, shards)
+    if plan.learning_rate > GENTLE_RATE:
+        checkpoint = replace(checkpoint, state=at_rest(checkpoint.state))
     run.end(lambda: checkpoint.save(out))
     return checkpoint
 
@@ -111,6 +114,19 @@ def settled(run: Run, feed: Feed) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     run.average = {name: value.clone() for name, value in run.student.state_dict().items()}
+
+
+def spread_as_labels(checkpoint: Checkpoint, plan: Plan, shards: Sequence[Shard]) -> Checkpoint:
+    """The student with `plan.spread` of what its rounding and spreading fall short of the labels given back
+    (`students/spread.py`), by clean speech of the corpus; as it was without. What each channel gained is kept."""
+    if not plan.spread:
+        return checkpoint
+    feed = feed_of(checkpoint.spec, plan, shards, None)
+    _, seen = look(feed, checkpoint.student(), plan.steps, SPREAD_BATCHES, [plan.seed, SPREAD_SEED])
+    label, predicted = (torch.cat([getattr(s, name).flatten(0, 1) for s in seen]) for name in ("label", "predicted"))
+    found = {name: round(gain**plan.spread, 3) for name, gain in gains(label, predicted, checkpoint.layout).items()}
+    state = widened(checkpoint.state, found, predicted, checkpoint.layout)
+    return replace(checkpoint, state=state, training={**checkpoint.training, "spread": found}, scores={})
 
 
 def inputs_of(

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from distill.scoring.metrics import TOLERANCE_FRAMES
-from distill.training.feeds import Feed
-from distill.training.objective import Objective, Seen
+from distill.training.feeds import Feed, look
+from distill.training.objective import Objective
 from distill.training.run import Run
 from sdk.errors import ConfigError, EngineUnavailable
 from sdk.faces.face import CLOSED_CM, Face
@@ -177,16 +177,10 @@ def judge(run: Run, feed: Feed, layout: RigLayout) -> dict[str, float]:
     """
     student: Any = copy.deepcopy(run.student).eval()
     student.load_state_dict(run.average)
-    seen: list[Seen] = []
-    total = 0.0
-    with torch.no_grad(), run.autocast():
-        for number in range(_BATCHES):
-            step = run.plan["steps"]
-            total += float(feed.loss(student, feed.draw(np.random.default_rng([_SEED, number]), step), step))
-            if feed.objective.seen:
-                seen.append(feed.objective.seen)
+    with run.autocast():
+        loss, seen = look(feed, student, run.plan["steps"], _BATCHES, [_SEED])
     label, predicted = (torch.cat([getattr(s, name).cpu() for s in seen]).numpy() for name in ("label", "predicted"))
-    scores = {"loss": total / _BATCHES, "mse": float(np.mean((label - predicted) ** 2))}
+    scores = {"loss": loss, "mse": float(np.mean((label - predicted) ** 2))}
     if "jawOpen" in layout.names:
         scores |= lips(label, predicted, layout, 30 * seen[0].steps_per_frame)
     return scores

@@ -23,7 +23,7 @@ from distill.speech.phonetics import CLASSES
 from sdk.clock import SAMPLE_RATE_HZ
 
 PAUSE_S = (0.05, 0.8)
-NOISE_ALONE, NOISE_S = 0.12, (0.5, 4.0)  # how often in place of an utterance, and for how long
+NOISE_S = (0.5, 4.0)  # how long noise alone stands in place of an utterance
 INSIDE = 0.5  # how many of the rows begin inside an utterance
 
 
@@ -41,7 +41,8 @@ class Rows:
 
 
 class StreamRows:
-    """Draws batches of rows from shards; arguments as `windows.Stretches`. future_samples: of the student.
+    """Draws batches of rows from shards; arguments as `windows.Stretches`. future_samples: of the student. noise_alone:
+    how often noise stands in place of an utterance.
 
     Raises `DataError` without shards, or if their labels lack a channel.
     """
@@ -55,11 +56,13 @@ class StreamRows:
         augment: Augment | None,
         names: Sequence[str] | None = None,
         hours: float = 0.0,
+        noise_alone: float = 0.0,
     ) -> None:
         self.picker = UtterancePicker(shards, mix, names, hours)
         self.hop_samples = hop_samples
         self.future_samples = future_samples
         self.augment = augment
+        self.noise_alone = noise_alone
 
     def batch(self, random: np.random.Generator, size: int, hops: int) -> Rows:
         """`size` rows of `hops` hops each."""
@@ -75,7 +78,7 @@ class StreamRows:
         classes, likely = np.zeros(hops, dtype=np.int64), np.zeros((hops, len(CLASSES)), dtype=np.uint8)
         at = 0
         while at < length:
-            if self.augment and random.random() < NOISE_ALONE:  # nobody speaks, and something is heard
+            if self.augment and random.random() < self.noise_alone:  # nobody speaks, and something is heard
                 end = min(at + int(random.uniform(*NOISE_S) * SAMPLE_RATE_HZ), length)
                 audio[at:end] = self.augment.noise(end - at, random)
                 at = end
