@@ -13,9 +13,10 @@ _BEFORE, _AFTER, _LOST, _WON, _INK = "#8b95a1", "#1f6fb2", "#c62828", "#2b8a57",
 _CLOSURES = {"kept": _BEFORE, "lost": _LOST, "won": _WON, "open in both": "#b08d2f"}
 _ROWS = {
     "packed_weights_bytes": "packed weights", "in_place_bytes": "weights in place", "operators_bytes": "operators",
-    "planned_arenas_bytes": "planned arenas", "workspace_bytes": "workspace", "stream_state_bytes": "stream state",
+    "planned_arenas_bytes": "planned arenas", "workspace_bytes": "workspace", "opening_bytes": "opening",
+    "stream_state_bytes": "stream state",
 }  # fmt: skip
-_SHADES = ("#1f6fb2", "#7fb0d8", "#c8541b", "#2b8a57", "#8446a6", "#b08d2f")
+_SHADES = ("#1f6fb2", "#7fb0d8", "#c8541b", "#2b8a57", "#8446a6", "#5b6470", "#b08d2f")
 
 
 def curves(heard: Mapping[str, Any]) -> str:
@@ -39,16 +40,17 @@ def curves(heard: Mapping[str, Any]) -> str:
 
 
 def memory(report: Mapping[str, Any]) -> str:
-    """Computed rows stacked, measured ones below, and the budget where there is one in sight."""
+    """Computed rows stacked, measured ones below, and the budget where there is one in sight. Workspace and what is
+    held while opening are never there together: the larger one is stacked."""
     parts, measured = report["memory"]["computed"], report["memory"]["measured"]
     counted = report["memory"]["counted_bytes"]
     state = parts["stream_state_bytes"] + parts["in_place_bytes"]
 
     def draw(axes: list[Any]) -> None:
         (ax,) = axes
-        left = 0.0
+        left, smaller = 0.0, min("workspace_bytes", "opening_bytes", key=lambda row: parts[row])
         for (row, words), tint in zip(_ROWS.items(), _SHADES, strict=True):
-            if parts[row]:
+            if parts[row] and row != smaller:
                 ax.barh(0, parts[row] / 1e3, left=left, color=tint, ec="white", label=words, hatch="///", alpha=0.75)
                 left += parts[row] / 1e3
         ax.annotate(show_bytes(left * 1e3), (left, 0), (6, -3), "data", "offset points")
@@ -67,7 +69,7 @@ def memory(report: Mapping[str, Any]) -> str:
                         "offset points", ha="right", va="top", color=_LOST)  # fmt: skip
         ax.set_xlim(0, ax.get_xlim()[1] * 1.12)
         ax.set_xlabel("kilobytes (1000 bytes); hatched: computed before lowering")
-        ax.figure.legend(loc="outside lower center", ncols=6, frameon=False)
+        ax.figure.legend(loc="outside lower center", ncols=7, frameon=False)
 
     return figure("memory", 2.6, 1, draw)
 

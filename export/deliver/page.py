@@ -26,6 +26,7 @@ _MEANS = {
     "operators_bytes": "bookkeeping of the operators",
     "planned_arenas_bytes": "outside the delegate, by the program's plan",
     "workspace_bytes": "layer outputs alive at once", "stream_state_bytes": "one voice; the next voice costs as much",
+    "opening_bytes": "held while the file is opened, and given back",
     "load_peak_bytes": "heap while loading", "steady_bytes": "heap once it has run",
     "counted_bytes": "held against the budget",
     "crowd_bytes": "many voices, once they come; in no budget",

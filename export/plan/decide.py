@@ -104,7 +104,8 @@ def exceeded(decision: Decision, others: Sequence[Candidate]) -> BudgetExceeded:
     need = decision.needs(closest)
     kinds = {
         "packed weights": closest.rows.packed_weights_bytes, "weights in place": closest.rows.in_place_bytes,
-        "workspace": closest.rows.workspace_bytes, "planned arenas": closest.rows.planned_arenas_bytes,
+        "workspace or opening": max(closest.rows.workspace_bytes, closest.rows.opening_bytes),
+        "planned arenas": closest.rows.planned_arenas_bytes,
         "operators": closest.rows.operators_bytes, "stream state": closest.rows.stream_state_bytes,
     }  # fmt: skip
     parts = ", ".join(f"{name} {show_bytes(size)}" for name, size in kinds.items() if size)

@@ -45,7 +45,7 @@ def altered(candidate: Candidate, name: str, quality: float, bytes_: int, us: fl
     """`candidate` under another name with other figures; memory is its workspace alone."""
     rows = dataclasses.replace(
         candidate.rows, packed_weights_bytes=0, operators_bytes=0, planned_arenas_bytes=0, in_place_bytes=0,
-        stream_state_bytes=0, workspace_bytes=bytes_,
+        stream_state_bytes=0, opening_bytes=0, workspace_bytes=bytes_,
     )  # fmt: skip
     cost = Cost(candidate.cost.macs, 30, 30, us)
     return dataclasses.replace(
