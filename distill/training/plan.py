@@ -157,14 +157,15 @@ FINE_TUNING_RATE = 1e-6  # of the paper, 4.1.3
 def trained_by(parent: Checkpoint) -> Plan:
     """The plan that `parent` was trained by, as it stood at the end, for whoever goes on from there.
 
-    Closures weigh from the first step what they weighed at the last. Where a plan of before our losses on shapes and
+    Closures weigh from the first step what they weighed at the last, and what was given back of the labels' spread is
+    in the weights: it is not given twice. Where a plan of before our losses on shapes and
     phones does not name them they are 0: a student that was trained by eq. 1 to 4 alone is tuned by them alone.
     """
     told = {name: value for name, value in parent.training.get("plan", {}).items() if name in PLAN_FIELDS}
     if told:
         told = as_today({"shut_final": told.get("shut_weight", Plan.shut_weight), **told}, Plan)
     plan = Plan(**told)
-    return replace(plan, shut_weight=plan.shut_final)
+    return replace(plan, shut_weight=plan.shut_final, spread=0.0)
 
 
 def plan_after(parent: Checkpoint, changes: Mapping[str, object]) -> Plan:

@@ -19,7 +19,7 @@ from distill.speech.augment import Augment
 from distill.students.spread import MOST, SHAPING, gains, widened
 from distill.students.stream import StreamStudent
 from distill.training.begin import initialise
-from distill.training.plan import Plan
+from distill.training.plan import Plan, plan_after
 from distill.training.student import train
 from sdk.errors import ConfigError
 
@@ -86,6 +86,7 @@ def test_training_gives_it_back_at_the_end_and_says_so(corpus: Path, tmp_path: P
     differ = {name for name, value in plain.state.items() if not torch.equal(value, wide.state[name])}
     assert differ == {"fc3.weight", "fc3.bias"}
     assert Checkpoint.load(tmp_path / "wide.pt").training["spread"] == told
+    assert plan_after(wide, {}).spread == 0, "whoever goes on from there has it in the weights"
 
 
 def test_a_finished_student_is_widened_by_half_of_what_it_lacks(corpus: Path, tmp_path: Path) -> None:
