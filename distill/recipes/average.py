@@ -8,14 +8,13 @@ The last checkpoint tells how it was trained; all are named in the card. Score t
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from distill.files.averaging import averaged
 from distill.files.checkpoint import Checkpoint, model_card
 from distill.files.disk import atomic_write_text, check_writable
 from sdk.errors import ConfigError
-from sdk.tools.command import command_line, ending, list_files
+from sdk.tools.command import dated_command, ending, list_files
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with ending() as end:
         check_writable(options.out)
-        note = {"date": time.strftime("%Y-%m-%d"), "command": command_line("distill.recipes.average", arguments)}
-        made = averaged([(_share(share), Checkpoint.load(Path(file))) for share, file in options.of], note)
+        parts = [(_share(share), Checkpoint.load(Path(file))) for share, file in options.of]
+        made = averaged(parts, dated_command("distill.recipes.average", arguments))
         made.save(options.out)
         atomic_write_text(options.out.with_suffix(".md"), model_card(made))
         list_files([options.out])

@@ -8,7 +8,6 @@ A training whose plan says `spread` does it by itself. The weights are others af
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from distill.files.checkpoint import Checkpoint, model_card
 from distill.files.disk import atomic_write_text, check_writable
 from distill.training.plan import trained_by
 from distill.training.student import at_rest, spread_as_labels
-from sdk.tools.command import at_least, command_line, ending, list_files
+from sdk.tools.command import at_least, dated_command, ending, list_files
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,10 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         before = Checkpoint.load(options.checkpoint)
         plan = replace(trained_by(before), spread=options.share)
         made = spread_as_labels(before, plan, load_shards(options.corpus, "train"))
-        told = {
-            "date": time.strftime("%Y-%m-%d"), "command": command_line("distill.recipes.widen", arguments),
-            "of": before.weights_sha256,
-        }  # fmt: skip
+        told = {**dated_command("distill.recipes.widen", arguments), "of": before.weights_sha256}
         made = replace(made, state=at_rest(made.state), training={**made.training, "widened": told})
         made.save(options.out)
         atomic_write_text(options.out.with_suffix(".md"), model_card(made))

@@ -27,7 +27,7 @@ _TANH_LIMIT = 0.999  # atanh of 1 is infinite
 def gains(label: Tensor, predicted: Tensor, layout: RigLayout) -> dict[str, float]:
     """How far each shaping channel falls short of the labels: spread of `label` over that of `predicted`, both
     `(N, rig)` of the same times, measured before tanh, within 1 and `MOST`."""
-    asked, made = (values.clamp(-_TANH_LIMIT, _TANH_LIMIT).atanh().std(0) for values in (label, predicted))
+    asked, made = (_before_tanh(values).std(0) for values in (label, predicted))
     return {
         name: min(max(float(asked[i] / made[i].clamp(min=1e-6)), 1.0), MOST)
         for i, name in enumerate(layout.names)
@@ -39,9 +39,13 @@ def widened(
     state: Mapping[str, Tensor], found: Mapping[str, float], predicted: Tensor, layout: RigLayout
 ) -> dict[str, Tensor]:
     """Weights whose channels `found` move by so much more around their mean; `predicted` `(N, rig)` tells that mean."""
-    gain, mean = torch.ones(len(layout)), predicted.clamp(-_TANH_LIMIT, _TANH_LIMIT).atanh().mean(0)
+    gain, mean = torch.ones(len(layout)), _before_tanh(predicted).mean(0)
     for name, value in found.items():
         gain[layout.names.index(name)] = value
     weight, bias = state["fc3.weight"], state["fc3.bias"]
     wide = (gain.view(-1, *[1] * (weight.dim() - 1)) * weight.float()).to(weight.dtype)
     return {**state, "fc3.weight": wide, "fc3.bias": (gain * bias.float() + (1 - gain) * mean).to(bias.dtype)}
+
+
+def _before_tanh(values: Tensor) -> Tensor:
+    return values.clamp(-_TANH_LIMIT, _TANH_LIMIT).atanh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -161,16 +162,18 @@ class StreamFeed:
         return loss
 
 
-def look(feed: Feed, student: Student, step: int, batches: int, seed: Sequence[int]) -> tuple[float, list[Seen]]:
-    """What `student` makes of a few batches, the same for one seed: the mean of its losses, and what it looked at."""
+def look(feed: Feed, student: Student, step: int, batches: int, seed: Sequence[int]) -> tuple[float, Seen]:
+    """What `student` makes of a few batches, the same for one seed: the mean of its losses, and all that it looked at
+    one after another, on the CPU; the terms of the loss are the last batch's."""
     seen: list[Seen] = []
     total = 0.0
     with torch.no_grad():
         for number in range(batches):
             total += float(feed.loss(student, feed.draw(np.random.default_rng([*seed, number]), step), step))
-            if feed.objective.seen:
-                seen.append(feed.objective.seen)
-    return total / batches, seen
+            assert feed.objective.seen is not None
+            seen.append(feed.objective.seen)
+    label, predicted = (torch.cat([getattr(one, name).cpu() for one in seen]) for name in ("label", "predicted"))
+    return total / batches, replace(seen[-1], label=label, predicted=predicted)
 
 
 def with_phones(

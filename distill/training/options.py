@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from distill.training.plan import Plan
 from distill.training.run import SAVE_EVERY_S
 from sdk.errors import ConfigError
 from sdk.tools import strict
-from sdk.tools.command import at_least, command_line
+from sdk.tools.command import at_least, dated_command
 
 _KEPT_BACK = {"exact_frames", "exact_learning_rate"}  # fields that no command offers
 
@@ -166,8 +165,4 @@ def conduct_of(options: argparse.Namespace) -> Conduct:
 
 def note(module: str, arguments: list[str] | None, options: argparse.Namespace) -> dict[str, object]:
     """What a checkpoint keeps of how it was made: the date, the command, the data."""
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "command": command_line(module, arguments),
-        "data": "; ".join(options.data or ["not stated"]),
-    }
+    return {**dated_command(module, arguments), "data": "; ".join(options.data or ["not stated"])}

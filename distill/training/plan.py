@@ -76,10 +76,10 @@ class Plan:
     what rounding and spreading fall short of the labels the last layer is given back at the end (`students/spread.py`).
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
-    students: `steps` of `rows` rows of `row_hops` hops of 20 ms, in which noise stands alone in place of an utterance
-    `noise_alone` times. mixed_precision: `no`, `bf16` or `fp16` for the
-    student's pass (losses and weights stay float32). second_hears: `clean` speech, or the `noise` that its student
-    hears (4.4.4). optimiser: `muon` or `adamw` (`step.py`).
+    students: `steps` of `rows` rows of `row_hops` hops of 20 ms; `noise_alone`: the share of what is drawn there that
+    is no utterance but noise by itself. mixed_precision: `no`, `bf16` or `fp16` for the student's pass (losses and weights
+    stay float32). second_hears: `clean` speech, or the `noise` that its student hears (4.4.4). optimiser: `muon` or
+    `adamw` (`step.py`).
     """
 
     steps: int = 6000
@@ -158,8 +158,8 @@ def trained_by(parent: Checkpoint) -> Plan:
     """The plan that `parent` was trained by, as it stood at the end, for whoever goes on from there.
 
     Closures weigh from the first step what they weighed at the last, and what was given back of the labels' spread is
-    in the weights: it is not given twice. Where a plan of before our losses on shapes and
-    phones does not name them they are 0: a student that was trained by eq. 1 to 4 alone is tuned by them alone.
+    in the weights: it is not given twice. Where a plan of before our losses on shapes and phones does not name them
+    they are 0: a student that was trained by eq. 1 to 4 alone is tuned by them alone.
     """
     told = {name: value for name, value in parent.training.get("plan", {}).items() if name in PLAN_FIELDS}
     if told:

@@ -123,7 +123,7 @@ def spread_as_labels(checkpoint: Checkpoint, plan: Plan, shards: Sequence[Shard]
         return checkpoint
     feed = feed_of(checkpoint.spec, plan, shards, None)
     _, seen = look(feed, checkpoint.student(), plan.steps, SPREAD_BATCHES, [plan.seed, SPREAD_SEED])
-    label, predicted = (torch.cat([getattr(s, name).flatten(0, 1) for s in seen]) for name in ("label", "predicted"))
+    label, predicted = seen.label.flatten(0, 1), seen.predicted.flatten(0, 1)
     found = {name: round(gain**plan.spread, 3) for name, gain in gains(label, predicted, checkpoint.layout).items()}
     state = widened(checkpoint.state, found, predicted, checkpoint.layout)
     return replace(checkpoint, state=state, training={**checkpoint.training, "spread": found}, scores={})

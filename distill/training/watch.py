@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from distill.scoring.metrics import TOLERANCE_FRAMES
 from distill.training.feeds import Feed, look
@@ -179,10 +178,10 @@ def judge(run: Run, feed: Feed, layout: RigLayout) -> dict[str, float]:
     student.load_state_dict(run.average)
     with run.autocast():
         loss, seen = look(feed, student, run.plan["steps"], _BATCHES, [_SEED])
-    label, predicted = (torch.cat([getattr(s, name).cpu() for s in seen]).numpy() for name in ("label", "predicted"))
+    label, predicted = seen.label.numpy(), seen.predicted.numpy()
     scores = {"loss": loss, "mse": float(np.mean((label - predicted) ** 2))}
     if "jawOpen" in layout.names:
-        scores |= lips(label, predicted, layout, 30 * seen[0].steps_per_frame)
+        scores |= lips(label, predicted, layout, 30 * seen.steps_per_frame)
     return scores
 
 

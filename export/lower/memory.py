@@ -64,7 +64,7 @@ class MemoryRows:
     planned_arenas_bytes: int
     workspace_bytes: int
     stream_state_bytes: int
-    opening_bytes: int = 0
+    opening_bytes: int
     crowd_bytes: int = 0
     paper_bytes: int = 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from distill.corpus.shelf import load_shards
@@ -13,7 +12,7 @@ from distill.files.twin import TWIN_PRECISIONS, twin_card, twin_path
 from distill.speech.augment import Augment
 from export.quantise.keep import kept
 from export.quantise.rounding import corpus_rows, post_training
-from sdk.tools.command import command_line, ending
+from sdk.tools.command import dated_command, ending
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
     options = parser.parse_args(arguments)
-    command = command_line("export.quantise", arguments)
     out = options.out or twin_path(options.checkpoint, options.precision)
     with ending() as end:
         check_writable(out)
@@ -33,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         keep = kept(options.checkpoint, parent, options.precision)
         augment = Augment.from_folders(options.noise, options.rooms)
         rows = corpus_rows(load_shards(options.corpus, "train"), augment) if options.corpus else []
-        note = {"command": command, "date": time.strftime("%Y-%m-%d")}
+        note = dated_command("export.quantise", arguments)
         twin = post_training(parent, rows, note, keep, options.precision)
         twin.save(out)
         atomic_write_text(out.with_suffix(".md"), twin_card(twin))

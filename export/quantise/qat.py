@@ -16,7 +16,6 @@ gained over its parent may be the training's doing, and only the difference to t
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -39,7 +38,7 @@ from distill.training.run import Run
 from distill.training.student import inputs_of, provenance
 from export.quantise.keep import KEEP, kept
 from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
-from sdk.tools.command import command_line, ending
+from sdk.tools.command import dated_command, ending
 
 DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
 
@@ -147,14 +146,13 @@ def main(arguments: list[str] | None = None) -> int:
     add_threads(parser)
     add_plan_options(parser, Plan, DEFAULTS)
     options = parser.parse_args(arguments)
-    command = command_line("export.qat", arguments)
     out = options.control or options.out or twin_path(options.checkpoint, options.precision)
     with ending(f"stopped; the same command goes on from {out}.resume") as end:
         parent = Checkpoint.load(options.checkpoint)
         plan = replace(trained_by(parent), **{**DEFAULTS, **given(options)})  # type: ignore[arg-type]
         augment = Augment.from_folders(options.noise, options.rooms)
         second = Checkpoint.load(options.second_teacher) if options.second_teacher else None
-        note = {"date": time.strftime("%Y-%m-%d"), "command": command}
+        note = dated_command("export.qat", arguments)
         if options.control:
             control(parent, plan, options.corpus, out, augment, note, second)
         else:

@@ -164,3 +164,8 @@ def say(line: str) -> None:
 def command_line(module: str, arguments: Sequence[str] | None) -> str:
     """What was typed, for a model card: `python -m module ...`; `arguments` of `main`, or those of this process."""
     return f"python -m {module} {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+
+
+def dated_command(module: str, arguments: Sequence[str] | None) -> dict[str, str]:
+    """What every card keeps of how its file was made: `date`, today's, and `command`, as `command_line`."""
+    return {"date": time.strftime("%Y-%m-%d"), "command": command_line(module, arguments)}

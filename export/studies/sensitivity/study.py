@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import CheckpointError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
-from sdk.tools.command import at_least, command_line, ending
+from sdk.tools.command import at_least, dated_command, ending
 from sdk.tools.limits import read_json_file
 
 TOLERANCE_CM = 0.01  # of the lip gap in frames of /p b m/, root mean square; shut means 0.15 cm
@@ -229,7 +228,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tolerance-cm", type=float, default=TOLERANCE_CM, help="lip error allowed, root mean square")
     parser.add_argument("--plot", type=Path, help="PNG to draw")
     options = parser.parse_args(arguments)
-    command = command_line("export.sensitivity", arguments)
     out = options.out or sensitivity_path(options.checkpoint)
     with ending() as end:
         if options.tolerance_cm <= 0 or options.seconds <= 0:
@@ -238,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
         checkpoint = Checkpoint.load(options.checkpoint, RigLayout.arkit())
         items = valid_items(options.corpus, options.seconds)
         rows = corpus_rows(load_shards(options.corpus, "train"), Augment())
-        note = {"date": time.strftime("%Y-%m-%d"), "command": command}
+        note = dated_command("export.sensitivity", arguments)
         found = study(checkpoint, items, rows, options.tolerance_cm, note, _known(out))
         atomic_write_text(out, json.dumps(found, indent=1))
         if options.plot:
