@@ -77,9 +77,9 @@ class Plan:
 
     Window students: `steps` of `batch` stretches of `frames` windows, then `exact_steps` of true windows. Stream
     students: `steps` of `rows` rows of `row_hops` hops of 20 ms; `noise_alone`: the share of what is drawn there that
-    is no utterance but noise by itself. mixed_precision: `no`, `bf16` or `fp16` for the student's pass (losses and weights
-    stay float32). second_hears: `clean` speech, or the `noise` that its student hears (4.4.4). optimiser: `muon` or
-    `adamw` (`step.py`).
+    is no utterance but noise by itself. mixed_precision: `no`, `bf16` or `fp16` for the student's pass (losses and
+    weights stay float32). second_hears: `clean` speech, or the `noise` that its student hears (4.4.4). optimiser:
+    `muon` or `adamw` (`step.py`).
     """
 
     steps: int = 6000
