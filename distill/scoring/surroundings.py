@@ -35,6 +35,7 @@ VOICES = 6  # in a babble
 QUIETER_DB = (20, 30, 40)
 OVER_DB, DC = 12.0, 0.05
 ALONE_DB = -30.0  # root mean square of noise where nobody speaks
+ALONE_PIECES = 12  # of five seconds, of one recording: a minute
 # recordings by what is heard: a word in the path, and the noise that it counts to
 NOISE_WORDS = {
     "kitchen": "kitchen", "bus": "engine", "helicopter": "engine", "chainsaw": "engine", "rain": "rain", "sea": "rain",
@@ -113,16 +114,20 @@ def noises(folder: Path | None) -> dict[str, list[np.ndarray]]:
 
 
 def noises_alone(folder: Path | None) -> dict[str, list[Item]]:
-    """Held-out recordings of noise with nobody speaking, five seconds each at -30 dB, by what is heard in them."""
-    count = 5 * SAMPLE_RATE_HZ
-    loud = np.float32(10 ** (ALONE_DB / 20))
+    """Held-out recordings of noise with nobody speaking at -30 dB, by what is heard in them: each is five seconds long,
+    repeated where it is shorter; of a longer one there are pieces, spread over its whole length."""
+    found = noises(folder)
     return {
-        name: [
-            Item(f"{name}{i}", np.resize(sound, count) * loud / max(float(np.sqrt(np.mean(sound**2))), 1e-6), [])
-            for i, sound in enumerate(found)
-        ]
-        for name, found in noises(folder).items()
+        name: [item for i, sound in enumerate(found[name]) for item in _alone(f"{name}{i}", sound)] for name in found
     }
+
+
+def _alone(name: str, sound: np.ndarray) -> list[Item]:
+    count = 5 * SAMPLE_RATE_HZ
+    level = np.float32(10 ** (ALONE_DB / 20) / max(float(np.sqrt(np.mean(sound**2))), 1e-6))
+    pieces = min(max(len(sound) // count, 1), ALONE_PIECES)
+    starts = np.linspace(0, max(len(sound) - count, 0), pieces).astype(int)
+    return [Item(f"{name}_{at}", np.resize(sound[at : at + count], count) * level, []) for at in starts]
 
 
 def held_out_rooms(folder: Path | None) -> list[np.ndarray]:

@@ -62,6 +62,19 @@ def test_training_leaves_out_the_noises_that_are_scored_in(known: dict[str, Chan
     assert np.sqrt(np.mean(alone.audio**2)) == pytest.approx(10**-1.5, rel=0.05)
 
 
+def test_a_long_recording_of_noise_is_heard_from_its_begin_to_its_end(tmp_path: Path) -> None:
+    """The first five seconds of two minutes in a kitchen had stood for all of them."""
+    rising = np.repeat(np.linspace(0.01, 0.5, 130), 16000)
+    soundfile.write(tmp_path / HELD, rising, 16000)
+    loud = [float(item.audio.mean()) for item in noises_alone(tmp_path)["kitchen"]]
+    assert len(loud) == 12
+    assert loud == sorted(loud)
+    assert loud[0] < 0.1 * loud[-1]
+    soundfile.write(tmp_path / HELD, rising[:24000], 16000)
+    (short,) = noises_alone(tmp_path)["kitchen"]
+    assert len(short.audio) == 5 * 16000
+
+
 def test_every_condition_keeps_the_length_and_repeats(known: dict[str, Change]) -> None:
     assert {"steady_0db", "babble_-5db", "kitchen_20db", "quieter_40db", "clipped", "dc", "room", "gsm"} <= set(known)
     for name, change in known.items():

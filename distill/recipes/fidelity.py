@@ -1,0 +1,71 @@
+"""Which of several trainings came nearest to its labels: checkpoints beside the first of them, on validation speakers.
+
+    python -m distill.recipes.fidelity checkpoints/s9.pt build/s9-again.pt --corpus build/corpus
+
+Tables as of `distill/scoring/fidelity.py`, a condition each, with the controls: scores, and below what each scores more
+than the first, with 95 % intervals over speakers. Errors are better below, the AUC above. `--side held` reports on
+speakers that no choice was made by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from distill.corpus.shelf import load_shards
+from distill.files.disk import atomic_write_text
+from distill.scoring.conditions import CONDITIONS, USUAL, check_conditions
+from distill.scoring.controls import CONTROLS
+from distill.scoring.fidelity import COLUMNS, Answers, Fidelity, Row, clips_of, fidelity_table
+from distill.scoring.trackers import open_judged
+from sdk.errors import DataError
+from sdk.tools.command import ending, list_files
+
+
+def rows_of(ruler: Fidelity, answers: Mapping[str, Answers], judged: Sequence[str]) -> dict[str, Row]:
+    """Scores of everybody who answered, then of the `judged` less those of their first."""
+    rows = {name: (ruler.scores(one), ruler.interval(one)) for name, one in answers.items()}
+    first, *others = judged
+    for name in others:
+        more = {column: rows[name][0][column] - rows[first][0][column] for column in COLUMNS}
+        rows[f"{name} - {first}"] = more, ruler.interval(answers[name], answers[first])
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.fidelity", description=__doc__.split("\n")[0])
+    parser.add_argument("systems", nargs="+", help="checkpoints, artefacts or teachers' files; others less the first")
+    parser.add_argument("--corpus", type=Path, required=True, help="corpus whose labels are asked for")
+    parser.add_argument("--side", choices=("valid", "held"), default="valid", help="default: %(default)s")
+    parser.add_argument(
+        "--conditions", default=",".join(USUAL), help=f"of {', '.join(CONDITIONS)}; default: %(default)s"
+    )
+    parser.add_argument("--json", type=Path, help="file to write the tables to")
+    options = parser.parse_args(arguments)
+    with ending() as end:
+        wanted = check_conditions(options.conditions.split(","))
+        shards = load_shards(options.corpus, options.side)
+        ruler = Fidelity(clips_of(shards), shards[0].layout)
+        judged = {Path(name).name: open_judged(name) for name in options.systems}
+        if len(judged) < len(options.systems):
+            raise DataError("two of the systems have one file name, by which their rows are called: rename one")
+        if wrong := [name for name, (layout, *_) in judged.items() if layout.names != ruler.layout.names]:
+            raise DataError(f"{wrong[0]} has another rig than the labels of {options.corpus}")
+        trackers = {name: track for name, (_, track, _) in judged.items()}
+        trackers |= {f"*{name}*": control() for name, control in CONTROLS.items()}
+        found = {}
+        for condition in wanted:
+            answers = {name: ruler.ask(track, CONDITIONS[condition]) for name, track in trackers.items()}
+            rows = rows_of(ruler, answers, list(judged))
+            print(f"{condition}, {options.side}, {len(ruler.clips)} clips\n\n{fidelity_table(rows)}\n")
+            found[condition] = {name: {"scores": scores, "intervals": ends} for name, (scores, ends) in rows.items()}
+        if options.json:
+            atomic_write_text(options.json, json.dumps(found, indent=1))
+            list_files([options.json])
+    return end.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
