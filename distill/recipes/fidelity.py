@@ -13,24 +13,27 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from distill.corpus.shelf import load_shards
 from distill.files.disk import atomic_write_text
 from distill.scoring.conditions import CONDITIONS, USUAL, check_conditions
 from distill.scoring.controls import CONTROLS
-from distill.scoring.fidelity import COLUMNS, Answers, Fidelity, Row, clips_of, fidelity_table
+from distill.scoring.fidelity import COLUMNS, Answers, Fidelity, clips_of
 from distill.scoring.trackers import open_judged
+from distill.scoring.whole import whole_table
 from sdk.errors import DataError
 from sdk.tools.command import ending, list_files
 
 
-def rows_of(ruler: Fidelity, answers: Mapping[str, Answers], judged: Sequence[str]) -> dict[str, Row]:
-    """Scores of everybody who answered, then of the `judged` less those of their first."""
-    rows = {name: (ruler.scores(one), ruler.interval(one)) for name, one in answers.items()}
+def rows_of(ruler: Fidelity, answers: Mapping[str, Answers], judged: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Scores of everybody who answered, with their `intervals`; then of the `judged` less those of their first."""
+    scores = {name: ruler.scores(one) for name, one in answers.items()}
+    rows = {name: {**scores[name], "intervals": ruler.interval(one)} for name, one in answers.items()}
     first, *others = judged
     for name in others:
-        more = {column: rows[name][0][column] - rows[first][0][column] for column in COLUMNS}
-        rows[f"{name} - {first}"] = more, ruler.interval(answers[name], answers[first])
+        more = {column: scores[name][column] - scores[first][column] for column in COLUMNS}
+        rows[f"{name} - {first}"] = {**more, "intervals": ruler.interval(answers[name], answers[first])}
     return rows
 
 
@@ -58,9 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
         found = {}
         for condition in wanted:
             answers = {name: ruler.ask(track, CONDITIONS[condition]) for name, track in trackers.items()}
-            rows = rows_of(ruler, answers, list(judged))
-            print(f"{condition}, {options.side}, {len(ruler.clips)} clips\n\n{fidelity_table(rows)}\n")
-            found[condition] = {name: {"scores": scores, "intervals": ends} for name, (scores, ends) in rows.items()}
+            found[condition] = rows_of(ruler, answers, list(judged))
+            told = whole_table(found[condition], COLUMNS)
+            print(f"{condition}, {options.side}, {len(ruler.clips)} clips\n\n{told}\n")
         if options.json:
             atomic_write_text(options.json, json.dumps(found, indent=1))
             list_files([options.json])

@@ -10,7 +10,7 @@ is near it too. (*Fidelity* of distillation: Stanton et al. 2021.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,6 @@ from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
 COLUMNS = ("shapes", "mouth", "shut_auc")
-Row = tuple[dict[str, float], dict[str, tuple[float, float]]]  # scores, and the 95 % interval of each
 _STILL = 0.01  # standard deviation of a channel's labels below which it does not move
 _SILENT = 128  # of 255: from here on the teacher holds that nobody speaks
 
@@ -88,9 +87,8 @@ class Fidelity:
         spread = self._labels.std(0, dtype=np.float64)
         self._weights = np.where(spread > _STILL, 1 / np.maximum(spread, _STILL) ** 2, 0.0)
         self._root = self._face.mouth_root(layout)
-        self.whose = np.repeat(
-            [c.item.speaker or c.item.name for c in self.clips], [c.spoken.sum() for c in self.clips]
-        )
+        whose = np.repeat([c.item.speaker or c.item.name for c in self.clips], [c.spoken.sum() for c in self.clips])
+        self._picks = picks(whose)
         gap_cm = self._face.lip_gap_cm(self._labels, layout)
         self._shut, self._open = gap_cm <= CLOSED_CM / 2, gap_cm >= 2 * CLOSED_CM
         self._still = self._answers(np.broadcast_to(self._labels.mean(0), self._labels.shape))
@@ -104,7 +102,7 @@ class Fidelity:
 
     def scores(self, answers: Answers, at: np.ndarray | None = None) -> dict[str, float]:
         """`COLUMNS` of all frames, or of those `at` these places."""
-        where = np.arange(len(self.whose)) if at is None else at
+        where = np.arange(len(self._labels)) if at is None else at
         shut, open_ = where[self._shut[where]], where[self._open[where]]
         still, gap_cm = self._still, answers.gap_cm
         return {
@@ -115,13 +113,14 @@ class Fidelity:
 
     def interval(self, answers: Answers, less: Answers | None = None) -> dict[str, tuple[float, float]]:
         """95 % intervals of `scores`, or of what `answers` score more than `less`, over speakers drawn anew."""
-        drawn = [self.scores(answers, at) for at in picks(self.whose)]
+        drawn = self._resampled(answers)
         if less is not None:
-            drawn = [
-                {name: value - other[name] for name, value in one.items()}
-                for one, other in zip(drawn, (self.scores(less, at) for at in picks(self.whose)), strict=True)
-            ]
-        return {name: bounds(np.array([one[name] for one in drawn])) for name in COLUMNS}
+            drawn = drawn - self._resampled(less)
+        return {name: bounds(column) for name, column in zip(COLUMNS, drawn.T, strict=True)}
+
+    def _resampled(self, answers: Answers) -> np.ndarray:
+        drawn = [list(self.scores(answers, at).values()) for at in self._picks]
+        return np.array(drawn).reshape(-1, len(COLUMNS))
 
     def _answers(self, said: np.ndarray) -> Answers:
         wrong = said - self._labels
@@ -130,12 +129,3 @@ class Fidelity:
             ((wrong @ self._root) ** 2).sum(1),
             self._face.lip_gap_cm(self.layout.clamp(np.asarray(said, np.float32)), self.layout),
         )
-
-
-def fidelity_table(rows: Mapping[str, Row]) -> str:
-    """A Markdown table: scores and their intervals, a line each."""
-    lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name, (found, ends) in rows.items():
-        cells = [f"{found[c]:.4f} ({ends[c][0]:.4f} to {ends[c][1]:.4f})" for c in COLUMNS]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)

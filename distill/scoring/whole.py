@@ -99,11 +99,11 @@ def speakers_or_clips(items: Sequence[Item]) -> list[Item]:
     return [dataclasses.replace(item, speaker="") for item in items]
 
 
-def whole_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """A Markdown table: a line for each system, a column for each of `COLUMNS`, intervals where they are known."""
-    lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+def whole_table(rows: Mapping[str, Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> str:
+    """A Markdown table: a line for each system, a column for each of `columns`, intervals where they are known."""
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
-        cells = [whole_cell(row.get(c), row.get("intervals", {}).get(c)) for c in COLUMNS]
+        cells = [whole_cell(row.get(c), row.get("intervals", {}).get(c)) for c in columns]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

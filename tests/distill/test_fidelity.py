@@ -84,7 +84,7 @@ def test_the_command_compares_with_the_first(corpus: Path, tmp_path: Path, capsy
     assert list(found["quiet"]) == ["one.pt", "two.pt", "*loudness*", "*mean_pose*", "*exact*", "two.pt - one.pt"]
     assert "two.pt - one.pt" in told
     quiet = found["quiet"]
-    apart = quiet["two.pt"]["scores"]["shapes"] - quiet["one.pt"]["scores"]["shapes"]
-    assert quiet["two.pt - one.pt"]["scores"]["shapes"] == pytest.approx(apart)
+    apart = quiet["two.pt"]["shapes"] - quiet["one.pt"]["shapes"]
+    assert quiet["two.pt - one.pt"]["shapes"] == pytest.approx(apart)
     assert found["quiet"]["one.pt"] != found["10db"]["one.pt"]
     assert main([systems[0], systems[0], "--corpus", str(corpus)]) == 2
