@@ -13,7 +13,7 @@ import numpy as np
 
 from distill.files.pcm import to_float
 from distill.speech.phones import Phone
-from distill.teachers.articulatory.teacher import animate
+from distill.teachers.articulatory.teacher import RULES, animate
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
@@ -21,6 +21,7 @@ from sdk.tools.plugins import load_plugin
 
 LABEL_HZ = 100
 BY_PHONES = "articulatory"  # the teacher that needs phones and no ears
+BY_RULES = f"rules {RULES}"  # in place of the weights of a teacher that learned none
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Utterance:
 class Labeller:
     """Who labels, by the name of the teacher, and how: an utterance -> its RigTrack at `LABEL_HZ`.
 
-    weights: SHA-256 of what the teacher learned, where it says: labels of another's weights are not its labels.
+    weights: SHA-256 of what the teacher learned, or which rules it goes by, where it says: labels of other weights, or
+    of nobody knows which, are not its labels.
     """
 
     teacher: str
@@ -54,7 +56,8 @@ def labeller(name: str, device: str = "cpu") -> Labeller:
     raises when its weights are missing.
     """
     if name == BY_PHONES:
-        return Labeller(name, lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ))
+        by_phones = lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ)  # noqa: E731
+        return Labeller(name, by_phones, BY_RULES)
     if name.endswith(".teacher"):
         from distill.teachers.registry import teacher_kind
 

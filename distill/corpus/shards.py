@@ -7,8 +7,8 @@ A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offs
 `(rows, channels)` at 100 rows a second for the channels in `channels` (`ranges`: least, rest and most of each),
 `rig_offsets` (n+1,), `likely` uint8 `(rows, classes)` where the teacher says which phone classes it hears (255:
 certainly), `phones`, `speakers`, `names`, `teacher` (whose labels they are; articulatory where it says nothing) and
-`weights` (their SHA-256, if it has any), `left_out` (recordings that could not be read). Writing is atomic, what exists
-is kept, and a damaged shard is named, never trained on.
+`weights` (their SHA-256, or which rules it goes by), `left_out` (recordings that could not be read). Writing is atomic,
+what exists is kept, and a damaged shard is named, never trained on.
 """
 
 from __future__ import annotations
@@ -300,7 +300,7 @@ def current_shard(path: Path, names: Sequence[str], by: Labeller) -> Shard | Non
     if list(shard.names) != [name for name in names if name not in shard.left_out]:
         print(f"rebuilding: {path}: it holds other recordings than asked for now", file=sys.stderr)
         return None
-    if shard.teacher != by.teacher or (shard.weights and by.weights and shard.weights != by.weights):
+    if shard.teacher != by.teacher or (by.weights and shard.weights != by.weights):
         other = shard.teacher if shard.teacher != by.teacher else f"other weights of {by.teacher}"
         print(f"rebuilding: {path}: labelled by {other}, not by {by.teacher}", file=sys.stderr)
         return None

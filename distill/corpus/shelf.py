@@ -29,6 +29,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from distill.corpus.labeller import BY_RULES
 from distill.corpus.shards import BY_PHONES, DAMAGE, File, Shard, check_shard, layout_in, read_shard
 from distill.corpus.store import Stored, StoredFile
 from distill.files.disk import atomic_write_text
@@ -194,6 +195,13 @@ def load_shards(corpus: Path | Stored, split: str, memory_bytes: int = MEMORY_BY
     shards = [shard for shard in taken if isinstance(shard, Shard)]
     if not shards:
         raise DataError(f"{corpus}: no usable {split} shards; build them with `python -m distill.recipes.corpus`")
+    earlier = [shard.path.name for shard in shards if shard.teacher == BY_PHONES and shard.weights != BY_RULES]
+    if earlier:
+        by = f"{earlier[0]} and {len(earlier) - 1} more" if len(earlier) > 1 else earlier[0]
+        print(
+            f"{corpus}: {by} have labels of earlier rules; the command that built them makes better ones",
+            file=sys.stderr,
+        )
     whole = {shard.path.name: marks[shard.path.name] for shard in shards}
     if folder and not whole.items() <= remembered.items():
         with suppress(OSError):  # a corpus that may only be read is checked at every start

@@ -5,8 +5,8 @@
     held    about one in twelve: nobody learns from them or chooses by them; figures are reported on them
 
 A speaker is known by the table `clips.tsv` (columns `name` and `speaker`) in the recording's folder or the one above
-it, or by the file names of LibriSpeech (`103-1240-0000`) and VCTK (`p225_003`). Where nobody says who speaks, a
-recording is only trained on: its speaker may be any other's.
+it, or by the file names of LibriSpeech (`103-1240-0000`) and VCTK (`p225_003`, `p225_003_mic1`). Where nobody says who
+speaks, a recording is only trained on: its speaker may be any other's.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from sdk.tools.limits import read_text
 UNKNOWN = "?"  # begins the name of a speaker whom nobody named
 VALID_PERCENT, HELD_PERCENT = 5, 8
 SIDES = ("train", "valid", "held")
-_NAMED = (re.compile(r"(\d+)[-_]\d+[-_]\d+(?:_\d+)?"), re.compile(r"(p\d{3})_\d{3}"))
+_NAMED = (re.compile(r"(\d+)[-_]\d+[-_]\d+(?:_\d+)?"), re.compile(r"(p\d{3}|s5)_\d{3}(?:_mic[12])?"))
 
 
 def speaker_of(path: Path) -> str:
     """Who speaks in the recording at `path`. Raises `DataError` for a table that cannot be read."""
     for folder in (path.parent, path.parent.parent):
-        if named := _table(folder / "clips.tsv").get(path.stem):
+        if named := read_speakers(folder / "clips.tsv").get(path.stem):
             return named
     for pattern in _NAMED:
         if match := pattern.fullmatch(path.stem):
@@ -47,11 +47,14 @@ def split_of(speaker: str) -> str:
 
 
 @functools.cache
-def _table(path: Path) -> dict[str, str]:
+def read_speakers(path: Path) -> dict[str, str]:
+    """Who speaks in which recording, from a table with the columns `name` and `speaker`; empty without such a file.
+    Quotation marks are a text's own. Raises `DataError` for a table that cannot be read."""
     if not path.is_file():
         return {}
+    text = io.StringIO(read_text(path, DataError), newline="")
     try:
-        rows = list(csv.DictReader(io.StringIO(read_text(path, DataError), newline=""), delimiter="\t"))
+        rows = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
     except csv.Error as error:
         raise DataError(f"{path}: not a table of recordings and speakers ({error})") from error
     return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}

@@ -4,8 +4,8 @@
         --aligned ../shared/data/speech/ljspeech --synthetic build/espeak-heldout --log docs/ablation.jsonl
 
 Every row of `ablate.yaml` is a change to a plan; each is trained from scratch for the same steps on batches of the same
-seed and scored in torch. Rows that stand in the log with the same settings are kept, and a run that was stopped goes
-on. Beside the log lies the table, as Markdown.
+seed and scored in torch. Rows that stand in the log with the same settings are kept, those of others give way to the
+new, and a run that was stopped goes on. Beside the log lies the table, as Markdown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from distill.speech.augment import Augment
 from distill.students.spec import load_variant
 from distill.training import student
 from distill.training.options import add_threads, set_threads
-from distill.training.plan import PLAN_FIELDS, Plan, plan_after
+from distill.training.plan import PLAN_FIELDS, Plan, as_today, plan_after
 from sdk.errors import ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.tools import strict
@@ -89,10 +89,7 @@ def run(
     teacher = second if row.second else None
     spec, out = load_variant(variant), work / f"{variant}-{row.name.replace(' ', '-')}.pt"
     sound = augment if row.augment else None
-    if out.exists():  # trained before it was stopped in the scoring or the fine-tuning
-        trained = Checkpoint.load(out)
-    else:
-        trained = student.train(spec, plan, corpus, out, sound, {}, second=teacher, recipe="ablation")
+    trained = student.train_once(spec, plan, corpus, out, sound, "ablation", teacher)
     minutes = float(trained.training["train_minutes"])
     if row.finetune:
         gentle = plan_after(trained, {"exact_steps": row.finetune})
@@ -149,9 +146,12 @@ def main(arguments: list[str] | None = None) -> int:
         augment = Augment.from_folders(options.noise, options.rooms)
         log = read_log(options.log)
         for row, plan in rows:
-            if any(old["row"] == dataclasses.asdict(row) and old["plan"] == dataclasses.asdict(plan) for old in log):
+            teacher = second.weights_sha256 if row.second and second else ""
+            asked = (variant, dataclasses.asdict(row), dataclasses.asdict(plan), teacher)
+            if asked in [(o["variant"], o["row"], as_today(o["plan"], Plan), o["second_teacher"]) for o in log]:
                 continue
-            log.append(run(variant, row, plan, options.corpus, augment, second, sets, options.log.parent))
+            found = run(variant, row, plan, options.corpus, augment, second, sets, options.log.parent)
+            log = [*(old for old in log if old["row"]["name"] != row.name), found]
             write_log(options.log, log)
         atomic_write_text(options.log.with_suffix(".md"), table(log))
         print(table(log))

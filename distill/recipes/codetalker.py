@@ -23,6 +23,7 @@ from distill.files.teacher import Trained
 from distill.teachers.codetalker.network import CodeTalker, CodeTalkerSpec
 from distill.teachers.codetalker.teacher import FILE
 from distill.teachers.pretrained_ears import large_ears
+from distill.training.begin import inputs_of_clips
 from distill.training.codetalker import CodeClips, CodeTalkerPlan, book_loss, code_loss, seed_book
 from distill.training.options import add_run_options, note, plan_of
 from distill.training.run import Run
@@ -52,7 +53,7 @@ def train(
     motions = [network.mesh.code(torch.from_numpy(clip.motion)).numpy() for clip in clips]
     data = CodeClips(clips, motions, spec.people, plan.seconds)
     seed_book(network, data.batch(np.random.default_rng(plan.seed), _TEMPLATE_CLIPS)[1])
-    run = Run.begin(spec, plan, network.train(), out)
+    run = Run.begin(spec, plan, network.train(), out, inputs_of_clips(clips))
     settled = False
 
     def loss(random: np.random.Generator, step: int) -> torch.Tensor:

@@ -33,6 +33,7 @@ from distill.teachers.diffusiontalker.network import MESH, Talker, TalkerSpec
 from distill.teachers.diffusiontalker.teacher import FILE, DiffusionTalkerTeacher
 from distill.teachers.pretrained_ears import large_ears
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
+from distill.training.begin import inputs_of_clips
 from distill.training.options import add_run_options, add_threads, note, plan_of, set_threads
 from distill.training.run import Run
 from distill.training.talker import (
@@ -62,6 +63,7 @@ def train(
     talker or plan, and `DataError` before the first step if `out` cannot be written or there are no clips.
     """
     check_writable(out)
+    inputs = inputs_of_clips(clips, teacher)
     torch.manual_seed(plan.seed)
     layout = RigLayout.named(spec.rig)
     network = Talker(spec, len(layout))
@@ -76,7 +78,7 @@ def train(
     else:
         learner.fit(clips)
     data = TalkerClips(clips, spec, plan.seconds)
-    run = Run.begin(spec, plan, learner.train(), out)
+    run = Run.begin(spec, plan, learner.train(), out, inputs)
 
     def loss(random: np.random.Generator, step: int) -> torch.Tensor:
         batch = data.batch(random, plan.batch)

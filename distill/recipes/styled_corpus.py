@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from distill.corpus.labeller import LABEL_HZ, Labeller, Utterance
+from distill.corpus.labeller import BY_RULES, LABEL_HZ, Labeller, Utterance
 from distill.corpus.shards import Shard, current_shard, read_shard, shard_path, write_shard
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.sets import beat_clips, beat_recordings
@@ -122,7 +122,7 @@ def _labeller(people: dict[str, Person]) -> Labeller:
         seconds = len(utterance.audio) / SAMPLE_RATE_HZ
         return express(utterance.phones, seconds, style, people[style.person], utterance.name, LABEL_HZ)
 
-    return Labeller(TEACHER, label)
+    return Labeller(TEACHER, label, BY_RULES)
 
 
 def _utterance(line: Line, spoken: speech_synth.Spoken) -> Utterance:

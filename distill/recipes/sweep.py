@@ -4,7 +4,8 @@
         --synthetic build/espeak-heldout --aligned ../shared/data/speech/ljspeech --plot docs/sweep.png
 
 Every point is a change to a variant, trained from scratch for the same steps on the same batches, and scored in one
-pass over speech that it has never heard. A point that stands in the log with the same settings is not trained again.
+pass over speech that it has never heard. A point that stands in the log with the same settings is not trained
+again; one of other settings gives way to the new.
 """
 
 from __future__ import annotations
@@ -14,25 +15,21 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from distill.corpus.shelf import load_shards
 from distill.files.log import read_log, write_log
 from distill.scoring.conditions import Item, conditions, read_sets
 from distill.scoring.cost import macs_per_second
 from distill.scoring.tally import score
-from distill.scoring.trackers import stream_tracker
+from distill.scoring.trackers import student_tracker
 from distill.speech.augment import Augment
 from distill.students.spec import StreamStudentSpec, load_variant
-from distill.training.begin import initialise
-from distill.training.feeds import StreamFeed
 from distill.training.options import add_threads, set_threads
-from distill.training.plan import Plan
-from distill.training.run import Run
+from distill.training.plan import Plan, as_today
+from distill.training.student import train_once
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
 from sdk.tools import strict
@@ -64,23 +61,19 @@ def try_point(
     spec = load_variant(point.variant, {**point.changes, "name": point.name})
     if not isinstance(spec, StreamStudentSpec):
         raise ConfigError(f"{point.name}: {point.variant} is no stream student; this sweep compares streams")
-    feed = StreamFeed(spec, plan, load_shards(corpus, "train"), augment)
-    student = spec.build().train()
-    initialise(student, plan.seed)
-    run = Run.begin(spec, plan, student, work / f"{point.name}.sweep")
-    run.go(feed.total, partial(feed.loss, student), plan.rate, draw=feed.draw)
-    student.load_state_dict(run.average)
-    student.eval()
-    tracker = stream_tracker(student, spec)
+    out = work / f"{point.name}.sweep.pt"
+    trained = train_once(spec, plan, corpus, out, augment, "sweep")
+    student = trained.student()
+    tracker = student_tracker(student, spec)
     scores = {key: score(items, spec.layout, Face.default(), tracker) for key, _, items in conditions(dict(sets))}
-    run.file.unlink(missing_ok=True)
+    out.unlink()
     return {
         "point": dataclasses.asdict(point),
         "plan": dataclasses.asdict(plan),
         "parameters": sum(p.numel() for p in student.parameters()),
         "macs_per_second": macs_per_second(student),
         "future_ms": spec.future_ms,
-        "train_minutes": round(run.seconds / 60, 2),
+        "train_minutes": float(trained.training["train_minutes"]),
         "date": time.strftime("%Y-%m-%d"),
         "scores": scores,
     }
@@ -166,13 +159,14 @@ def main(arguments: list[str] | None = None) -> int:
         points = [strict.load(Point, point, where=f"{options.points}: {point.get('name')}") for point in sweep.points]
         plan = _plan(sweep.plan)
         rows = read_log(options.log)
-        done = [(row["point"], row["plan"]) for row in rows]
+        done = [(row["point"], as_today(row["plan"], Plan)) for row in rows]
         todo = [point for point in points if (dataclasses.asdict(point), dataclasses.asdict(plan)) not in done]
         if todo and options.corpus:
             sets = read_sets({"espeak": options.synthetic, "human": options.aligned})
             augment = Augment.from_folders(options.noise, options.rooms)
             for point in todo:
-                rows.append(try_point(point, plan, options.corpus, augment, sets, options.log.parent))
+                found = try_point(point, plan, options.corpus, augment, sets, options.log.parent)
+                rows = [*(row for row in rows if row["point"]["name"] != point.name), found]
                 write_log(options.log, rows)
         if options.plot and rows:
             draw(rows, options.plot)

@@ -33,6 +33,7 @@ from distill.students.stream import StreamStudent
 from distill.teachers.neural.network import COLUMN_SAMPLES, Bidirectional, TeacherSpec, Told
 from distill.teachers.neural.teacher import FILE, NeuralTeacher
 from distill.teachers.pretrained_ears import large_ears
+from distill.training.begin import inputs_of
 from distill.training.calibration import calibrated
 from distill.training.feeds import device_of
 from distill.training.objective import FRAME_SAMPLES, Objective, phone_loss
@@ -164,14 +165,14 @@ def train(
     if ears:
         spec = with_ears(spec, ears)
     layout = spec.layout
-    data = Utterances(
-        load_shards(corpus, "train", conduct.memory_bytes), COLUMN_SAMPLES, plan.mix, augment, layout.names, plan.hours
-    )
+    shards = load_shards(corpus, "train", conduct.memory_bytes)
+    data = Utterances(shards, COLUMN_SAMPLES, plan.mix, augment, layout.names, plan.hours)
     network = Bidirectional(spec, len(layout), len(CLASSES)).train()
     student = ears.student() if ears else None
     network.initialise(plan.seed, student if isinstance(student, StreamStudent) else None)
     feed = TeacherFeed(spec, plan, data, network, pool)
-    run = Run.begin(spec, plan, network, out, accumulate=conduct.accumulate, also={"pool": pool})
+    inputs = inputs_of(shards, augment, ears)
+    run = Run.begin(spec, plan, network, out, inputs, conduct.accumulate, {"pool": pool})
     with watching(conduct.curves, run, feed.objective, plan.steps, layout, trackers=conduct.trackers) as watch:
         run.go(plan.steps, feed.loss, plan.rate, watch, feed.draw, conduct.readers, conduct.save_every_s)
     provenance = {

@@ -31,6 +31,7 @@ from distill.speech.phonetics import CLASSES
 from distill.teachers.voice2face.network import Voice2Face, Voice2FaceSpec
 from distill.teachers.voice2face.speech_encoder import CEPSTRA, SMALL, SpeechEncoder, build_encoder
 from distill.teachers.voice2face.teacher import FILE, Voice2FaceTeacher
+from distill.training.begin import inputs_of
 from distill.training.calibration import calibrated
 from distill.training.options import add_run_options, add_sound_options, note, plan_of
 from distill.training.run import Run
@@ -109,8 +110,15 @@ def train(
     if init:
         network.load_state_dict(init.network().state_dict())
     objective = Objective(plan, network, face, seen)
-    run = Run.begin(spec, plan, network, out)
-    feed = _feed(spec, plan, shards, network.encoder or encoder.to(run.accelerator.device), speech, out)
+    degrades = spec.encoder.source in (SMALL, CEPSTRA)  # an encoder that learns or costs nothing hears rows anew
+    augment = Augment.from_folders(speech.noise, speech.rooms) if degrades else None
+    run = Run.begin(spec, plan, network, out, inputs_of(shards, augment, init))
+    ears = network.encoder or encoder.to(run.accelerator.device)
+    feed: Feed
+    if augment:
+        feed = Rows(spec, plan, shards, ears, augment)
+    else:  # a pretrained one hears whole recordings, once
+        feed = WholeRecordings(spec, plan, shards, ears, out.with_name(out.name + ".features"))
 
     def loss(random: np.random.Generator, step: int) -> Tensor:
         torch.manual_seed(int(random.integers(2**31)))  # dropout and the latent's samples, the same after a resume
@@ -129,20 +137,6 @@ def train(
     trained = calibrated(trained, speech.corpus, float(teacher.fps), curves, _CALIBRATION_CLIPS)
     run.end(lambda: trained.save(out))
     return trained
-
-
-def _feed(
-    spec: Voice2FaceSpec,
-    plan: Voice2FacePlan,
-    shards: Sequence[Shard],
-    encoder: SpeechEncoder,
-    speech: Speech,
-    out: Path,
-) -> Feed:
-    """Degraded rows for an encoder that learns or costs nothing; whole recordings, heard once, for a pretrained one."""
-    if spec.encoder.source in (SMALL, CEPSTRA):
-        return Rows(spec, plan, shards, encoder, Augment.from_folders(speech.noise, speech.rooms))
-    return WholeRecordings(spec, plan, shards, encoder, out.with_name(out.name + ".features"))
 
 
 def main(arguments: list[str] | None = None) -> int:

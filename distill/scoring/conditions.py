@@ -15,9 +15,7 @@ A set in quiet has its own name as key, any other condition is added: `human`, `
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ import scipy
 from distill.corpus.capture.mouth import CapturedMouth
 from distill.corpus.capture.reader import read_captures
 from distill.corpus.shards import Shard, read_shard, synthetic_utterances
+from distill.corpus.speakers import read_speakers
 from distill.files.disk import find_audio, load_mono
 from distill.files.pcm import to_float
 from distill.scoring.mouth.measured_lips import read_lips
@@ -38,7 +37,6 @@ from distill.speech.recognisers import read_labels
 from distill.teachers.articulatory.teacher import animate
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.errors import ConfigError, DataError
-from sdk.tools.limits import read_text
 
 FPS = 30
 NOISE_DB = 10.0
@@ -122,18 +120,6 @@ def _items(shard: Shard) -> Iterator[Item]:
     for i, name in enumerate(shard.names):
         if phones := from_json(shard.phones[i]):
             yield Item(name, to_float(shard.utterance(i)[0]), phones, speaker=shard.speakers[i])
-
-
-def read_speakers(path: Path) -> dict[str, str]:
-    """Who speaks in which recording, from a table with the columns `name` and `speaker`; empty without such a file."""
-    if not path.exists():
-        return {}
-    text = io.StringIO(read_text(path, DataError), newline="")
-    try:
-        rows = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except csv.Error as error:
-        raise DataError(f"{path}: not a table of recordings and speakers ({error})") from error
-    return {row["name"]: row["speaker"] for row in rows if row.get("name") and row.get("speaker")}
 
 
 def measured_set(folder: Path) -> list[Item]:

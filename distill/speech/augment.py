@@ -1,7 +1,8 @@
 """What the world does to speech on its way to the microphone: room, noise, band limit, tilt, codec, level.
 
 The label stays what the clean utterance shows (section 4.4.4: noise to the student, clean audio to the teacher).
-espeak's closures are exact digital silence, a cue that no microphone delivers, so a noise floor is always added.
+espeak's closures are exact digital silence, a cue that no microphone delivers, so a noise floor is
+nearly always added (95 %).
 """
 
 from __future__ import annotations
@@ -120,9 +121,9 @@ def clatter(count: int, random: np.random.Generator) -> np.ndarray:
 def held_out_noise(name: str) -> bool:
     """Whether a recording of noise, or of a room, is one that no training hears, by its file's name: a fifth of them.
 
-    Cuts of one recording, which ESC-50 tells by a letter (`3-155642-B.ogg`), go together.
+    Cuts of one recording, which ESC-50 tells by a letter (`3-155642-B.ogg`, `3-155642-B-11.wav`), go together.
     """
-    return zlib.crc32(re.sub(r"-[A-Z]$", "", Path(name).stem).encode()) % 5 == 0
+    return zlib.crc32(re.sub(r"-[A-Z](-\d+)?$", "", Path(name).stem).encode()) % 5 == 0
 
 
 def _to_train_in(folder: Path | None) -> list[Path]:

@@ -1,13 +1,20 @@
-"""How a student begins: its first weights, and the share of the rate that each of them learns at."""
+"""How a run begins: first weights, the share of the rate that each of them learns at, and what it learns from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from distill.corpus.shards import Shard
+from distill.corpus.styled.clips import Clip
+from distill.files.checkpoint import Checkpoint
+from distill.files.teacher import Trained
+from distill.speech.augment import Augment
 from distill.students.spec import StreamStudentSpec, StudentSpec
 from distill.students.stream import Spectrum, StreamStudent
 from sdk.errors import CheckpointError
@@ -85,3 +92,29 @@ def groups(student: nn.Module) -> list[dict[str, Any]]:
     last = [weight for name, weight in student.named_parameters() if name.startswith("fc3.")]
     rest = [w for name, w in student.named_parameters() if not name.startswith("fc3.") and w.requires_grad]
     return [{"params": rest, "share": 1.0}, *([{"params": last, "share": LAST_SHARE}] if last else [])]
+
+
+def inputs_of(
+    shards: Sequence[Shard],
+    augment: Augment | None,
+    init: Checkpoint | Trained[Any] | None = None,
+    second: Checkpoint | None = None,
+) -> dict[str, str]:
+    """What a run over a corpus follows from beside its plan, each by a digest."""
+    corpus = hashlib.sha256("".join(f"{shard.path.name} {shard.digest}\n" for shard in shards).encode())
+    return {
+        "corpus": corpus.hexdigest(),
+        "noise or rooms": augment.digest if augment else "none",
+        "beginning": init.weights_sha256 if init else "none",
+        "second teacher": second.weights_sha256 if second else "none",
+    }
+
+
+def inputs_of_clips(clips: Sequence[Clip], teacher: Trained[Any] | None = None) -> dict[str, str]:
+    """The same of a run over clips of people with styles."""
+    found = hashlib.sha256()
+    for clip in clips:
+        found.update(f"{clip.name} {clip.person} {clip.emotion} {len(clip.audio)} {clip.motion.shape}\n".encode())
+        for part in (clip.audio, clip.motion, *(() if clip.rows is None else (clip.rows,))):
+            found.update(np.ascontiguousarray(part).data)
+    return {"corpus": found.hexdigest(), "teacher": teacher.weights_sha256 if teacher else "none"}

@@ -112,7 +112,8 @@ class StreamFeed:
     """`plan.steps` over rows of continuous speech, each from an empty state to its end in one pass.
 
     second: a trained stream student, frozen, whose features supervise those of the same width (eq. 5 to 7). Raises
-    `ConfigError` if it looks another way ahead: its features would describe other instants.
+    `ConfigError` if it looks another way ahead or moves another rig: its features would describe other instants or
+    other channels.
     """
 
     def __init__(
@@ -128,6 +129,8 @@ class StreamFeed:
                 f"{second.spec.name} looks {second.spec.future_ms} ms ahead and {spec.name} {spec.future_ms} ms: "
                 "a second teacher of streams must look as far ahead as its student"
             )
+        if second and second.layout.names != spec.layout.names:
+            raise ConfigError(f"{second.spec.name} cannot teach {spec.name}: its channels are another rig's")
         if plan.steps < 1:
             raise ConfigError(f"steps is {plan.steps}; a stream student trains by steps alone: give 1 or more")
         self.second = second.student() if second else None

@@ -86,7 +86,7 @@ class Run:
         plan: DataclassInstance,
         student: nn.Module,
         out: Path,
-        inputs: Mapping[str, str] | None = None,
+        inputs: Mapping[str, str],
         accumulate: int = 1,
         also: Mapping[str, Any] | None = None,
     ) -> Run:
@@ -105,7 +105,7 @@ class Run:
         optimiser = optimiser_of(student, settings.get("optimiser", "adamw"), settings["learning_rate"])
         average = {name: value.clone() for name, value in student.state_dict().items()}
         run = cls(spec, settings, student, average, optimiser, accelerator, out.with_name(out.name + ".resume"))
-        run.inputs, run.accumulate = dict(inputs or {}), accumulate
+        run.inputs, run.accumulate = dict(inputs), accumulate
         if run.file.exists():
             run._resume(plan)
         return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -22,11 +21,11 @@ from distill.speech.augment import Augment
 from distill.students.spec import StudentSpec
 from distill.students.spread import gains, widened
 from distill.students.stream import BatchNorm
-from distill.training.begin import grown, initialise
+from distill.training.begin import grown, initialise, inputs_of
 from distill.training.feeds import Feed, feed_of, look
 from distill.training.objective import HEAD, PhoneHead
 from distill.training.options import USUAL, Conduct
-from distill.training.plan import Plan
+from distill.training.plan import Plan, as_today
 from distill.training.run import Run
 from distill.training.watch import check_writers, watching
 
@@ -95,6 +94,25 @@ def train(
     return checkpoint
 
 
+def train_once(
+    spec: StudentSpec,
+    plan: Plan,
+    corpus: Path | Stored,
+    out: Path,
+    augment: Augment | None,
+    recipe: str,
+    second: Checkpoint | None = None,
+) -> Checkpoint:
+    """`train`, or what it left at `out` before whoever asked was stopped: of this student, plan and second teacher."""
+    if out.exists():
+        found = Checkpoint.load(out)
+        told = found.training
+        asked = (spec, asdict(plan), teaching(second))
+        if (found.spec, as_today(told.get("plan", {}), Plan), told.get("second_teacher")) == asked:
+            return found
+    return train(spec, plan, corpus, out, augment, {}, second=second, recipe=recipe)
+
+
 def settled(run: Run, feed: Feed) -> None:
     """Give the average of the weights statistics of its own (Izmailov et al. 2018): an average of the norms' statistics
     is not that of the averaged weights, and a narrow student (s8) scored as if it had not learned. In float32 whatever
@@ -129,19 +147,6 @@ def spread_as_labels(checkpoint: Checkpoint, plan: Plan, shards: Sequence[Shard]
     return replace(checkpoint, state=state, training={**checkpoint.training, "spread": found}, scores={})
 
 
-def inputs_of(
-    shards: Sequence[Shard], augment: Augment | None, init: Checkpoint | None = None, second: Checkpoint | None = None
-) -> dict[str, str]:
-    """What a run's steps follow from beside its plan, each by a digest."""
-    corpus = hashlib.sha256("".join(f"{shard.path.name} {shard.digest}\n" for shard in shards).encode())
-    return {
-        "corpus": corpus.hexdigest(),
-        "noise or rooms": augment.digest if augment else "none",
-        "beginning": init.weights_sha256 if init else "none",
-        "second teacher": second.weights_sha256 if second else "none",
-    }
-
-
 def provenance(
     recipe: str, plan: Plan, shards: Sequence[Shard], feed: Feed, run: Run, second: Checkpoint | None
 ) -> dict[str, Any]:
@@ -149,8 +154,13 @@ def provenance(
     return {
         "recipe": recipe, "teacher": ", ".join(sorted({shard.teacher for shard in shards})), "plan": asdict(plan),
         "corpus_hours": round(feed.corpus_hours, 2), **run.facts,
-        **({"second_teacher": f"{second.spec.name}, weights {second.weights_sha256}"} if second else {}),
+        **({"second_teacher": teaching(second)} if second else {}),
     }  # fmt: skip
+
+
+def teaching(second: Checkpoint | None) -> str | None:
+    """Who supervised features, as a checkpoint keeps it."""
+    return f"{second.spec.name}, weights {second.weights_sha256}" if second else None
 
 
 def at_rest(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -31,11 +31,12 @@ from distill.speech.augment import Augment
 from distill.students.spec import Student
 from distill.students.stream import BatchNorm, StreamStudent, fold_norms
 from distill.students.window import WindowStudent
+from distill.training.begin import inputs_of
 from distill.training.feeds import Feed, feed_of
 from distill.training.options import add_plan_options, add_sound_options, add_threads, given
 from distill.training.plan import Plan, trained_by
 from distill.training.run import Run
-from distill.training.student import inputs_of, provenance
+from distill.training.student import provenance
 from export.quantise.keep import KEEP, kept
 from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
 from sdk.tools.command import dated_command, ending

@@ -70,6 +70,32 @@ def test_every_row_is_trained_and_scored_once(folder: Path, tmp_path: Path, monk
     assert log.read_bytes() == (tmp_path / "before").read_bytes()
 
 
+def test_what_another_plan_left_is_no_row_of_this_one(folder: Path, tmp_path: Path) -> None:
+    """Stopped in the scoring, then asked for other steps: the checkpoint that lay there was taken for the row's."""
+    spec = load_variant("s2")
+    left = tmp_path / "s2-everything.pt"
+    Checkpoint(spec, spec.build().state_dict(), {"plan": {"steps": 99}, "train_minutes": 7.0}).save(left)
+    assert ablate.main(arguments(folder, tmp_path / "log.jsonl", second=False)) == 2
+    first = json.loads((tmp_path / "log.jsonl").read_text("utf-8").splitlines()[0])
+    assert first["train_minutes"] != 7.0
+    assert not left.exists()
+
+
+def test_rows_of_an_older_plan_are_kept_and_others_give_way(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    ablate.main(arguments(folder, log, second=False))
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    del rows[0]["plan"]["spread"]  # as if it had been logged before there was such a setting
+    rows[0]["date"] = "long ago"
+    rows[1]["plan"]["steps"], rows[1]["date"] = 1, "long ago"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    ablate.main(arguments(folder, log, second=False))
+    again = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [(row["row"]["name"], row["date"] == "long ago") for row in again] == [
+        ("everything", True), ("no velocity loss", False),
+    ]  # fmt: skip
+
+
 def test_a_row_that_needs_a_second_teacher_says_so(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

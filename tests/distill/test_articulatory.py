@@ -37,6 +37,15 @@ def test_silence_rests_at_neutral() -> None:
     assert np.abs(animate([], 1.0, 30).values).max() == 0.0
 
 
+@pytest.mark.parametrize("ends", [None, 0.99, 1.0, 1.2])
+def test_lips_rest_in_the_silence_behind_the_last_phone_however_it_is_written(ends: float | None) -> None:
+    written = [] if ends is None else [Phone("sil", 0.5, ends)]
+    track = animate([*spell("h", "ɪ", "m", start=0.2), *written], 1.0, 100)
+    gap = FACE.lip_gap_cm(track.values, track.layout)
+    assert gap[45] <= 0.0
+    assert gap[55:].max() < CLOSED_CM
+
+
 def test_labiodentals_tuck_the_lower_lip_with_lips_apart() -> None:
     track = animate(spell("ɑ", "f", "ɑ"), 1.5, 60)
     middle = track.values[39]

@@ -139,10 +139,17 @@ def test_split_is_by_speaker(tmp_path: Path) -> None:
 
 def test_speakers_are_known_by_a_table_or_by_names_of_files(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
-    (tmp_path / "clips.tsv").write_text("name\tspeaker\tseconds\nhello\tann\t1.0\n", encoding="utf-8")
-    assert speaker_of(tmp_path / "audio" / "hello.ogg") == "ann"
+    table = 'name\tspeaker\ttext\nhello\tann\tso he "said\nfar\tbob\t5" long\nlast\tcid\t\n'
+    (tmp_path / "clips.tsv").write_text(table, encoding="utf-8")
+    assert [speaker_of(tmp_path / "audio" / f"{name}.ogg") for name in ("hello", "far", "last")] == [
+        "ann",
+        "bob",
+        "cid",
+    ]
     assert speaker_of(Path("103-1240-0000.flac")) == "103"
-    assert speaker_of(Path("p225_003.wav")) == "p225"
+    assert [speaker_of(Path(f"{name}.wav")) for name in ("p225_003", "p225_003_mic1", "s5_001_mic2")] == [
+        "p225", "p225", "s5",
+    ]  # fmt: skip
 
 
 def test_whom_nobody_named_is_only_trained_on() -> None:

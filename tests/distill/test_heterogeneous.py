@@ -208,6 +208,11 @@ def test_second_teachers_that_cannot_teach_are_refused(corpus: Path, tmp_path: P
         train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=window)
     with pytest.raises(ConfigError, match="as far ahead"):
         train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=further)
+    stream = load_variant("s6", SMALL)
+    rig = replace(stream.layout, names=stream.layout.names[::-1])
+    turned = Checkpoint(stream, stream.build(rig).state_dict(), layout=rig)
+    with pytest.raises(ConfigError, match="another rig's"):
+        train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=turned)
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [(64, 256), (256, 256), (256, 64)])

@@ -57,13 +57,13 @@ def test_a_run_that_loses_its_weights_keeps_none(tmp_path: Path) -> None:
     """It ended with status 0 and wrote 54 tensors of no numbers."""
     spec = load_variant("s8", SMALL)
     student = spec.build()
-    run = Run.begin(spec, Plan(steps=3, rows=1, row_hops=4), student, tmp_path / "s8.pt")
+    run = Run.begin(spec, Plan(steps=3, rows=1, row_hops=4), student, tmp_path / "s8.pt", {})
 
     def loss(_: Any, step: int) -> torch.Tensor:
         return sum(weight.sum() for weight in student.parameters()) * (math.nan if step else 1e-3)
 
     with pytest.raises(ConfigError, match=r"the loss of step 1 is nan: .* smaller --learning-rate"):
         run.go(3, loss, lambda step: 1e-3, draw=lambda random, step: np.zeros(1), save_every_s=0)
-    kept = Run.begin(spec, Plan(steps=3, rows=1, row_hops=4), spec.build(), tmp_path / "s8.pt")
+    kept = Run.begin(spec, Plan(steps=3, rows=1, row_hops=4), spec.build(), tmp_path / "s8.pt", {})
     assert kept.step == 1
     assert all(torch.isfinite(value).all() for value in kept.average.values())

@@ -46,7 +46,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begun(spec: Any, plan: Plan, out: Path, accumulate: int = 1) -> Run:
     student = spec.build().train()
     initialise(student, 1)
-    return Run.begin(spec, plan, student, out, accumulate=accumulate)
+    return Run.begin(spec, plan, student, out, {}, accumulate)
 
 
 def together(batches: list[Batch]) -> Batch:

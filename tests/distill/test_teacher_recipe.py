@@ -93,6 +93,8 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert not (tmp_path / "killed.teacher").exists()
     with pytest.raises(CheckpointError, match="other steps"):
         run(corpus, tmp_path / "killed.teacher", pool=pool + 1)
+    with pytest.raises(CheckpointError, match="another noise or rooms"):
+        recipe.train(SPEC, PLAN, corpus, tmp_path / "killed.teacher", None, {}, pool=pool)
     resumed = run(corpus, tmp_path / "killed.teacher", pool=pool)
     assert resumed.weights_sha256 == straight.weights_sha256
     assert FILE.load(tmp_path / "killed.teacher").training["plan"] == {**asdict(PLAN), "pool": pool}
@@ -169,3 +171,14 @@ def test_recordings_are_labelled_by_ear_and_again_when_the_teacher_changes(
     assert path.stat().st_mtime_ns == written
     with pytest.raises(ConfigError, match="neural"):
         labeller("nobody")
+
+
+def test_labels_of_earlier_rules_are_told_and_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = labeller(BY_PHONES)
+    (path,) = write_shards([said("a")], tmp_path / "shards", "human", replace(rules, weights=""))
+    load_shards(tmp_path, path.name.partition("-")[0])
+    assert f"{path.name} have labels of earlier rules" in capsys.readouterr().err
+    write_shards([said("a")], tmp_path / "shards", "human", rules)
+    assert "other weights of articulatory" in capsys.readouterr().err
+    load_shards(tmp_path, path.name.partition("-")[0])
+    assert capsys.readouterr().err == ""

@@ -116,7 +116,12 @@ def test_other_ears_than_those_it_was_trained_with_are_refused(hubert: Path) -> 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    for name, letters in (("train-human-000", "abc"), ("train-espeak-000", "def"), ("valid-human-000", "g")):
+    for name, letters in (
+        ("train-human-000", "abc"),
+        ("train-espeak-000", "def"),
+        ("train-kokoro-000", "hi"),
+        ("valid-human-000", "g"),
+    ):
         people = [utterance(letter, np.random.default_rng(ord(letter))) for letter in letters]
         write_shard(folder / "shards" / f"{name}.npz", people)
     return folder

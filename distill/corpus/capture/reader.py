@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from distill.corpus.capture.facegood import to_arkit
-from distill.corpus.shards import LABEL_HZ, Shard
+from distill.corpus.shards import LABEL_HZ, Shard, digest_of
 from distill.files.disk import find_audio, load_mono
 from distill.files.pcm import to_int16
 from distill.teachers.track import RigTrack
@@ -189,10 +189,11 @@ def to_shard(captures: Sequence[Capture], layout: RigLayout, longest_s: float = 
             speakers.append(capture.name)
     if not audio:
         raise DataError("no capture is left to learn from: all were left out, or their faces lost")
+    sound, curves = np.concatenate(audio), np.concatenate(rigs)
     return Shard(
-        Path("train-captured-000.npz"), np.concatenate(audio), np.cumsum([0] + [len(a) for a in audio]),
-        np.concatenate(rigs), np.cumsum([0] + [len(r) for r in rigs]), layout, ["[]"] * len(names),
-        speakers, names, teacher="capture",
+        Path("train-captured-000.npz"), sound, np.cumsum([0] + [len(a) for a in audio]),
+        curves, np.cumsum([0] + [len(r) for r in rigs]), layout, ["[]"] * len(names),
+        speakers, names, teacher="capture", digest=digest_of((sound, curves)),
     )  # fmt: skip
 
 

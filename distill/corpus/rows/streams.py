@@ -24,7 +24,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 
 PAUSE_S = (0.05, 0.8)
 NOISE_S = (0.5, 4.0)  # how long noise alone stands in place of an utterance
-INSIDE = 0.5  # how many of the rows begin inside an utterance
+INSIDE = 0.5  # how many of the rows that begin with an utterance begin inside it
 
 
 @dataclass(frozen=True)

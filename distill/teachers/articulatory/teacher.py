@@ -23,6 +23,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.rig import RigLayout
 
 GRID_HZ = 120
+RULES = "2"  # raised when the same phones move a face otherwise: labels of earlier rules are made again
 _REACH_S = 0.6
 # decay before (anticipation) and after (carry-over), seconds, per slow channel
 _ANTICIPATION = np.array([0.060, 0.085, 0.105, 0.060, 0.055, 0.055, 0.070, 0.060, 0.035])
@@ -65,14 +66,14 @@ def _cover_silence(phones: Sequence[Phone], duration_s: float) -> list[Phone]:
     """Phones with gaps and ends filled with silence; silences too short to be a pause are dropped."""
     out: list[Phone] = []
     reached = 0.0
-    for phone in [*phones, Phone(SILENCE, duration_s, duration_s)]:
-        if phone.symbol == SILENCE and phone.end < duration_s:
-            continue  # dropped here; whether the gap it leaves is a pause is decided below
-        if phone.start - reached >= _PAUSE_S:
-            out.append(Phone(SILENCE, reached, phone.start))
-        if phone.symbol != SILENCE:
+    spoken = [phone for phone in phones if phone.symbol != SILENCE]  # whether the gap one leaves is a pause: see below
+    for phone in [*spoken, None]:
+        begins = duration_s if phone is None else phone.start
+        if begins - reached >= _PAUSE_S:
+            out.append(Phone(SILENCE, reached, begins))
+        if phone is not None:
             out.append(phone)
-        reached = max(reached, phone.end)
+            reached = max(reached, phone.end)
     return out
 
 

@@ -34,7 +34,12 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
 from sdk.faces.face import Face
 
-TAGS = {"human": "heard", "espeak": "spoken", "captured": "captured"}  # a shard's source -> its labels' quality
+TAGS = {
+    "human": "heard",
+    "espeak": "spoken",
+    "kokoro": "spoken",
+    "captured": "captured",
+}  # a shard's source -> its labels' quality
 _SLACK_FRAMES = 2  # what PBM accuracy forgives
 _SMOOTHING = 0.05  # of the classes' labels, of which some are wrong
 

@@ -13,8 +13,8 @@ class Voice2FacePlan:
     Ours, 0 to leave them out: `alpha_vel` (of the mesh), `alpha_lip` (`losses.lip_distance`, whose `shut_weight` grows
     to `shut_final` over the second half), `alpha_class` (phone classes, for an encoder that learns).
 
-    mix_*: how much of each source is drawn, captures against recordings that a teacher labelled against espeak's exact
-    phones. ema: decay of the average of weights.
+    mix_*: how much of each source is drawn, captures against recordings that a teacher labelled against the exact
+    phones of espeak and Kokoro. ema: decay of the average of weights.
     """
 
     steps: int = 2000
@@ -31,6 +31,7 @@ class Voice2FacePlan:
     shut_final: float = 25.0
     mix_human: float = 0.6
     mix_espeak: float = 0.4
+    mix_kokoro: float = 0.25
     mix_captured: float = 0.6
     ema: float = 0.995
     seed: int = 1
