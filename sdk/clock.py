@@ -12,6 +12,7 @@ from fractions import Fraction
 from sdk.errors import ConfigError
 
 SAMPLE_RATE_HZ = 16000
+LARGEST_TERM = 1_000_000  # of a rate as a fraction: manifests and the C library take no more
 
 
 def _broadcast(rate: Fraction) -> Fraction:
@@ -25,6 +26,11 @@ def _broadcast(rate: Fraction) -> Fraction:
         if rate.denominator != 1 and (abs(rate - exact) < Fraction(whole, 10000) or rate == round(exact, 2)):
             return exact
     return rate.limit_denominator(1001)
+
+
+def _is_float(rate: Fraction) -> bool:
+    """Whether a fraction is a float's, such as `Fraction(29.97)`: its terms have fifteen digits, and mean a decimal."""
+    return rate.denominator > LARGEST_TERM and rate == Fraction(float(rate))
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,10 @@ class FrameClock:
             rate = Fraction(str(fps) if isinstance(fps, float) else fps)
         except (ValueError, TypeError, ZeroDivisionError, OverflowError):
             raise ConfigError(f"{fps!r} is no frame rate: give a number or a fraction such as 30000/1001") from None
-        if isinstance(fps, (float, str)) and "/" not in str(fps):
+        if (isinstance(fps, (float, str)) and "/" not in str(fps)) or _is_float(rate):
             rate = _broadcast(rate)
+        if max(rate.numerator, rate.denominator) > LARGEST_TERM:
+            raise ConfigError(f"frame rate {rate}: give a fraction whose terms are {LARGEST_TERM:,} at most")
         return cls(rate, rate_hz)
 
     def sample(self, frame: int) -> int:

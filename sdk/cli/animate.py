@@ -65,8 +65,12 @@ def run_animate(options: argparse.Namespace) -> None:
         raise ConfigError(f"one recording at a time, not {len(words)}: {' '.join(map(show, words))}")
     suffix = options.out.suffix.lower()
     seconds(options.rest)
-    if (options.mesh or options.map) and suffix not in (".glb", *USD):
-        raise ConfigError("--mesh and --map are for --out FILE.glb or .usda")
+    if options.mesh and suffix not in (".glb", *USD):
+        raise ConfigError("--mesh is for --out FILE.glb or .usda")
+    if options.map and suffix != ".glb":
+        raise ConfigError("--map is for --out FILE.glb")
+    if options.names and suffix in (".glb", *USD):
+        raise ConfigError("--names is for frames (.csv, .jsonl, -): a head has names of its own")
     with open_recording(words[0]) as sound:
         act = performance(options, model, int(sound.samplerate))
         if suffix == ".glb":

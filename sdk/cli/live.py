@@ -47,8 +47,8 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     sound.add_argument("--wav", metavar="FILE", help="a recording at its own pace")
     sound.add_argument("--loop", action="store_true", help="play the recording again and again")
-    sound.add_argument("--rate", type=int, metavar="HZ", help="of stdin (16000) or the microphone (its own)")
-    sound.add_argument("--stdin-channels", type=int, default=1, metavar="N", help="of samples on stdin (1)")
+    sound.add_argument("--rate", type=at_least(1), metavar="HZ", help="of stdin (16000) or the microphone (its own)")
+    sound.add_argument("--stdin-channels", type=at_least(1), default=1, metavar="N", help="of samples on stdin (1)")
     sound.add_argument("--format", choices=("s16le", "f32le"), default="s16le", help="of samples on stdin")
     sound.add_argument("--play", nargs="?", const="", metavar="DEVICE", help="play what is heard, held back by --delay")
     sound.add_argument(
@@ -123,12 +123,14 @@ def _source(options: argparse.Namespace, words: list[str]) -> Source:
     if sum(asked) != 1 or (words and words != ["-"]):
         raise ConfigError("give one of --mic [DEVICE], --wav FILE or - (stdin)")
     if options.mic is not None:
+        if options.channel is not None:
+            raise ConfigError("--channel is for recordings and stdin; a microphone is heard in one")
         microphone = Microphone(options.mic or None, options.rate)
         microphone.start()  # started here, as its sample rate is not known before
         return _Started(microphone)
     if options.wav is not None:
         return Recording(options.wav, options.channel, options.loop)
-    return Piped(options.rate or 16000, options.stdin_channels, options.format)
+    return Piped(options.rate or 16000, options.stdin_channels, options.format, channel=options.channel)
 
 
 def _delay_ms(word: str, needed_ms: float) -> float:

@@ -127,11 +127,10 @@ class Conductor:
                 self._queue(self.show.finish())
             return
         if self._resting:  # sound comes again after a pause in which the source gave nothing
-            self._resting = False
             self._new_take(now)
         self._heard_at = now
         if self.player:
-            self.player.push(block)
+            self.player.push(block, self.source.time_of(self._read))
         if self._began is None:
             self._began = self.source.time_of(self._take_start)
         frames = self.show.push(block)
@@ -145,6 +144,7 @@ class Conductor:
         rate = self.show.predictor.rate_hz
         if self.source.rate_hz != rate:
             raise AudioError(f"{self.source.name} came back at {self.source.rate_hz} Hz, not {rate} Hz: start again")
+        self._resting, self._heard_at = False, now
         if self.player:
             self.player.forget()
         self._rest(now)

@@ -16,7 +16,7 @@ import numpy as np
 
 from sdk.errors import AudioError
 from sdk.live.ring import Ring
-from sdk.sounds.recording import Again, one_channel, read_recording, show
+from sdk.sounds.recording import Again, check_sound, one_channel, read_recording, show
 from sdk.sounds.wav import WavStream
 
 BLOCK_S = 0.01
@@ -106,15 +106,20 @@ class Recording:
 
 
 class Piped:
-    """Samples on stdin as they come: raw PCM (`rate_hz`, `channels`, `kind`), or a wav that says so itself.
+    """Samples on stdin as they come: raw PCM (`rate_hz`, `channels`, `kind`), or a wav that says so itself; all of its
+    channels or `channel`, from 1.
 
-    The pipe is played at its rate: what comes faster waits, what comes later shifts all that follows.
+    The pipe is played at its rate: what comes faster waits, what comes later shifts all that follows. Raises
+    `AudioError` for sound that nobody has, and from `read` what reading it raises.
     """
 
-    def __init__(self, rate_hz: int, channels: int, kind: str, stream: BinaryIO | None = None) -> None:
+    def __init__(
+        self, rate_hz: int, channels: int, kind: str, stream: BinaryIO | None = None, channel: int | None = None
+    ) -> None:
         self._stream = stream or sys.stdin.buffer
         self.rate_hz, self.channels, self.name = rate_hz, channels, "stdin"
-        self._kind, self.lost, self._ended = kind, 0, False
+        self._kind, self.lost, self._ended, self._channel = kind, 0, False, channel
+        self._failed: BaseException | None = None
         self._first = self._stream.read(4)
         self._wav = None
         if self._first in (b"RIFF", b"RF64"):
@@ -122,6 +127,8 @@ class Piped:
             self.rate_hz, self.channels = self._wav.samplerate, self._wav.channels
         elif not self._first:
             raise AudioError("stdin: holds no samples")
+        check_sound(self.rate_hz, self.channels, "stdin")
+        one_channel(np.zeros((0, self.channels), np.float32), channel, "stdin")
         self._ring = Ring(int(self.rate_hz * _RING_S), self.channels)
         self._origin: float | None = None
 
@@ -136,6 +143,8 @@ class Piped:
         ahead = self._ring.read_total / self.rate_hz - _AHEAD_S
         while not self._ring.waiting or (self._origin is not None and time.monotonic() < self._origin + ahead):
             if self._ended and not self._ring.waiting:
+                if self._failed:
+                    raise self._failed
                 return None
             if time.monotonic() >= until:
                 return self._ring.read(0)
@@ -143,7 +152,7 @@ class Piped:
         block = self._ring.read(int(self.rate_hz * BLOCK_S))
         began = time.monotonic() - self._ring.read_total / self.rate_hz
         self._origin = began if self._origin is None else max(self._origin, began)
-        return block
+        return one_channel(block, self._channel, self.name)
 
     def forget(self) -> int:
         """Leave out what waits; returns how many samples."""
@@ -164,6 +173,8 @@ class Piped:
                     block = block[taken:]
                     if len(block):
                         time.sleep(_POLL_S)
+        except BaseException as error:
+            self._failed = error  # whoever reads is told, once what came before has been heard
         finally:
             self._ended = True
 

@@ -32,7 +32,7 @@ RATE_COLUMN = "FrameRate"
 _TIMECODE_HZ = 60
 _WHOLE_FRAMES = (15, 60)  # rates whose frames a timecode counts; at others it counts sixtieths
 _OTHER_TIMECODES_HZ = (50, 48, 30, 25, 24)
-_TIMECODE = re.compile(r"(\d+):(\d+):(\d+):(\d+(?:\.\d+)?)")
+_TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}):(\d{1,3}(?:\.\d{1,9})?)")
 
 
 def live_link_layout() -> RigLayout:
@@ -157,7 +157,10 @@ def _rate(path: Path | str, rows: list[tuple[int, list[str]]]) -> Fraction | Non
     titles = [title.strip().lower() for title in rows[0][1]]
     if RATE_COLUMN.lower() not in titles or len(rows) < 2:
         return None
-    cell = rows[1][1][titles.index(RATE_COLUMN.lower())]
+    place = titles.index(RATE_COLUMN.lower())
+    cell = next((row[place] for _, row in rows[1:] if len(row) > place), None)  # a row of a lost face may be short
+    if cell is None:
+        return None
     try:
         return FrameClock.at(cell).fps
     except ConfigError as error:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import FaceError
+from sdk.faces.container import reading
 from sdk.rig import Frame, RigLayout
 from sdk.scenes.glb import Scene, read_scene
 from sdk.scenes.targets import Targets, find_targets, target_names
@@ -30,25 +31,26 @@ def animate_scene(
     """Add the frames to `scene` as an animation; returns what they move. Raises `FaceError` where that is nothing."""
     if not frames:
         raise FaceError("no frames to animate a head with")
-    targets = find_targets(scene.json, layout, named)
-    weights = targets.weights(np.stack([frame.values for frame in frames]), layout)
-    times = np.array([float(frame.index / fps) for frame in frames], "<f4")
-    clock = scene.accessor(times, bounds=True)
-    samplers: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
-    outputs: dict[int, int] = {}
-    for number, node in enumerate(scene.json.get("nodes", [])):
-        mesh = node.get("mesh")
-        if mesh not in weights:
-            continue
-        if mesh not in outputs:
-            rest = node.get("weights", scene.json["meshes"][mesh].get("weights"))
-            outputs[mesh] = _output(scene, weights[mesh], targets.shares[mesh], rest)
-        channels.append({"sampler": len(samplers), "target": {"node": number, "path": "weights"}})
-        samplers.append({"input": clock, "output": outputs[mesh], "interpolation": "LINEAR"})
-    if not channels:
-        raise FaceError("its meshes with morph targets hang on no node of a scene")
-    scene.json.setdefault("animations", []).append({"name": name, "samplers": samplers, "channels": channels})
+    with reading():
+        targets = find_targets(scene.json, layout, named)
+        weights = targets.weights(np.stack([frame.values for frame in frames]), layout)
+        times = np.array([float(frame.index / fps) for frame in frames], "<f4")
+        clock = scene.accessor(times, bounds=True)
+        samplers: list[dict[str, Any]] = []
+        channels: list[dict[str, Any]] = []
+        outputs: dict[int, int] = {}
+        for number, node in enumerate(scene.json.get("nodes", [])):
+            mesh = node.get("mesh")
+            if mesh not in weights:
+                continue
+            if mesh not in outputs:
+                rest = node.get("weights", scene.json["meshes"][mesh].get("weights"))
+                outputs[mesh] = _output(scene, weights[mesh], targets.shares[mesh], rest)
+            channels.append({"sampler": len(samplers), "target": {"node": number, "path": "weights"}})
+            samplers.append({"input": clock, "output": outputs[mesh], "interpolation": "LINEAR"})
+        if not channels:
+            raise FaceError("its meshes with morph targets hang on no node of a scene")
+        scene.json.setdefault("animations", []).append({"name": name, "samplers": samplers, "channels": channels})
     return targets
 
 
@@ -57,7 +59,10 @@ def _output(scene: Scene, weights: np.ndarray, shares: np.ndarray, rest: Sequenc
     if rest is not None:
         idle = ~shares.any(axis=0)
         weights = weights.copy()
-        weights[:, idle] = np.asarray(rest, "<f4")[idle]
+        kept = np.asarray(rest, "<f4")
+        if kept.shape != idle.shape:
+            raise FaceError(f"a mesh of it has {len(idle)} morph targets and {kept.size} weights")
+        weights[:, idle] = kept[idle]
     return scene.accessor(weights.reshape(-1))
 
 

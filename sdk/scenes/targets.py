@@ -71,13 +71,14 @@ class Targets:
 
 
 def target_names(content: dict[str, Any]) -> dict[int, list[str]]:
-    """Mesh -> the names of its morph targets, where it has any; nameless ones are called by their number."""
+    """Mesh -> the names of its morph targets, where it has any; those without are called by their number."""
     found = {}
     for number, mesh in enumerate(content.get("meshes", [])):
         count = max((len(part.get("targets", [])) for part in mesh["primitives"]), default=0)
         names = mesh.get("extras", {}).get("targetNames") or mesh["primitives"][0].get("extras", {}).get("targetNames")
         if count:
-            found[number] = [str(name) for name in (names or range(count))][:count]
+            called = [str(name) for name in (names or ())][:count]
+            found[number] = called + [str(place) for place in range(len(called), count)]
     return found
 
 

@@ -24,14 +24,18 @@ SUFFIXES = (".usda", ".usdc", ".usd")
 
 
 def spoken_usd(path: Path, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> None:
-    """Write the head and its speech to `path`. Raises `EngineUnavailable` without usd-core, `FaceError`."""
+    """Write the head and its speech to `path`. Raises `EngineUnavailable` without usd-core, `FaceError` for no frames
+    or where USD cannot write."""
     try:
-        from pxr import Gf, Usd, UsdGeom, UsdSkel, Vt
+        from pxr import Gf, Tf, Usd, UsdGeom, UsdSkel, Vt
     except ImportError as error:
         raise EngineUnavailable(f"USD needs usd-core ({error}): pip install 'tinyface[usd]'") from error
     if not frames:
         raise FaceError("no frames to animate a head with")
-    stage = Usd.Stage.CreateNew(str(path))
+    try:
+        stage = Usd.Stage.CreateNew(str(path))
+    except Tf.ErrorException as error:
+        raise FaceError(f"{path.parent}: USD cannot write there: {error}") from error
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 0.01)
     stage.SetTimeCodesPerSecond(float(fps))

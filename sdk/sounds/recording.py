@@ -49,16 +49,16 @@ class Sound(Protocol):
 def open_recording(path: Path | str) -> Iterator[Sound]:
     """A recording opened; `-` is stdin. Raises `AudioError`, or `EngineUnavailable` where a reader lacks."""
     with _opened(path) as sound:
-        check_heard(sound, show(path))
+        check_sound(sound.samplerate, sound.channels, show(path))
         yield sound
 
 
-def check_heard(sound: Any, name: str) -> None:
+def check_sound(rate_hz: int, channels: int, name: str) -> None:
     """Raises `AudioError` for a rate or a number of channels that no recording has: a header may say anything."""
-    if not LOWEST_HZ <= sound.samplerate <= HIGHEST_HZ or not 1 <= sound.channels <= MOST_CHANNELS:
+    if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ or not 1 <= channels <= MOST_CHANNELS:
         raise AudioError(
-            f"{name}: its header says {sound.samplerate:,} Hz and {sound.channels} channels; sound has {LOWEST_HZ:,} "
-            f"to {HIGHEST_HZ:,} Hz and 1 to {MOST_CHANNELS} channels: the header is damaged, or it is no sound"
+            f"{name}: {rate_hz:,} Hz and {channels} channels are told of it; sound has {LOWEST_HZ:,} "
+            f"to {HIGHEST_HZ:,} Hz and 1 to {MOST_CHANNELS} channels: its header is damaged, or it is no sound"
         )
 
 

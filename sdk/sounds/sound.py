@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
-from sdk.sounds.recording import check_heard, read_recording
+from sdk.sounds.recording import check_sound, read_recording
 
 
 def open_sound(path: Path | str) -> Any:
@@ -24,7 +24,7 @@ def open_sound(path: Path | str) -> Any:
     except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: headerless sound, `.raw`
         raise AudioError(f"{path}: not readable as sound ({error}); give wav, flac, ogg or mp3") from error
     try:
-        check_heard(sound, str(path))
+        check_sound(sound.samplerate, sound.channels, str(path))
     except AudioError:
         sound.close()
         raise

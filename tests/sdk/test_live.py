@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -19,10 +20,11 @@ import pytest
 import sdk
 from sdk.__main__ import main
 from sdk.engines.eager import EagerEngine
-from sdk.errors import ConfigError
+from sdk.errors import AudioError, ConfigError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.pace import CardClock
 from sdk.live.performance import Performance
+from sdk.live.player import Player
 from sdk.live.ring import Ring
 from sdk.live.sinks import Address, open_sink
 from sdk.live.sources import Piped, Recording
@@ -236,6 +238,108 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(one.getsockname()[1])
 
 
+class _Card:
+    """A card and a clock that go only when they are told: blocks of 10 ms at 48 kHz."""
+
+    paContinue = 0
+    rate_hz, block = 48000, 480
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, delay_ms: float) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("sdk.live.player.time.monotonic", lambda: self.now)
+        self.player = Player(self.rate_hz, delay_ms)
+        self._give = self.player._callback(self)
+        self.heard: list[np.ndarray] = []
+
+    def run(self, blocks: int, speaking: bool = True, click: bool = False) -> None:
+        for number in range(blocks):
+            sound = np.zeros(self.block, np.float32)
+            sound[0] = float(click and number == 0)
+            if click and number == 0:
+                self.clicked = self.now
+            if speaking:
+                self.player.push(sound, self.now)
+            data, _ = self._give(None, self.block, None, None)
+            played = np.frombuffer(data, np.float32)
+            if played.any():
+                self.late_s = self.now + int(played.argmax()) / self.rate_hz - self.clicked
+            self.now += self.block / self.rate_hz
+
+
+def test_sound_is_held_back_after_a_barge_in_and_a_pause_as_at_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = _Card(monkeypatch, 150.0)
+    card.run(20, speaking=False)  # the card asks before anybody has spoken
+    card.run(40, click=True)
+    assert card.late_s == pytest.approx(0.150, abs=1e-3)
+    card.player.forget()
+    card.run(40, click=True)
+    assert card.late_s == pytest.approx(0.150, abs=1e-3)
+    card.run(50, speaking=False)
+    card.run(40, click=True)
+    assert card.late_s == pytest.approx(0.150, abs=1e-3)
+    assert card.player.underruns == 0
+    card.run(20, speaking=False)  # 50 ms more than waited: a source that is late, not one that paused
+    card.run(40, click=True)
+    assert card.player.underruns == 5 * card.block
+
+
+def test_a_device_that_comes_back_begins_one_take(act: Performance) -> None:
+    """It stalled, and its source says by `generation` that sound is missing: one absence, one new take."""
+
+    class Away(Recording):
+        def read(self, until: float) -> np.ndarray | None:
+            gone = 0.3 < time.monotonic() - self._began < 0.6
+            if gone:
+                time.sleep(max(0.0, until - time.monotonic()))
+                return self.samples[:0]
+            if time.monotonic() - self._began >= 0.6 and not self.generation:
+                self._at, self.generation = int(0.6 * self.rate_hz), 1
+            return super().read(until)
+
+    source = Away.__new__(Away)
+    source.rate_hz, source.name, source.samples = 16000, "away", np.zeros(16000, np.float32)
+    source.overruns = source.lost = source.generation = source.position = 0
+    source._loop, source._at, source._block, source.card = False, 0, 160, None
+    counters = Conductor(source, act, [], 80.0).run()
+    assert (counters.takes, counters.stalls) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "channel", "says"),
+    [
+        (4_000_000_000, 1, None, "4,000,000,000 Hz"), (16000, 1000, None, "1000 channels"), (-5, 1, None, "-5 Hz"),
+        (16000, 0, None, "0 channels"), (16000, 2, 7, "no channel 7; it has 2"),
+    ],
+)  # fmt: skip
+def test_pipes_that_nobody_has_are_refused_before_room_is_made(
+    rate: int, channels: int, channel: int | None, says: str
+) -> None:
+    with pytest.raises(AudioError, match=says):
+        Piped(rate, channels, "s16le", io.BytesIO(b"\0" * 100), channel)
+
+
+def test_one_channel_of_a_pipe_is_heard_and_what_breaks_it_is_told() -> None:
+    class Broken(io.BytesIO):
+        def read1(self, size: int = -1) -> bytes:
+            data = super().read1(size)
+            if not data:
+                raise AudioError("stdin: torn")
+            return data
+
+    both = np.stack([np.zeros(1600), np.full(1600, 8192)], 1).astype("<i2")
+    source = Piped(16000, 2, "s16le", Broken(both.tobytes()), 2)
+    source.start()
+    heard: list[np.ndarray] = []
+
+    def hear() -> None:
+        while (block := source.read(time.monotonic() + 0.05)) is not None:
+            heard.append(block)
+
+    with pytest.raises(AudioError, match="torn"):
+        hear()
+    assert np.concatenate(heard).tolist() == [0.25] * 1600
+
+
 def test_several_receivers_at_once(sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command itself, to a UDP socket, a TCP server, a WebSocket page and a file."""
     websockets = pytest.importorskip("websockets.asyncio.client", reason="a page needs a WebSocket client")
@@ -322,6 +426,7 @@ def test_live_mistakes_end_in_one_line(
         ([model, *sound, "--to", "csv", "--rest", "soon"], "'soon' is no time"),
         ([model, *sound, "--to", f"csv:{tmp_path}/no/a.csv"], "cannot write"),
         ([str(tmp_path / "no.pte"), *sound, "--to", "csv"], "cannot read"),
+        ([model, "--mic", "--channel", "2", "--to", "csv"], "a microphone is heard in one"),
     ]:
         assert main(["live", *arguments]) == 2, arguments
         said = capsys.readouterr().err

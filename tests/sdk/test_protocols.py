@@ -176,6 +176,8 @@ def test_bad_csv_is_explained(tmp_path: Path) -> None:
         ([good[0], ",".join([*cells[:9], "nan", *cells[10:]])], "NaN"),
         ([good[0], ",".join(cells[:30])], "30 cells"),
         ([good[0], *["bad,61"] * 9], "and 4 more"),
+        ([good[0], ",".join([f"{'9' * 400}:00:00:01", *cells[1:]])], "is no timecode"),
+        ([good[0], ",".join([f"00:00:00:{'9' * 400}", *cells[1:]])], "is no timecode"),
     ]:
         path.write_text("\n".join(bad))
         with pytest.raises(RigError, match=words):
@@ -213,6 +215,17 @@ def test_a_bound_csv_steps_by_whole_frames_and_carries_its_rate(tmp_path: Path, 
     np.testing.assert_allclose(capture.times_s, np.arange(start, start + 100) / float(fps))
 
 
+def test_the_rate_is_told_by_the_first_row_that_has_it(tmp_path: Path) -> None:
+    """A row of a lost face may end before the rate."""
+    layout, protocol = RigLayout.arkit(), LiveLinkFaceCsv().at(FPS)
+    lines = [protocol.encode(frame, layout).decode() for frame in _frames(layout, 3)]
+    path = tmp_path / "a.csv"
+    path.write_text(protocol.header(layout, FPS).decode() + "00:00:00:00.000,0\n" + "".join(lines[1:]))
+    assert read_csv(path).fps == FPS
+    path.write_text(protocol.header(layout, FPS).decode() + "00:00:00:00.000,0\n")
+    assert read_csv(path).fps is None
+
+
 def test_a_rate_that_timecode_cannot_count_keeps_the_app_s_sixtieths() -> None:
     for fps in (Fraction(12), Fraction(120)):
         assert LiveLinkFaceCsv().at(fps) == LiveLinkFaceCsv()
@@ -224,6 +237,14 @@ def test_broadcast_rates_are_thousandths_of_1001(word: str | float) -> None:
     rate = FrameClock.at(word).fps
     assert rate.denominator == 1001
     assert round(float(rate), 1) == round(float(word), 1)
+
+
+def test_rates_of_floats_are_the_decimals_they_mean_and_others_have_terms_that_all_can_hold() -> None:
+    assert FrameClock.at(Fraction(29.97)).fps == Fraction(30000, 1001)
+    assert FrameClock.at(Fraction(12.3)).fps == Fraction(123, 10)
+    for rate in (Fraction(2**32 * 30 + 7, 2**32 + 1), "30000001/1000000"):
+        with pytest.raises(ConfigError, match="terms are 1,000,000 at most"):
+            FrameClock.at(rate)
 
 
 def test_other_rates_stay_what_they_are() -> None:

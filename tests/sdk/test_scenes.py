@@ -24,7 +24,7 @@ from sdk.protocols.vmc import Vmc
 from sdk.rig import ARKIT_52, Frame, RigLayout
 from sdk.scenes.glb import read_scene
 from sdk.scenes.head import head_scene
-from sdk.scenes.spoken import spoken_glb, weights_at
+from sdk.scenes.spoken import animate_scene, spoken_glb, weights_at
 from sdk.scenes.targets import find_targets, read_map, target_names
 
 ROOT = Path(__file__).parents[2]
@@ -203,6 +203,38 @@ def test_heads_that_cannot_speak_say_why(tmp_path: Path) -> None:
             read_scene(nameless)
     with pytest.raises(FaceError, match="cannot read"):
         read_scene(tmp_path / "none.glb")
+
+
+def test_heads_whose_lists_do_not_fit_say_so_or_are_read_as_far_as_they_go() -> None:
+    def head(**changes: Any) -> Any:
+        scene = head_scene(Face.default())
+        mesh = scene.json["meshes"][0]
+        mesh["extras"]["targetNames"][0] = "nobody's"
+        mesh.update(changes)
+        return scene
+
+    for scene, words in (
+        (head(weights=[0.0]), "52 morph targets and 1 weights"),
+        (head(weights=["a"] * 52), "well-formed"),
+    ):
+        with pytest.raises(FaceError, match=words):
+            animate_scene(scene, frames(), ARKIT, FPS)
+    scene = head()
+    scene.json["nodes"].append(5)
+    with pytest.raises(FaceError, match="well-formed"):
+        animate_scene(scene, frames(), ARKIT, FPS)
+    scene = head()
+    del scene.json["meshes"][0]["extras"]["targetNames"][50:]
+    assert animate_scene(scene, frames(), ARKIT, FPS).shares[0].shape == (52, 52)
+
+
+def test_usd_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pxr.Usd", reason="usd-core writes it")
+    from sdk.scenes.usd import spoken_usd
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FaceError, match="USD cannot write there"):
+        spoken_usd(tmp_path / "file" / "a.usda", Face.default(), frames(2), ARKIT, FPS)
 
 
 def test_what_else_is_in_the_file_stays(tmp_path: Path) -> None:

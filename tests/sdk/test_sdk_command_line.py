@@ -107,6 +107,8 @@ def test_mistakes_end_with_2_and_a_sentence(
         (["animate", model, str(speech), "--out", str(tmp_path / "out.xml")], "no 'xml' among the protocols"),
         (["animate", model, str(speech), "--out", str(tmp_path / "nowhere" / "out.csv")], "cannot write"),
         (["animate", model, str(speech), "--out", str(text / "out.csv")], "cannot write"),
+        (["animate", model, str(speech), "--out", "a.usda", "--map", "m.json"], "--map is for --out FILE.glb"),
+        (["animate", model, str(speech), "--out", "a.glb", "--names", "cc4"], "--names is for frames"),
     ]:
         assert main(arguments) == 2, arguments
         captured = capsys.readouterr()
