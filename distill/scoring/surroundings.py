@@ -5,6 +5,7 @@
     dc                  a tenth of the level on an offset of 0.05                room        one that no training hears
     opus, mp3, gsm      coded and decoded by libsndfile, at about 18 and 50 kbit/s, and GSM 06.10 at 8 kHz
     midway              begun in the middle of its first open vowel, as a clip is cut or a microphone opened
+    ended               cut 40 ms behind its last phone, and silence from there on, as an engine plays a line
 
 A name may also be one of `GROUPS`. Noises and rooms are read from folders, those alone of which `held_out_noise` says
 that training leaves them out; without a folder its conditions do not exist.
@@ -25,7 +26,7 @@ import scipy
 from distill.files.disk import find_audio, load_mono, to_rate
 from distill.scoring.conditions import CONDITIONS, Item, pink_noise
 from distill.speech.augment import add_noise, held_out_noise, trim_room
-from distill.speech.phones import is_open_vowel
+from distill.speech.phones import SILENCE, is_open_vowel
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, EngineUnavailable
 
@@ -67,7 +68,7 @@ def surroundings(noise: Path | None, rooms: Path | None, voices: Iterable[Item])
         known[f"quieter_{down}db"] = lambda item, down=down: _with(item, as_int16(item.audio * 10 ** (-down / 20)))  # type: ignore[misc]
     known["clipped"] = lambda item: _with(item, clipped(item.audio))
     known["dc"] = lambda item: _with(item, as_int16(0.1 * item.audio + DC))
-    known["midway"] = midway
+    known["midway"], known["ended"] = midway, ended
     responses = held_out_rooms(rooms)
     if responses:
         known["room"] = lambda item: _with(item, in_room(item.audio, _pick(responses, item.name)))
@@ -83,6 +84,16 @@ def midway(item: Item) -> Item:
     phones = [dataclasses.replace(p, start=max(p.start - cut_s, 0.0), end=p.end - cut_s) for p in item.phones]
     audio = item.audio[round(cut_s * SAMPLE_RATE_HZ) :]
     return dataclasses.replace(item, audio=audio, phones=[p for p in phones if p.end > 0.01])
+
+
+def ended(item: Item) -> Item:
+    """The item up to 40 ms behind its last phone, and 600 ms of digital silence; as it is without phones."""
+    spoken = [phone for phone in item.phones if phone.symbol != SILENCE]
+    if not spoken:
+        return item
+    cut = round((max(phone.end for phone in spoken) + 0.04) * SAMPLE_RATE_HZ)
+    silence = np.zeros(int(0.6 * SAMPLE_RATE_HZ), np.float32)
+    return dataclasses.replace(item, audio=np.concatenate([item.audio[:cut], silence]), phones=spoken)
 
 
 def expand(wanted: Sequence[str], known: Mapping[str, Change]) -> list[str]:

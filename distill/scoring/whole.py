@@ -26,7 +26,7 @@ from sdk.rig import RigLayout
 RESAMPLES = 200
 COLUMNS = (
     "closures_found", "others_shut", "other_auc", "vowel_auc", "false_shuts_per_min", "legibility", "legibility_seen",
-    "read_as_round", "round_spread_cm", "tuck_auc", "error_of_mean_pose", "width_r",
+    "read_as_round", "round_spread_cm", "tuck_auc", "error_of_mean_pose", "width_r", "shut_behind",
 )  # fmt: skip
 
 

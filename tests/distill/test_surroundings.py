@@ -79,7 +79,7 @@ def test_a_long_recording_of_noise_is_heard_from_its_begin_to_its_end(tmp_path: 
 def test_every_condition_keeps_the_length_and_repeats(known: dict[str, Change]) -> None:
     assert {"steady_0db", "babble_-5db", "kitchen_20db", "quieter_40db", "clipped", "dc", "room", "gsm"} <= set(known)
     for name, change in known.items():
-        if name == "midway":
+        if name in ("midway", "ended"):
             continue
         once = change(ITEM)
         assert once.audio.dtype == np.float32, name
@@ -116,6 +116,15 @@ def test_midway_begins_inside_the_first_open_vowel(known: dict[str, Change]) -> 
     np.testing.assert_array_equal(found.audio, ITEM.audio[8000:])
     assert [(p.symbol, round(p.start, 6), round(p.end, 6)) for p in found.phones] == [("ɑː", 0.0, 0.1), ("m", 0.1, 0.2)]
     assert known["midway"](ITEM) == ITEM, "nobody says an open vowel"
+
+
+def test_ended_is_silent_behind_the_last_phone(known: dict[str, Change]) -> None:
+    item = dataclasses.replace(ITEM, phones=[Phone("ɑː", 0.2, 0.3), Phone("sil", 0.3, 0.9)])
+    found = known["ended"](item)
+    np.testing.assert_array_equal(found.audio[:5440], ITEM.audio[:5440])
+    assert not found.audio[5440:].any()
+    assert len(found.audio) == 5440 + 9600
+    assert known["ended"](ITEM) == ITEM, "nobody says anything"
 
 
 @pytest.mark.parametrize("codec", ["opus", "mp3", "gsm"])

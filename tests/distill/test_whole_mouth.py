@@ -16,7 +16,7 @@ from distill.files.checkpoint import plain_facts, provenance_rows
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
 from distill.scoring import intervals
-from distill.scoring.conditions import Item, people_set, read_sets
+from distill.scoring.conditions import FPS, Item, people_set, read_sets
 from distill.scoring.controls import CONTROLS, loudness
 from distill.scoring.mouth import phone_classes
 from distill.scoring.mouth.legibility import recalls
@@ -64,8 +64,21 @@ def test_exact_phones_are_read_shut_on_labials_alone_and_have_shapes() -> None:
     assert found["round_spread_width_cm"] > 0.3
     assert all(found[f"{measure}_r"] == pytest.approx(1.0) for measure in MEASURES)
     assert found["folded_over"] == 5
+    assert found["shut_behind"] == 1.0
     low, high = found["intervals"]["legibility"]
     assert low <= found["legibility"] <= high
+
+
+def test_a_mouth_left_open_behind_the_last_phone_is_seen() -> None:
+    def lingers(item: Item, reference: np.ndarray) -> np.ndarray:
+        values = reference.copy()
+        values[round((item.phones[-1].start + 0.2) * FPS) :, ARKIT.index("jawOpen")] = 0.4
+        return values
+
+    found = whole_mouth(lingers, ITEMS, ARKIT, resamples=20)
+    assert found["shut_behind"] == pytest.approx(0.5, abs=0.1)
+    low, high = found["intervals"]["shut_behind"]
+    assert low <= found["shut_behind"] <= high
 
 
 def test_what_is_muttered_in_a_channel_that_hardly_moves_is_not_seen() -> None:
