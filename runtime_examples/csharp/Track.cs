@@ -17,8 +17,8 @@ namespace FrameStream
         /// <summary>By how much the face follows the sound: hold the sound back so much, and they meet.</summary>
         public double DelaySeconds { get; }
 
-        /// <summary>blockSamples: what is pushed at a time, of each audio channel. pauseSeconds: sound that stays away for so
-        /// long has stopped; easeSeconds: from the last frame to rest. Zeros are the library's own.</summary>
+        /// <summary>blockSamples: what is pushed at a time at most, of each audio channel. pauseSeconds: a block that is so late
+        /// will not come, the sound has stopped; easeSeconds: from the last frame to rest. Zeros are the library's own.</summary>
         public Track(Model model, VoiceConfig config, int blockSamples, float pauseSeconds = 0, float easeSeconds = 0)
         {
             if (model == null) throw new FrameStreamException(Status.BadArgument, "model is null");

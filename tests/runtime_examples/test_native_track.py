@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes as c
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from game_loop import bend
 from kernel_cases import Case, Speech
-from native_tools import refused
+from native_tools import refused, run
 
 from sdk.native import NativeModel, abi
 from sdk.native.abi import Library
@@ -81,6 +82,11 @@ def test_a_face_whose_sound_stops_comes_to_rest_and_speaks_again(game: Game, spe
     assert away[stopped] > AT_REST, "it was cut in the middle"
     assert away[stopped + round(0.3 / TICK_S) : back].max() <= AT_REST, "at rest within 0.3 s"
     assert away[back + 20 :].max() > AT_REST, "and it speaks again"
+
+
+def test_blocks_of_any_length(built_native: Path, any_kind: Path) -> None:
+    """Drawn is the line between a stream's frames, at rates from 8 to 96 kHz: see sdk/c/tests/tracks.cpp"""
+    assert run(built_native, "tracks", any_kind) == "ok\n"
 
 
 def test_times_that_are_none_are_refused(game: Game) -> None:

@@ -341,8 +341,9 @@ typedef struct fp_track fp_track;
 
 typedef struct fp_track_config {
   uint32_t struct_size;
-  uint32_t block_samples;  /* that are pushed at a time, a channel: the delay counts on it. 0: 1024 */
-  float pause_s;           /* sound that stays away for so long has stopped. 0: 0.08 */
+  uint32_t block_samples;  /* at most pushed at a time, a channel: delay and pause count on it. 0: 1024 */
+  float pause_s;           /* a block that is so late will not come: the sound has stopped. It was due block_samples after */
+                           /* the one before, and a pause that is given counts from then as well. 0: 0.08 */
   float ease_s;            /* from the last frame to rest. 0: 0.12 */
 } fp_track_config;
 

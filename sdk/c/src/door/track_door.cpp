@@ -21,9 +21,12 @@ Failure read_track(const fp_track_config& config, const Manifest& manifest, std:
                     config.ease_s <= kLongest_s && config.block_samples <= kLongestBlock;
   if (!sane) return {FP_BAD_ARGUMENT, "pause_s and ease_s: give 0 to 10 s; block_samples: at most 1048576"};
   const std::int64_t block = config.block_samples ? config.block_samples : kBlock;
-  const Latency latency = latency_of(stream.clock, manifest.timing(), stream.ensemble, rate_hz, block);
-  const double frame_s = static_cast<double>(stream.clock.denominator()) / static_cast<double>(stream.clock.numerator());
-  track->pause_s = config.pause_s > 0 ? double{config.pause_s} : kPause_s;
+  const FrameClock& clock = stream.clock;
+  const Latency latency = latency_of(clock, manifest.timing(), stream.ensemble, rate_hz, block);
+  const double frame_s = static_cast<double>(clock.denominator()) / static_cast<double>(clock.numerator());
+  // until the next block is due nobody can tell that it stays away
+  const double block_s = static_cast<double>(block) / static_cast<double>(rate_hz);
+  track->pause_s = block_s + (config.pause_s > 0 ? double{config.pause_s} : kPause_s);
   track->ease_s = config.ease_s > 0 ? double{config.ease_s} : kEase_s;
   track->delay_s = static_cast<double>(latency.total) / kSampleRateHz + frame_s + kMargin_s;
   return {};

@@ -13,7 +13,8 @@
 namespace fp {
 
 struct TrackSettings {
-  double pause_s, ease_s, delay_s;
+  double pause_s;  // since the last block came
+  double ease_s, delay_s;
 };
 
 class Track {
