@@ -336,7 +336,8 @@ FP_API fp_status fp_crowd_run(fp_crowd* crowd, fp_stream* const* streams, size_t
 /* One voice as a game or a scene wants it (since 1.2): push sound in blocks of any size, ask for the face at any instant.
  * Between frames it draws lines, on the time at which blocks came, so a face does not step with them; when the sound
  * stays away it says its last frames and eases to rest; when it comes back it begins anew. A track holds two streams of
- * its own. `now_s` everywhere: seconds of one steady clock, the same for push and pull. */
+ * its own, whose buffers take its delay and a quarter of a second at least, whatever buffer_samples says. `now_s`
+ * everywhere: seconds of one steady clock, the same for push and pull. */
 typedef struct fp_track fp_track;
 
 typedef struct fp_track_config {

@@ -1,4 +1,4 @@
-// tracks model.pte: a voice on a picture clock, at rates from 8 to 96 kHz, its sound in blocks of 3 to 128 ms. It says two takes
+// tracks model.pte: a voice on a picture clock, at rates from 8 to 96 kHz, its sound in blocks of 3 ms to 3 s. It says two takes
 // with a pause between that is too short to come to rest in. Drawn must be the line between the frames of a stream that hears the
 // same, and rest when the sound has stopped. Then push and pull on two threads, for a sanitizer to look at.
 #include <algorithm>
@@ -141,7 +141,7 @@ int main(int count, char** words) {
   fp_model* const model = tool::open(words[1]);
   for (const std::uint32_t rate : {8000u, 16000u, 44100u, 96000u}) {
     play(model, {rate, 1024, 0, 0});  // as it comes
-    for (const std::uint32_t block : {rate / 300, 1024u, rate / 10}) play(model, {rate, block, block, 0});
+    for (const std::uint32_t block : {rate / 300, 1024u, rate / 10, rate / 2, 3 * rate}) play(model, {rate, block, block, 0});
     play(model, {rate, rate / 8, rate / 8, 0.02});  // a pause shorter than a block
   }
   play_apart(model);

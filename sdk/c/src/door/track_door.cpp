@@ -1,4 +1,5 @@
 // The C functions that begin with fp_track_.
+#include <algorithm>
 #include <cmath>
 
 #include "door/door.h"
@@ -14,21 +15,25 @@ constexpr std::size_t kConfigV1 = offsetof(fp_track_config, ease_s) + sizeof(flo
 constexpr std::uint32_t kBlock = 1024, kLongestBlock = 1 << 20;
 constexpr double kPause_s = 0.08, kEase_s = 0.12, kLongest_s = 10;
 constexpr double kMargin_s = 0.005;  // a tick is not on time to the millisecond
+constexpr double kSpare_s = 0.25;    // blocks and pictures are not on time either
 
 Failure read_track(const fp_track_config& config, const Manifest& manifest, std::int64_t rate_hz,
-                   const StreamSettings& stream, TrackSettings* track) {
+                   StreamSettings* stream, TrackSettings* track) {
   const bool sane = config.pause_s >= 0 && config.pause_s <= kLongest_s && config.ease_s >= 0 &&
                     config.ease_s <= kLongest_s && config.block_samples <= kLongestBlock;
   if (!sane) return {FP_BAD_ARGUMENT, "pause_s and ease_s: give 0 to 10 s; block_samples: at most 1048576"};
   const std::int64_t block = config.block_samples ? config.block_samples : kBlock;
-  const FrameClock& clock = stream.clock;
-  const Latency latency = latency_of(clock, manifest.timing(), stream.ensemble, rate_hz, block);
+  const FrameClock& clock = stream->clock;
+  const Latency latency = latency_of(clock, manifest.timing(), stream->ensemble, rate_hz, block);
   const double frame_s = static_cast<double>(clock.denominator()) / static_cast<double>(clock.numerator());
   // until the next block is due nobody can tell that it stays away
   const double block_s = static_cast<double>(block) / static_cast<double>(rate_hz);
   track->pause_s = block_s + (config.pause_s > 0 ? double{config.pause_s} : kPause_s);
   track->ease_s = config.ease_s > 0 ? double{config.ease_s} : kEase_s;
   track->delay_s = static_cast<double>(latency.total) / kSampleRateHz + frame_s + kMargin_s;
+  // a take that waits for its turn is not pulled until its first sound is to be seen, and loses nothing meanwhile
+  const auto waiting = static_cast<std::size_t>(std::ceil((track->delay_s + kSpare_s) * static_cast<double>(rate_hz)));
+  stream->buffer_samples = std::max(stream->buffer_samples, waiting);
   return {};
 }
 
@@ -62,7 +67,7 @@ fp_status fp_track_create(const fp_model* model, const fp_stream_config* config,
     TrackSettings own{};
     const Manifest& manifest = model->model->manifest();
     Failure failure = read_settings(stream, manifest, &settings);
-    if (!failure) failure = read_track(known, manifest, stream.sample_rate_hz, settings, &own);
+    if (!failure) failure = read_track(known, manifest, stream.sample_rate_hz, &settings, &own);
     if (!failure) *track = make_owned<fp_track>(model->model, stream.sample_rate_hz, settings, own).release();
     return failure;
   });

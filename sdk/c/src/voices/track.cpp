@@ -11,6 +11,16 @@ constexpr double kFollow = 0.1;   // of a block's distance from where it was exp
 constexpr double kJump_s = 0.15;  // a distance that is no jitter
 constexpr double kBlend_s = 0.06; // from what was shown to a new take
 constexpr double kLongAgo_s = -1e9;
+constexpr double kEarly_s = 1;    // by which blocks may come before their time
+
+double per_second(const FrameClock& clock) {
+  return static_cast<double>(clock.numerator()) / static_cast<double>(clock.denominator());
+}
+
+// Frames that are made and not yet seen: those of the delay, which holds a whole block, and four at the line's ends.
+std::int64_t waiting_frames(const FrameClock& clock, double delay_s) {
+  return static_cast<std::int64_t>(std::ceil(per_second(clock) * (delay_s + kEarly_s))) + 4;
+}
 
 double smooth(double share) { return share <= 0 ? 0 : share >= 1 ? 1 : share * share * (3 - 2 * share); }
 
@@ -18,7 +28,7 @@ double smooth(double share) { return share <= 0 ? 0 : share >= 1 ? 1 : share * s
 
 Track::Track(Model& model, std::int64_t rate_hz, const StreamSettings& settings, const TrackSettings& track)
     : settings_(track), clock_(settings.clock), rate_hz_(rate_hz),
-      kept_(settings.clock.numerator() / settings.clock.denominator() + 4), first_(model, rate_hz, settings),
+      kept_(waiting_frames(settings.clock, track.delay_s)), first_(model, rate_hz, settings),
       second_(model, rate_hz, settings), rest_(model.manifest().neutral.begin(), model.manifest().neutral.end()),
       frames_(static_cast<std::size_t>(kept_) * rest_.size()), shown_(rest_), from_(rest_), from_s_(kLongAgo_s) {}
 
@@ -97,7 +107,7 @@ fp_status Track::fetch(Take& t, const char** reason) noexcept {
 // The values at `now_s`; whether the take was seen to its end and the face is at rest.
 bool Track::draw(Take& t, double now_s, float* values) noexcept {
   if (!t.made) return t.ended;
-  const double fps = static_cast<double>(clock_.numerator()) / static_cast<double>(clock_.denominator());
+  const double fps = per_second(clock_);
   const double at = position(t, now_s) * fps, last = static_cast<double>(t.made - 1);
   if (at < last) {
     const auto index = std::clamp<std::int64_t>(static_cast<std::int64_t>(std::floor(at)),
