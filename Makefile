@@ -62,7 +62,7 @@ isa: setup
 	$(PY) -m tests.isa $(addprefix --cap ,$(CAPS))
 
 # the C library without a runtime and its test programs under AddressSanitizer with UBSan, then under ThreadSanitizer:
-# damaged and lying artefacts, threads, a long take, a soak; needs cmake and a C++ compiler
+# damaged and lying artefacts, threads, tracks, a long take, a soak; needs cmake and a C++ compiler
 sanitize: setup
 	$(PY) -m export.build --student s8 --backend tinyface --precision int8 --budget 8MB --out build/sanitized/s8
 	$(PY) -m sdk.c.build --alone --no-examples --sanitize address --out build/sanitized/address --check build/sanitized/s8/model.pte

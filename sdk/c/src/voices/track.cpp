@@ -109,12 +109,15 @@ bool Track::draw(Take& t, double now_s, float* values) noexcept {
   if (!t.made) return t.ended;
   const double fps = per_second(clock_);
   const double at = position(t, now_s) * fps, last = static_cast<double>(t.made - 1);
-  if (at < last) {
+  if (at < 0) {  // its first frame may be made, and is not to be seen yet
+    std::memcpy(values, rest_.data(), rest_.size() * sizeof(float));
+    return false;
+  }
+  if (at < last) {  // so two frames at least were made, and the oldest kept is no later than the last but one
     const auto index = std::clamp<std::int64_t>(static_cast<std::int64_t>(std::floor(at)),
                                                 std::max<std::int64_t>(0, t.made - kept_), t.made - 2);
     const double share = std::clamp(at - static_cast<double>(index), 0.0, 1.0);
-    if (at < 0) std::memcpy(values, rest_.data(), rest_.size() * sizeof(float));
-    else mix(frame(index), frame(index + 1), share, values);
+    mix(frame(index), frame(index + 1), share, values);
     return false;
   }
   const double gone = t.ended ? (at - last) / fps / settings_.ease_s : 0;
