@@ -63,11 +63,22 @@ static void close_voice(Voice* voice) {
   memset(voice, 0, sizeof *voice);
 }
 
+/* Nothing is open afterwards, and `error` is what Godot is told. */
+static int refuse(Voice* voice, fp_error error) {
+  close_voice(voice);
+  voice->error = error;
+  return 0;
+}
+
 static int open_voice(Voice* voice, const void* bytes, size_t count, int64_t rate_hz, int64_t block) {
+  static const fp_error nothing = {"the artefact is empty: it is not there, cannot be read, or is left out of the export "
+                                   "(add *.pte to the filter of non-resource files)"};
+  static const fp_error no_memory = {"no memory is left for a face"};
   fp_stream_config config;
   fp_track_config track;
   fp_model_info info;
   close_voice(voice);
+  if (!count) return refuse(voice, nothing); /* what FileAccess gives of a file that it cannot read */
   memset(&config, 0, sizeof config);
   memset(&track, 0, sizeof track);
   memset(&info, 0, sizeof info);
@@ -79,17 +90,17 @@ static int open_voice(Voice* voice, const void* bytes, size_t count, int64_t rat
   if (fp_model_open_memory(bytes, count, &voice->model, &voice->error) != FP_OK ||
       fp_model_get_info(voice->model, &info, &voice->error) != FP_OK ||
       fp_track_create(voice->model, &config, &track, &voice->track, &voice->error) != FP_OK)
-    return 0;
+    return refuse(voice, voice->error);
   voice->channels = info.channels;
   voice->values = calloc(info.channels, sizeof *voice->values);
-  return voice->values != NULL;
+  return voice->values ? 1 : refuse(voice, no_memory);
 }
 
 /* ------------------------------------------------------------------------------------- methods, as Godot calls them */
 static void open_method(Voice* v, const GDExtensionConstTypePtr* a, GDExtensionTypePtr out) {
-  const int64_t count = *(const int64_t*)a[1];
-  *(GDExtensionBool*)out =
-      count > 0 && open_voice(v, godot.byte_at(a[0], 0), (size_t)count, *(const int64_t*)a[2], *(const int64_t*)a[3]);
+  const size_t count = *(const int64_t*)a[1] > 0 ? (size_t)*(const int64_t*)a[1] : 0;
+  const void* const bytes = count ? godot.byte_at(a[0], 0) : NULL; /* an empty array has no first byte */
+  *(GDExtensionBool*)out = (GDExtensionBool)open_voice(v, bytes, count, *(const int64_t*)a[2], *(const int64_t*)a[3]);
 }
 
 static void push_method(Voice* v, const GDExtensionConstTypePtr* a, GDExtensionTypePtr out) {

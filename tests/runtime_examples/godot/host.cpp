@@ -136,6 +136,17 @@ int main(int, char** words) {
   expect(!call<GDExtensionBool>("pull", 0.0) && !call<GDExtensionBool>("open", whole, std::int64_t{9}, rate, block),
          "nothing is open, and half a file is none");
   expect(std::strlen(call<char*>("error")) > 8, "it says why");
+  for (int again = 0; again < 2; ++again) {  // a voice that was open is none after an artefact that cannot be read
+    const Packed nothing{nullptr, nullptr};
+    expect(!call<GDExtensionBool>("open", nothing, std::int64_t{0}, rate, block), "nothing is no artefact");
+    expect(std::strlen(call<char*>("error")) > 8, "it says why nothing is none");
+    expect(!call<GDExtensionBool>("pull", 0.0) && !call<std::int64_t>("channels"), "and nothing is open");
+    expect(call<GDExtensionBool>("open", whole, size, rate, block), call<char*>("error"));
+    expect(call<GDExtensionBool>("pull", 0.0) && call<std::int64_t>("channels") > 0, "it is open");
+  }
+  expect(!call<GDExtensionBool>("open", whole, size, std::int64_t{1}, block), "a rate that is none");
+  expect(std::strlen(call<char*>("error")) > 8 && !std::strlen(call<char*>("channel_name", std::int64_t{0})),
+         "it says why, and the model is closed");
   expect(call<GDExtensionBool>("open", whole, size, rate, block), call<char*>("error"));
   call_with_variants();
   const auto channels = call<std::int64_t>("channels");
