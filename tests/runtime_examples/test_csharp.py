@@ -53,7 +53,8 @@ def test_what_cannot_be_played_is_said(
 ) -> None:
     broken = tmp_path / "broken.wav"
     libraries = built_native / "lib"
-    for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40]):
+    nothing = wav.read_bytes()[:40] + b"\0\0\0\0"  # a recording of no samples is no take of no frames
+    for content in (b"", b"RIFF", b"RIFF....WAVEdata\x04\0\0\0abcd", wav.read_bytes()[:40], nothing):
         broken.write_bytes(content)
         done = start(animate_wav, brook, broken, libraries=libraries)
         assert done.returncode == 1

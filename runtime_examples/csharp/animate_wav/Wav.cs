@@ -44,7 +44,13 @@ internal sealed class Wav
                 bits = BitConverter.ToUInt16(bytes, body + 14);
                 if (code == 0xfffe && size >= 26) code = BitConverter.ToUInt16(bytes, body + 24); // the real one is inside
             }
-            if (name == "data") return Read(bytes, body, (int)size, code, channels, rate, bits);
+            if (name == "data")
+            {
+                var wav = Read(bytes, body, (int)size, code, channels, rate, bits);
+                if (wav.Samples == 0)
+                    throw new InvalidDataException("it holds no samples: nothing was recorded, or it was cut off");
+                return wav;
+            }
             at += 8 + size + size % 2;
         }
         throw new InvalidDataException("it has no data chunk");
