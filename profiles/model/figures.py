@@ -36,7 +36,8 @@ class Setting:
     """How a case is run. backend: `xnnpack`, `portable`, `torchscript`, `eager`, `openvino`, `cuda`, `native`...
 
     pinned_cores: [] for wherever the system puts it. load: what competes, `none` or its name (`renderer`). voices: that
-    share one model; times are then of one frame of one voice.
+    share one model; a time is then a voice's share of the call that runs them all, and every voice waits for the whole
+    call. A verdict is of one voice.
     """
 
     backend: str

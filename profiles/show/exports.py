@@ -88,7 +88,8 @@ def prometheus(record: Record) -> str:
     def gauge(name: str, words: str, labels: tuple[str, ...]) -> Gauge:
         return Gauge(f"tinyface_{name}", words, labels, registry=registry)
 
-    frame = gauge("frame_seconds", "Time that one frame takes.", (*setting, "quantile"))
+    words = "Time that one frame takes; of several voices, one's share of their call."
+    frame = gauge("frame_seconds", words, (*setting, "quantile"))
     late = gauge("late_frames", "Frames that came after their deadline in the paced run.", setting)
     factor = gauge("real_time_factor", "Time taken over time played.", setting)
     load = gauge("load_seconds", "Opening the artefact, to its first frame.", setting)

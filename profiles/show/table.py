@@ -39,7 +39,9 @@ def wide_table(record: Record) -> str:
                 [f"{student} {precision}", *(_spent(found.get(column)) for column in columns), *_rest(record, timed)]
             )
     head = ("student", *columns, "memory counted", "load, ms", "real-time factor", "PBM", "jitter")
-    return markdown(head, rows) + "\n\nMilliseconds of a frame of one voice, p50 / p99. " + _caption(record)
+    shares = "; of several, one's share of their call" if any(case.setting.voices > 1 for case in cases) else ""
+    unit = f"Milliseconds of a frame of one voice, p50 / p99{shares}. "
+    return f"{markdown(head, rows)}\n\n{unit}{_caption(record)}"
 
 
 def _column(record: Record, case: Case) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import permutations
 from typing import Any
 
 import pytest
 from records import artifact, case, device, latency, minute
 
 from profiles.judge.verdict import answer, checks, cold_factor
-from profiles.model.figures import Case, Estimate, MemoryRow, Timing
+from profiles.model.figures import Case, Estimate, MemoryRow, Pace, Timing
 from profiles.model.record import Check
 
 NAME = "s5 fp32 xnnpack"
@@ -24,11 +25,11 @@ def judged(cases: list[Case], estimates: list[Estimate] | None = None, **facts: 
     return {check.demand: check for check in found}
 
 
-def brought(made: Case, us: float) -> Case:
-    """`made` as the device itself measured it, at `us` a frame."""
-    timing = Timing.of([[us] * 100])
-    kept = {"timing": timing, "started_s": [], "launch": [], "cpu_rounds_us": []}
-    return dataclasses.replace(made, machine="steam_deck", label="measured_on_device", **kept)
+def brought(made: Case, us: float, **setting: Any) -> Case:
+    """`made` as the device itself measured it, at `us` a frame; `setting`: what else was set there."""
+    timing, there = Timing.of([[us] * 100]), dataclasses.replace(made.setting, **setting)
+    once = dataclasses.replace(made, timing=timing, setting=there, started_s=[], launch=[], cpu_rounds_us=[])
+    return dataclasses.replace(once, machine="steam_deck", label="measured_on_device")
 
 
 def test_time_comes_from_the_device_or_an_estimate_never_from_here() -> None:
@@ -68,6 +69,54 @@ def test_cooled_caches_are_in_an_estimate() -> None:
 def test_more_threads_than_the_device_gives_do_not_count() -> None:
     fast = brought(case(NAME, threads=2), 100)
     assert judged([fast])["time of a frame"].value is None
+
+
+def test_the_worst_of_warm_cold_and_real_time_whatever_came_first() -> None:
+    """A host chooses none of these: 1 ms warm says nothing where cold caches take 4 and the speed of speech 5."""
+    warm, cold = brought(case(NAME), 1000), brought(case(NAME), 4000, cache="cold")
+    paced = brought(minute(NAME, late=0), 5000)
+    for order in permutations((warm, cold, paced)):
+        found = judged(list(order))["time of a frame"]
+        assert (found.value, found.passed) == (5.0, False)
+        assert found.note == "99th percentile, xnnpack, 1 thread, real time, the worst of 3 cases"
+    assert judged([warm, cold])["time of a frame"].value == 4.0
+    alone = judged([warm])["time of a frame"]
+    assert (alone.value, alone.passed) == (1.0, True)
+    assert alone.note.endswith("not brought back: cold caches, real time"), "what nobody measured is said"
+
+
+def test_an_open_answer_is_worse_than_a_longer_time_that_is_sure() -> None:
+    sure, open_ = brought(case(NAME), 1450, cache="cold"), brought(case(NAME), 1400)
+    sure, open_ = (dataclasses.replace(c, uncertainty_percent=p) for c, p in ((sure, None), (open_, 20.0)))
+    found = judged([sure, open_])["time of a frame"]
+    assert (found.value, found.passed) == (1.4, None)
+
+
+def test_threads_are_chosen_by_their_own_worst() -> None:
+    """Two threads are a choice; but their warm caches are no answer to one thread's cold ones."""
+    two_threads = dataclasses.replace(device(), threads=2)
+    one = [brought(case(NAME), 1000), brought(case(NAME), 4000, cache="cold")]
+    two = [brought(case(NAME), 900, threads=2), brought(case(NAME), 1200, threads=2, cache="cold")]
+
+    def time(cases: list[Case]) -> Check:
+        return next(c for c in checks([artifact(NAME)], cases, [], two_threads) if c.demand == "time of a frame")
+
+    assert (time(one + two).value, time(one + two).passed) == (1.2, True)
+    assert "2 threads" in time(one + two).note
+    assert (time(one + two[:1]).value, time(one + two[:1]).passed) == (4.0, False), "spared cold caches, it cannot win"
+
+
+def test_a_crowds_share_is_nobodys_time() -> None:
+    """Sixteen voices of 0.3 ms each wait 4.8 ms; one alone takes 2."""
+    one, crowd = brought(case(NAME), 2000), brought(case(NAME), 300, voices=16)
+    found = judged([crowd, one])
+    assert (found["time of a frame"].value, found["time of a frame"].passed) == (2.0, False)
+    paced = dataclasses.replace(brought(minute(NAME), 300, voices=16), pace=Pace(33333.0, 33333.0, [5e4] * 30))
+    only = judged([crowd, paced], [estimate(1000, 800, 1400)])
+    assert (only["time of a frame"].label, only["time of a frame"].value) == ("estimated", 1.0)
+    assert only["late frames"].value is None, "late frames of a crowd are not those of a voice"
+    assert judged([crowd])["time of a frame"].note.startswith("no figures of one voice from the device")
+    assert not [demand for demand in judged([crowd]) if demand.startswith("latency")]
 
 
 @pytest.mark.parametrize(("size", "percent", "passed"), [(7.9e6, 1.0, True), (7.9e6, 2.0, None), (8.3e6, 2.0, False)])
@@ -116,6 +165,18 @@ def test_latency_takes_the_devices_own_inference() -> None:
     assert found["latency, paper"].passed is True
     unknown = judged([here])["latency, live (ITU-R BT.1359)"]
     assert unknown.value == pytest.approx(92.0 + 1.5), "all of our share of a frame"
+
+
+def test_latency_on_the_device_is_the_worst_of_its_ways() -> None:
+    """80 ms with warm caches, 95 at the speed of speech, where frames also wake up late: 95 is what is seen."""
+    warm, paced, crowd = brought(case(NAME), 1000), brought(minute(NAME), 1000), brought(case(NAME), 100, voices=16)
+    cases = [
+        dataclasses.replace(made, latency=latency(50.0, dict.fromkeys(("p50", "p95", "p99", "max"), us)))
+        for made, us in ((crowd, 1e3), (warm, 2e3), (paced, 17e3))
+    ]
+    found = judged(cases)["latency, live (ITU-R BT.1359)"]
+    assert found.value == pytest.approx(10.0 + 1.3 + 50.0 + 16.7 + 17.0)
+    assert (found.passed, found.label) == (False, "measured_on_device")
 
 
 def test_answers() -> None:
