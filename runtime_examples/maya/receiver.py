@@ -19,7 +19,11 @@ _MOST_LINE = 1 << 16
 
 
 class Receiver:
-    """One face. `mapping`: channel -> [(attribute, factor, offset), ...]; `node`: whose attributes are the channels."""
+    """One face. `mapping`: channel -> [(attribute, factor, offset), ...]; `node`: whose attributes are the channels.
+
+    An attribute that several channels name gets the sum of `value * factor + offset` over them, as `tinyface retarget`
+    means its maps.
+    """
 
     def __init__(self, mapping=None, node="", host="127.0.0.1", port=PORT):
         self.mapping = {name: [_target(one) for one in many] for name, many in (mapping or {}).items()}
@@ -48,12 +52,15 @@ class Receiver:
         if frame is None:
             return
         index, values = frame
+        sums = {}  # several channels may move one control: each gives its part, and Maya is told once
         for channel, value in values.items():
             targets = self.mapping.get(channel)
             if targets is None and self.node:
                 targets = [(self.node + "." + channel, 1.0, 0.0)]
             for attribute, factor, offset in targets or ():
-                self._set(attribute, value * factor + offset, index)
+                sums[attribute] = sums.get(attribute, 0.0) + value * factor + offset
+        for attribute, value in sums.items():
+            self._set(attribute, value, index)
         self.applied += 1
 
     def close(self):

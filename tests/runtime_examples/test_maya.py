@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from sdk.live.sinks import open_sink
+from sdk.names.retarget import Retarget
 from sdk.rig import Frame, RigLayout
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +115,36 @@ def test_a_node_s_own_attributes_and_keys(receiver: ModuleType, tmp_path: Path) 
     np.testing.assert_allclose([value for _, value in jaws], [frame["jawOpen"] for frame in spoken], rtol=1e-4)
     (tmp_path / "map.json").write_text(json.dumps({"channels": {"jawOpen": {"a.b": 2.0}, "mouthClose": "c.d"}}))
     assert receiver.map_file(tmp_path / "map.json") == {"jawOpen": [("a.b", 2.0)], "mouthClose": [("c.d", 1.0)]}
+
+
+def test_channels_that_share_a_control_are_summed_as_retarget_means(receiver: ModuleType, tmp_path: Path) -> None:
+    """Three channels on one control: it gets what `controls = channels @ weights` says, is set once and keyed once."""
+    named = {
+        "jawOpen": {"lips.out": 0.5, "jaw.open": 1.0},
+        "mouthClose": {"lips.out": 0.7, "lips.wide": 0.6},
+        "browInnerUp": {"lips.out": 0.0},
+    }
+    retarget = Retarget.from_map(named)
+    (tmp_path / "map.json").write_text(json.dumps({"format": "tinyface.retarget", "channels": named}))
+    receiver.cmds = StandIn(*retarget.controls)
+    face = receiver.start(receiver.map_file(tmp_path / "map.json"), port=0)
+    receiver.record()
+    frame = frames(1)[0]
+    send(face.port, [frame], lambda: face.received == 1)
+    receiver.cmds.idle()
+    wanted = dict(zip(retarget.controls, retarget.values(frame.values, LAYOUT).tolist(), strict=True))
+    assert receiver.cmds.attributes == pytest.approx(wanted, rel=1e-4)
+    assert sorted(attribute for attribute, _, _ in receiver.cmds.keys) == sorted(wanted), "each is keyed once a frame"
+
+
+def test_offsets_of_channels_that_share_a_control_add_up(receiver: ModuleType) -> None:
+    receiver.cmds = StandIn("lips.out")
+    face = receiver.start({"jawOpen": [("lips.out", 2.0, 1.0)], "mouthClose": [("lips.out", -1.0, 0.25)]}, port=0)
+    frame = frames(1)[0]
+    send(face.port, [frame], lambda: face.received == 1)
+    receiver.cmds.idle()
+    wanted = 2 * frame["jawOpen"] - frame["mouthClose"] + 1.25
+    assert receiver.cmds.attributes["lips.out"] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_what_is_not_ours_does_no_harm(receiver: ModuleType) -> None:
