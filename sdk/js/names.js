@@ -1,5 +1,5 @@
 // From ARKit's channels to what other heads are called, by name, never by position.
-import { OPENING, POSES, VISEMES } from './poses.js';
+import { OPENING, OVR_OTHER_SPELLING, POSES, VISEMES } from './poses.js';
 
 export { VISEMES };
 
@@ -114,31 +114,35 @@ export function expressions(frame) {
   return out;
 }
 
+// What a viseme's target may be called: `viseme_ih` as in OVR's own list, `viseme_I` as most heads have it.
+const spellings = (name) => [name, OVR_OTHER_SPELLING[name] || name].map((spelled) => `viseme_${spelled}`);
+
 /**
  * Values onto a three.js mesh (or any object with morphTargetDictionary and morphTargetInfluences), by name. ARKit's
- * names where it has them, else visemes as `viseme_PP` or VRM's; returns how many targets it set.
+ * names; where none of them is of the mouth, OVR's visemes as `viseme_PP` (`viseme_ih` or `viseme_I`, likewise oh, ou);
+ * where there are none either, VRM 1's `aa`, `blinkLeft`. Other names are left alone: returns how many targets it set.
  */
 export function drive(mesh, frame) {
   const { morphTargetDictionary: places, morphTargetInfluences: weights } = mesh;
-  let set = 0;
-  const put = (name, value) => {
-    if (places[name] === undefined) return;
+  const put = (value, ...names) => {
+    const name = names.find((one) => places[one] !== undefined);
+    if (name === undefined) return false;
     weights[places[name]] = value;
-    ++set;
+    return true;
   };
-  for (const name of frame.names) put(name, frame.get(name));
-  if (!set) for (const [name, value] of Object.entries(visemes(frame))) put(`viseme_${name}`, value);
-  if (!set) for (const [name, value] of Object.entries(expressions(frame))) put(name, value);
-  return set;
+  const found = frame.names.filter((name) => put(frame.get(name), name));
+  if (found.some((name) => /^(jaw|mouth)/.test(name))) return found.length;
+  let poses = Object.entries(visemes(frame)).filter(([name, value]) => put(value, ...spellings(name)));
+  if (!poses.length) poses = Object.entries(expressions(frame)).filter(([name, value]) => put(value, name));
+  return found.length + poses.length;
 }
 
 /** For TalkingHead: `voice.onframe = forTalkingHead(head)`; its morph targets follow, its own lip-sync stays away. */
 export function forTalkingHead(head) {
-  const OTHER = { ih: 'I', oh: 'O', ou: 'U' };
   return (frame) => {
     for (const [name, value] of Object.entries(visemes(frame))) {
-      const target = head.mtAvatar && head.mtAvatar[`viseme_${OTHER[name] || name}`];
-      if (target) Object.assign(target, { newvalue: value, needsUpdate: true });
+      const known = spellings(name).find((one) => head.mtAvatar && head.mtAvatar[one]);
+      if (known) Object.assign(head.mtAvatar[known], { newvalue: value, needsUpdate: true });
     }
   };
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sdk
 from sdk.c.targets import build_target
-from sdk.names.visemes import OPENING, OVR_15, VOWELS, pose
+from sdk.names.visemes import OPENING, OVR_15, OVR_OTHER_SPELLING, VOWELS, pose
 from sdk.rig import ARKIT_52
 from sdk.tools.command import building, list_files
 
@@ -39,7 +39,7 @@ def pack(out: Path, wasm: Path, models: dict[str, Path] | None = None) -> Path:
 
 
 def poses() -> str:
-    """A module with the mouth of every viseme, as `sdk/names/visemes.py` has it."""
+    """A module with the mouth of every viseme and its other spellings, as `sdk/names/visemes.py` has them."""
     table = {}
     for name in dict.fromkeys((*OVR_15[1:], *VOWELS)):
         values = zip(ARKIT_52, pose(name).tolist(), strict=True)
@@ -47,6 +47,7 @@ def poses() -> str:
     return (
         "// Made by sdk/js/pack.py from sdk/names/visemes.py.\n"
         f"export const OPENING = {json.dumps(OPENING)};\n"
+        f"export const OVR_OTHER_SPELLING = {json.dumps(OVR_OTHER_SPELLING)};\n"
         f"export const VISEMES = {json.dumps(OVR_15)};\nexport const POSES = {json.dumps(table, indent=1)};\n"
     )
 

@@ -18,6 +18,7 @@ from runtime_examples.web.site import build_site
 from sdk.faces.face import CLOSED_CM
 from sdk.js.pack import pack, poses
 from sdk.names import convention
+from sdk.names.visemes import OVR_15, OVR_OTHER_SPELLING
 from sdk.native import NativeModel, NativePredictor
 from sdk.native.abi import Library
 from sdk.rig import ARKIT_52
@@ -115,10 +116,11 @@ def test_names_in_a_page_are_those_of_python(tmp_path: Path) -> None:
     (tmp_path / "poses.js").write_text(poses(), "utf-8")
     shutil.copy2(ROOT / "sdk/js/names.js", tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
+    spelled = [OVR_OTHER_SPELLING.get(name, name) for name in OVR_15]  # as Ready Player Me and TalkingHead have them
     rows = np.random.default_rng(7).random((40, 52)) * np.random.default_rng(8).choice([0.0, 0.3, 1.0], (40, 1))
     done = subprocess.run(
         [node, HERE / "names.mjs", tmp_path / "names.js"],
-        input=json.dumps({"names": ARKIT_52, "rows": rows.tolist()}),
+        input=json.dumps({"names": ARKIT_52, "rows": rows.tolist(), "spelled": spelled}),
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -133,9 +135,13 @@ def test_names_in_a_page_are_those_of_python(tmp_path: Path) -> None:
     assert said["oculus"] == {"set": 2, "weights": [visemes["PP"], visemes["aa"]]}
     assert said["vrm"] == {"set": 2, "weights": [said["expressions"][0]["aa"], first["eyeBlinkLeft"]]}
     assert said["nothing"] == {"set": 0, "weights": [0]}
-    spelled = {"sil": "sil", "PP": "PP", "aa": "aa", "ih": "I", "oh": "O", "ou": "U"}
+    for row, weights in zip(said["visemes"], said["spelled"], strict=True):
+        assert weights == {"set": 15, "weights": [row[name] for name in OVR_15]}, "no vowel is dead for its spelling"
+    blink = first["eyeBlinkLeft"]
+    assert said["lids"] == {"set": 3, "weights": [blink, visemes["PP"], visemes["ou"]]}, "lids alone are no mouth"
+    talking = {"sil": "sil", "PP": "PP", "aa": "aa", "ih": "I", "oh": "O", "ou": "U"}
     assert said["talking"] == {
-        f"viseme_{theirs}": {"newvalue": visemes[ours], "needsUpdate": True} for ours, theirs in spelled.items()
+        f"viseme_{name}": {"newvalue": visemes[ours], "needsUpdate": True} for ours, name in talking.items()
     }
 
 

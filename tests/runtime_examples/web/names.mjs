@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 const { drive, expressions, forTalkingHead, visemes } = await import(pathToFileURL(process.argv[2]));
-const { names, rows } = JSON.parse(fs.readFileSync(0));
+const { names, rows, spelled } = JSON.parse(fs.readFileSync(0));
 const frames = rows.map((row) => ({ names, get: (name) => row[names.indexOf(name)] }));
 
 // three.js' mesh, as far as morph targets go
@@ -22,4 +22,6 @@ console.log(JSON.stringify({
   visemes: frames.map(visemes), expressions: frames.map(expressions), talking: head.mtAvatar,
   arkit: driven(['mouthClose', 'jawOpen', 'hat'], frames[0]), oculus: driven(['viseme_PP', 'viseme_aa'], frames[0]),
   vrm: driven(['aa', 'blinkLeft'], frames[0]), nothing: driven(['hat'], frames[0]),
+  spelled: frames.map((frame) => driven(spelled.map((name) => `viseme_${name}`), frame)),
+  lids: driven(['eyeBlinkLeft', 'viseme_PP', 'viseme_U'], frames[0]),
 }));
