@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import socket
+import statistics
+from fractions import Fraction
 
 import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
@@ -43,7 +46,10 @@ def keys_of(thing):
 
 
 def read_recording(path):
-    """(frames a second, rows `(seconds, {channel: value})`) of tinyface's .jsonl or Live Link Face's .csv."""
+    """(frames a second, rows `(seconds, {channel: value})`) of tinyface's .jsonl or Live Link Face's .csv.
+
+    Of a .csv without a rate: as many as its timecode counts to the second. Raises `OSError`, `ValueError`, `KeyError`.
+    """
     if str(path).lower().endswith(".csv"):
         return _read_csv(path)
     with open(path, encoding="utf-8") as stream:
@@ -55,25 +61,90 @@ def read_recording(path):
 
 
 def _read_csv(path):
+    """As `read_csv` of sdk/protocols/csv.py, which is not here; a test holds the two together. Seconds from 0.
+
+    A row of count 0 has no values: the face was lost, and time went on. It holds the last row that has some, and those
+    at the start the first one.
+    """
     with open(path, newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows or "Timecode" not in rows[0]:
+        titles, *rows = [row for row in csv.reader(stream) if row] or [[]]
+    titles = [title.strip() for title in titles]
+    if [title.lower() for title in titles[:2]] != ["timecode", "blendshapecount"]:
         raise ValueError("not a Live Link Face CSV")
-    fps = float(rows[0].get("FrameRate") or 60.0)
-    start, found = None, []
-    for row in rows:
-        hours, minutes, seconds, frame = row.pop("Timecode").split(":")
-        moment = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * round(fps) + float(frame)
-        start = moment if start is None else start
-        values = {
-            name: float(value) for name, value in row.items() if value and name not in ("BlendShapeCount", "FrameRate")
-        }
-        found.append(((moment - start) / fps, values))
-    return fps, found
+    channels = [(place, name) for place, name in enumerate(titles) if place > 1 and name.lower() != "framerate"]
+    carries = [place for place, name in enumerate(titles) if name.lower() == "framerate"]
+    rates = [row[place] for place in carries for row in rows if len(row) > place and row[place]]
+    rate = _rate(rates[0]) if rates else None
+    clock, found = [], []
+    for number, row in enumerate(rows, 1):
+        try:
+            hours, minutes, seconds, frame = row[0].split(":")
+            clock.append(((int(hours) * 60 + int(minutes)) * 60 + int(seconds), float(frame)))
+            values = {}
+            if len(row) > 1 and int(row[1]) > 0:
+                if len(row) < len(titles) - len(carries):
+                    raise ValueError(f"{len(row)} cells where the header has {len(titles)}")
+                values = {name: float(row[place]) for place, name in channels}
+            if not all(map(math.isfinite, values.values())):
+                raise ValueError("NaN or infinite values")
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from error
+        found.append(values)
+    held = next((values for values in found if values), dict.fromkeys((name for _, name in channels), 0.0))
+    for place, values in enumerate(found):
+        held = found[place] = values or held
+    fps, times = _times(clock, rate)
+    return fps, [(times[place], values) for place, values in enumerate(found)]
+
+
+def _rate(cell):
+    """Frames a second as they are written; 29.97 and its kin mean n * 1000/1001. Raises `ValueError`."""
+    try:
+        rate = Fraction(cell)
+    except ZeroDivisionError:
+        rate = Fraction(0)
+    if not 1 <= rate <= 240:
+        raise ValueError(f"{cell} frames a second")
+    for whole in (24, 30, 48, 60, 120):
+        exact = Fraction(whole * 1000, 1001)
+        if rate.denominator != 1 and (abs(rate - exact) < Fraction(whole, 10000) or rate == round(exact, 2)):
+            return exact
+    return rate
+
+
+def _times(clock, rate):
+    """(frames a second, seconds from 0) of timecodes `(whole seconds, frames)`; a day more after each midnight.
+
+    rate: whose frames they count. None: the app's sixtieths, unless another usual count spaces the rows more evenly.
+    """
+    days, whole = 0, []
+    for place, (second, frame) in enumerate(clock):
+        days += place > 0 and second - clock[place - 1][0] < -43200
+        whole.append((second + 86400 * days, frame))
+
+    def moments(per_second, fps):
+        counted = [(second - whole[0][0]) * per_second + frame for second, frame in whole]
+        return [(one - counted[0]) / fps for one in counted]
+
+    def unevenness(hz):
+        times = moments(hz, hz)
+        steps = [times[place] - times[place - 1] for place in range(1, len(times))]
+        typical = statistics.median(steps) if steps else 0.0
+        return round(sum(abs(step - typical) for step in steps), 3)
+
+    if rate is None:
+        most = max((frame for _, frame in whole), default=60)
+        rate = min([60, *(hz for hz in (50, 48, 30, 25, 24) if most < hz)], key=unevenness)
+    return float(rate), moments(round(rate), float(rate))
 
 
 def bake(thing, rows, first_frame=1):
-    """Key the rows onto the object's shape keys, timed by the scene: (curves written, channels without a key)."""
+    """Key the rows onto the object's shape keys, timed by the scene: (curves written, channels without a key).
+
+    Raises `ValueError` where there are no rows or no shape keys.
+    """
+    if not rows:
+        raise ValueError("there are no frames in it")
     keys = keys_of(thing)
     rate = bpy.context.scene.render.fps / bpy.context.scene.render.fps_base
     shapes = thing.data.shape_keys
@@ -159,7 +230,7 @@ class TINYFACE_OT_bake(bpy.types.Operator, ImportHelper):
         try:
             _, rows = read_recording(self.filepath)
             written, missing = bake(context.active_object, rows, self.first_frame)
-        except (OSError, ValueError, KeyError, IndexError) as error:
+        except (OSError, ValueError, KeyError, csv.Error) as error:
             self.report({"ERROR"}, f"{self.filepath}: {error}")
             return {"CANCELLED"}
         self.report({"INFO"}, f"{written} shape keys; not on this head: {', '.join(missing) or 'nothing'}")

@@ -32,7 +32,7 @@ RATE_COLUMN = "FrameRate"
 _TIMECODE_HZ = 60
 _WHOLE_FRAMES = (15, 60)  # rates whose frames a timecode counts; at others it counts sixtieths
 _OTHER_TIMECODES_HZ = (50, 48, 30, 25, 24)
-_TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}):(\d{1,3}(?:\.\d{1,9})?)")
+_TIMECODE = re.compile(r"(\d+):(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
 def live_link_layout() -> RigLayout:
@@ -155,10 +155,10 @@ def _whole_timecode(frame: int, fps: Fraction) -> str:
 def _rate(path: Path | str, rows: list[tuple[int, list[str]]]) -> Fraction | None:
     """The rate that the file carries, None for a file of the app. Raises `RigError` for one that is no rate."""
     titles = [title.strip().lower() for title in rows[0][1]]
-    if RATE_COLUMN.lower() not in titles or len(rows) < 2:
+    if RATE_COLUMN.lower() not in titles:
         return None
     place = titles.index(RATE_COLUMN.lower())
-    cell = next((row[place] for _, row in rows[1:] if len(row) > place), None)  # a row of a lost face may be short
+    cell = next((row[place] for _, row in rows[1:] if len(row) > place and row[place]), None)  # lost rows may be short
     if cell is None:
         return None
     try:
