@@ -1,6 +1,7 @@
 """A Blender add-on: frames of tinyface onto shape keys, from a recording as keyframes, or live by UDP.
 
-Edit > Preferences > Add-ons > Install: this file. View3D > sidebar > tinyface. Blender 3.0 and later, nothing else.
+Edit > Preferences > Add-ons > Install: this file. View3D > sidebar > tinyface. Blender 3.0 to 5.0, nothing else:
+README.md says in which it was run.
 """
 
 from __future__ import annotations
@@ -138,6 +139,25 @@ def _times(clock, rate):
     return float(rate), moments(round(rate), float(rate))
 
 
+def curves_of(shapes, name):
+    """The curves that move these shape keys, in their own action, or in a new one called `name`.
+
+    Until Blender 4.3 an action is its curves. Since 4.4 it has a slot for each thing that it moves, and the curves of a
+    slot lie in a bag; `action.fcurves` were then those of the first slot, whosever it is, and are gone since 5.0.
+    """
+    held = shapes.animation_data or shapes.animation_data_create()
+    if held.action is None:
+        held.action = bpy.data.actions.new(name)
+    action = held.action
+    if not hasattr(action, "slots"):
+        return action.fcurves
+    if held.action_slot is None:
+        held.action_slot = action.slots.new(id_type="KEY", name=shapes.name)
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(held.action_slot, ensure=True).fcurves
+
+
 def bake(thing, rows, first_frame=1):
     """Key the rows onto the object's shape keys, timed by the scene: (curves written, channels without a key).
 
@@ -147,9 +167,7 @@ def bake(thing, rows, first_frame=1):
         raise ValueError("there are no frames in it")
     keys = keys_of(thing)
     rate = bpy.context.scene.render.fps / bpy.context.scene.render.fps_base
-    shapes = thing.data.shape_keys
-    held = shapes.animation_data or shapes.animation_data_create()
-    held.action = held.action or bpy.data.actions.new(thing.name + " speech")
+    curves = curves_of(thing.data.shape_keys, thing.name + " speech")
     missing, written = [], 0
     for channel in rows[0][1]:
         key = keys.get(plain(channel))
@@ -157,10 +175,10 @@ def bake(thing, rows, first_frame=1):
             missing.append(channel)
             continue
         path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
-        old = held.action.fcurves.find(path)
+        old = curves.find(path)
         if old is not None:
-            held.action.fcurves.remove(old)
-        curve = held.action.fcurves.new(path)
+            curves.remove(old)
+        curve = curves.new(path)
         curve.keyframe_points.add(len(rows))
         points = [x for seconds, values in rows for x in (first_frame + seconds * rate, values.get(channel, 0.0))]
         curve.keyframe_points.foreach_set("co", points)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +27,7 @@ from sdk.tools.plugins import load_plugin
 
 ROOT = Path(__file__).parents[2]
 FPS = Fraction(30)
+BPY = "TINYFACE_BPY"  # environment variable: a Python in which `import bpy` gives a Blender
 
 SCRIPT = """
 import json, socket, sys
@@ -42,11 +45,20 @@ head.shape_key_add(name="Basis")
 for name in ("jawOpen", "mouthSmile_L", 'MouthFunnel'):
     head.shape_key_add(name=name)
 bpy.context.scene.render.fps = 30
-found = {}
+shapes, scene = head.data.shape_keys, bpy.context.scene
+if bpy.app.version >= (4, 4):  # an action that moves the object already, in a slot of its own
+    held, keyed = head.animation_data_create(), shapes.animation_data_create()
+    held.action = keyed.action = bpy.data.actions.new("all of her")
+    held.action_slot = held.action.slots.new(id_type="OBJECT", name="Head")
+found = {"version": bpy.app.version_string}
 for path in sys.argv[-2].split(","):
-    assert bpy.ops.tinyface.bake(filepath=path, first_frame=1) == {"FINISHED"}
-    curves = head.data.shape_keys.animation_data.action.fcurves
-    found[path] = {c.data_path: [list(p.co) for p in c.keyframe_points] for c in curves}
+    for _ in range(2):  # baked again, it replaces what was there
+        assert bpy.ops.tinyface.bake(filepath=path, first_frame=1) == {"FINISHED"}
+    found[path] = {key.name: [] for key in shapes.key_blocks[1:]}
+    for half in range(2, 81):
+        scene.frame_set(half // 2, subframe=half % 2 / 2)
+        for key in shapes.key_blocks[1:]:
+            found[path][key.name].append(key.value)
 try:
     bpy.ops.tinyface.bake(filepath=__file__)
     found["refused"] = ""
@@ -65,9 +77,17 @@ print("FOUND", json.dumps(found))
 """
 
 
+def blender() -> list[str]:
+    """How a script is run in Blender: by the program, or by a Python that has its wheel (`pip install bpy`)."""
+    if python := os.environ.get(BPY):
+        return [python]
+    if program := shutil.which("blender"):
+        return [program, "-b", "--python"]
+    pytest.skip(f"no Blender here: install it, or name in {BPY} a Python that has `bpy`")
+
+
 def test_the_add_on_bakes_and_listens(tmp_path: Path) -> None:
-    if not shutil.which("blender"):
-        pytest.skip("no Blender here")
+    run = blender()
     layout, clock, rng = (
         RigLayout(("jawOpen", "mouthSmileLeft", "mouthFunnel", "tongueOut")),
         FrameClock(FPS),
@@ -83,7 +103,7 @@ def test_the_add_on_bakes_and_listens(tmp_path: Path) -> None:
         )
     script = tmp_path / "look.py"
     script.write_text(SCRIPT)
-    command = ["blender", "-b", "--python", str(script), "--", str(ROOT / "runtime_examples/blender")]
+    command = [*run, str(script), "--", str(ROOT / "runtime_examples/blender")]
     done = subprocess.run(
         [*command, ",".join(map(str, paths)), str(paths[0])], capture_output=True, text=True, timeout=180, check=False
     )
@@ -92,9 +112,9 @@ def test_the_add_on_bakes_and_listens(tmp_path: Path) -> None:
     values = np.stack([frame.values for frame in frames])
     for path in paths:
         for column, name in enumerate(("jawOpen", "mouthSmile_L", "MouthFunnel")):
-            curve = np.array(found[str(path)][f'key_blocks["{name}"].value'])
-            np.testing.assert_allclose(curve[:, 0], 1 + np.arange(40), atol=1e-3)
-            np.testing.assert_allclose(curve[:, 1], values[:, column], atol=1e-6)
+            on_frames, between = found[str(path)][name][::2], found[str(path)][name][1::2]
+            np.testing.assert_allclose(on_frames, values[:, column], atol=1e-6)
+            np.testing.assert_allclose(between, (values[1:, column] + values[:-1, column]) / 2, atol=2e-3)
     assert "Error" in found["refused"]
     assert found["live"]["mouthSmile_L"] == pytest.approx(float(values[-1, 1]), abs=1e-6), "the newest frame is shown"
     assert (found["received"], found["shown"]) == (41, 1)
@@ -113,7 +133,7 @@ def addon(monkeypatch: pytest.MonkeyPatch) -> Any:
     vars(props).update(dict.fromkeys(("EnumProperty", "IntProperty", "StringProperty"), lambda **_: None))
     vars(io_utils)["ImportHelper"] = type("ImportHelper", (), {})
     for module in (bpy, props, extras, io_utils):
-        monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     path = ROOT / "runtime_examples/blender/tinyface_blender.py"
     spec = importlib.util.spec_from_file_location("tinyface_blender", path)
     assert spec
@@ -190,3 +210,98 @@ def test_a_recording_that_is_none_is_explained(addon: Any, tmp_path: Path) -> No
     path.write_text(head)
     with pytest.raises(ValueError, match="no frames"):
         addon.bake(None, addon.read_recording(path)[1])
+
+
+class Curves(list[Any]):
+    """Blender's collection of curves, as far as the add-on goes."""
+
+    def find(self, path: str) -> Any:
+        return next((curve for curve in self if curve.data_path == path), None)
+
+    def new(self, path: str) -> Any:
+        assert self.find(path) is None, "Blender raises where a curve is there already"
+        points = Points()
+        self.append(SimpleNamespace(data_path=path, keyframe_points=points, update=lambda: None))
+        return self[-1]
+
+
+class Points(list[Any]):
+    def add(self, count: int) -> None:
+        self.extend(SimpleNamespace(co=None, interpolation="BEZIER") for _ in range(count))
+
+    def foreach_set(self, field: str, flat: list[float]) -> None:
+        assert field == "co"
+        assert len(flat) == 2 * len(self)
+        for place, point in enumerate(self):
+            point.co = (flat[2 * place], flat[2 * place + 1])
+
+
+class Bags:
+    """A strip: a bag of curves for each slot."""
+
+    def __init__(self) -> None:
+        self.bags: dict[int, Any] = {}
+
+    def channelbag(self, slot: Any, ensure: bool = False) -> Any:
+        assert slot is not None
+        if ensure:
+            self.bags.setdefault(id(slot), SimpleNamespace(fcurves=Curves()))
+        return self.bags.get(id(slot))
+
+
+class Made(list[Any]):
+    """A collection whose `new` makes what it is told to."""
+
+    def __init__(self, make: Any) -> None:
+        super().__init__()
+        self.make = make
+
+    def new(self, *names: str, **facts: str) -> Any:
+        self.append(self.make(*names, **facts))
+        return self[-1]
+
+
+def action(version: str) -> Any:
+    """An action as that Blender has it: curves of its own until 4.3, in slots since 4.4, in these alone since 5.0."""
+    if version == "4.3":
+        return SimpleNamespace(fcurves=Curves())
+    layers = Made(lambda name: SimpleNamespace(strips=Made(lambda type: Bags())))
+    slots = Made(lambda id_type, name: SimpleNamespace(target_id_type=id_type, name_display=name))
+    made = SimpleNamespace(layers=layers, slots=slots)
+    if version == "4.5":
+        made.fcurves = Curves()  # the first slot's
+    return made
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("version", ["4.3", "4.5", "5.0"])
+def test_curves_go_where_each_blender_keeps_them(addon: Any, version: str, shared: bool) -> None:
+    """Into the head's own slot where there are slots, even if the action's first one moves something else."""
+    made = action(version)
+    held = SimpleNamespace(action=made if shared else None, action_slot=None)
+    addon.bpy.data = SimpleNamespace(actions=SimpleNamespace(new=lambda name: made))
+    blocks = [SimpleNamespace(name=name) for name in ("Basis", "jawOpen", "mouthSmile_L")]
+    shapes = SimpleNamespace(key_blocks=blocks, animation_data=held, name="Key")
+    thing = SimpleNamespace(name="Head", data=SimpleNamespace(shape_keys=shapes))
+    foreign = None
+    if shared and version != "4.3":  # the object's own curves come first in the same action
+        other = made.slots.new(id_type="OBJECT", name="Head")
+        strip = made.layers.new("Layer").strips.new(type="KEYFRAME")
+        foreign = strip.channelbag(other, ensure=True).fcurves
+        foreign.new("location")
+        if version == "4.5":
+            made.fcurves = foreign
+    rows = [(k / 30, {"jawOpen": k / 10, "tongueOut": 1.0}) for k in range(4)]
+    for _ in range(2):
+        assert addon.bake(thing, rows) == (1, ["tongueOut"])
+    if version == "4.3":
+        curves = made.fcurves
+    else:
+        assert held.action_slot.target_id_type == "KEY"
+        assert len(made.slots) == 1 + shared, "baked again, it makes no second slot"
+        curves = made.layers[0].strips[0].channelbag(held.action_slot).fcurves
+    assert [curve.data_path for curve in curves] == ['key_blocks["jawOpen"].value']
+    assert [point.co for point in curves[0].keyframe_points] == [(1 + k, k / 10) for k in range(4)]
+    assert {point.interpolation for point in curves[0].keyframe_points} == {"LINEAR"}
+    if foreign is not None:
+        assert [curve.data_path for curve in foreign] == ["location"], "what moves something else is left alone"
