@@ -32,7 +32,7 @@ RATE_COLUMN = "FrameRate"
 _TIMECODE_HZ = 60
 _WHOLE_FRAMES = (15, 60)  # rates whose frames a timecode counts; at others it counts sixtieths
 _OTHER_TIMECODES_HZ = (50, 48, 30, 25, 24)
-_TIMECODE = re.compile(r"(\d+):(\d+):(\d+):(\d+(?:\.\d+)?)")
+_TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}):(\d{1,3}(?:\.\d{1,9})?)")
 
 
 def live_link_layout() -> RigLayout:
