@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from distill.files.disk import atomic_open
+from distill.files.halves import check_finite
 from distill.files.sealed import check_sealed, sealed
 from distill.students.spec import (
     BaselineSpec,
@@ -124,7 +125,9 @@ class Checkpoint:
         return sum(value.numel() for value in self.spec.build(self.layout).parameters())
 
     def student(self) -> Student:
-        """The student in eval mode with these weights. Raises `CheckpointError` if they do not fit the spec."""
+        """The student in eval mode with these weights. Raises `CheckpointError` if they do not fit the spec, or are NaN
+        or infinite."""
+        check_finite(self.state, self.spec.name)
         student = self.spec.build(self.layout)
         try:
             student.load_state_dict(self.state)

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor, nn
 
 from distill.files.checkpoint import FileKind, plain_facts, provenance_rows, weights_sha256
+from distill.files.halves import check_finite, halved
 from sdk.errors import CheckpointError, TinyfaceError
 from sdk.faces.face import CLOSED_CM
 from sdk.rig import RigLayout
@@ -65,7 +66,8 @@ class TeacherFile(Generic[Network]):
 
     def halved(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights as a file keeps them: in float16, but for those that need float32."""
-        return {name: v.cpu() if name.startswith(self.float32) else v.cpu().half() for name, v in state.items()}
+        here = {name: value.cpu() for name, value in state.items()}
+        return here | halved({name: value for name, value in here.items() if not name.startswith(self.float32)})
 
     def open(self, given: Path | str | Trained[Network]) -> Trained[Network]:
         """The teacher in the file `given`, or `given` itself. Raises as `load`."""
@@ -134,7 +136,8 @@ class Trained(Generic[Network]):
         return weights_sha256(self.state)
 
     def network(self) -> Network:
-        """The network in eval mode. Raises `CheckpointError` if the weights do not fit."""
+        """The network in eval mode. Raises `CheckpointError` if the weights do not fit, or are NaN or infinite."""
+        check_finite(self.state, self.spec.name)
         return with_weights(self.file.build(self), self.state, self.spec.name)
 
     def save(self, path: Path | str) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint, model_card
 from distill.files.disk import atomic_write_text, check_writable
+from distill.files.halves import halved
 from distill.training.plan import trained_by
-from distill.training.student import at_rest, spread_as_labels
+from distill.training.student import spread_as_labels
 from sdk.tools.command import at_least, dated_command, ending, list_files
 
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         plan = replace(trained_by(before), spread=options.share)
         made = spread_as_labels(before, plan, load_shards(options.corpus, "train"))
         told = {**dated_command("distill.recipes.widen", arguments), "of": before.weights_sha256}
-        made = replace(made, state=at_rest(made.state), training={**made.training, "widened": told})
+        made = replace(made, state=halved(made.state), training={**made.training, "widened": told})
         made.save(options.out)
         atomic_write_text(options.out.with_suffix(".md"), model_card(made))
         list_files([options.out])

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from distill.corpus.shards import Shard
 from distill.corpus.shelf import load_shards, shard_files
 from distill.corpus.store import Stored
 from distill.files.checkpoint import Checkpoint
 from distill.files.disk import check_writable
+from distill.files.halves import halved
 from distill.speech.augment import Augment
 from distill.students.spec import StudentSpec
 from distill.students.spread import gains, widened
@@ -89,7 +89,7 @@ def train(
     kept = {name: value for name, value in run.average.items() if not name.startswith(f"{HEAD}.")}
     checkpoint = spread_as_labels(Checkpoint(spec=spec, state=kept, training=training, scores={}), plan, shards)
     if plan.learning_rate > GENTLE_RATE:
-        checkpoint = replace(checkpoint, state=at_rest(checkpoint.state))
+        checkpoint = replace(checkpoint, state=halved(checkpoint.state))
     run.end(lambda: checkpoint.save(out))
     return checkpoint
 
@@ -161,8 +161,3 @@ def provenance(
 def teaching(second: Checkpoint | None) -> str | None:
     """Who supervised features, as a checkpoint keeps it."""
     return f"{second.spec.name}, weights {second.weights_sha256}" if second else None
-
-
-def at_rest(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as a file keeps them: real numbers in float16, half the size; a student has them in float32 again."""
-    return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}

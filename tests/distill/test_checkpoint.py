@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from distill.files.checkpoint import Checkpoint, model_card, weights_sha256
+from distill.files.checkpoint import _KIND, Checkpoint, model_card, weights_sha256
+from distill.files.halves import halved
 from distill.students.spec import load_variant
 from sdk.errors import CheckpointError, DataError
 from sdk.rig import RigLayout
@@ -160,6 +161,27 @@ def test_unwritable_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write"):
         make().save(tmp_path / "file" / "s2.pt")
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_weights_that_are_no_numbers_are_neither_written_nor_read(tmp_path: Path, value: float) -> None:
+    state = make().state | {"fc3.bias": torch.full((52,), value)}
+    path = tmp_path / "s2.pt"
+    with pytest.raises(CheckpointError, match=r"NaN or infinite: fc3\.bias"):
+        Checkpoint(SPEC, state).save(path)
+    make().save(path)
+    raw = torch.load(path, weights_only=True)
+    _KIND.write(path, {**raw, "state": state, "weights_sha256": weights_sha256(state)})
+    with pytest.raises(CheckpointError, match="NaN or infinite"):
+        Checkpoint.load(path)
+
+
+def test_what_float16_cannot_hold_stays_as_it_is() -> None:
+    """Variances of norms above 65,504 were stored as infinite: a third of s8's channels was silent, and nobody saw."""
+    state = {"large": torch.tensor([1.0, 231378.6]), "small": torch.tensor([0.1]), "count": torch.tensor([3])}
+    kept = halved(state)
+    assert kept["large"].equal(state["large"])
+    assert (kept["small"].dtype, kept["count"].dtype) == (torch.float16, torch.int64)
 
 
 def test_model_card_tells_the_facts() -> None:
