@@ -60,8 +60,8 @@ def _output(scene: Scene, weights: np.ndarray, shares: np.ndarray, rest: Sequenc
         idle = ~shares.any(axis=0)
         weights = weights.copy()
         kept = np.asarray(rest, "<f4")
-        if kept.shape != idle.shape:
-            raise FaceError(f"a mesh of it has {len(idle)} morph targets and {kept.size} weights")
+        if kept.shape != shares.shape[1:]:
+            raise FaceError(f"a mesh of it has {shares.shape[1]} morph targets and {kept.size} weights")
         weights[:, idle] = kept[idle]
     return scene.accessor(weights.reshape(-1))
 
