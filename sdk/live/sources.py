@@ -127,7 +127,7 @@ class Piped:
             self.rate_hz, self.channels = self._wav.samplerate, self._wav.channels
         elif not self._first:
             raise AudioError("stdin: holds no samples")
-        check_sound(self.rate_hz, self.channels, "stdin")
+        check_sound(self.rate_hz, self.channels, "stdin", "its header says" if self._wav else "you say")
         one_channel(np.zeros((0, self.channels), np.float32), channel, "stdin")
         self._ring = Ring(int(self.rate_hz * _RING_S), self.channels)
         self._origin: float | None = None

@@ -53,12 +53,13 @@ def open_recording(path: Path | str) -> Iterator[Sound]:
         yield sound
 
 
-def check_sound(rate_hz: int, channels: int, name: str) -> None:
-    """Raises `AudioError` for a rate or a number of channels that no recording has: a header may say anything."""
+def check_sound(rate_hz: int, channels: int, name: str, who: str = "its header says") -> None:
+    """Raises `AudioError` for a rate or a number of channels that no recording has, with `who` told it: a header may
+    say anything."""
     if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ or not 1 <= channels <= MOST_CHANNELS:
         raise AudioError(
-            f"{name}: {rate_hz:,} Hz and {channels} channels are told of it; sound has {LOWEST_HZ:,} "
-            f"to {HIGHEST_HZ:,} Hz and 1 to {MOST_CHANNELS} channels: its header is damaged, or it is no sound"
+            f"{name}: {who} {rate_hz:,} Hz and {channels} channels; sound has {LOWEST_HZ:,} to {HIGHEST_HZ:,} Hz and 1 "
+            f"to {MOST_CHANNELS} channels"
         )
 
 
