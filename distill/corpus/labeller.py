@@ -56,8 +56,7 @@ def labeller(name: str, device: str = "cpu") -> Labeller:
     raises when its weights are missing.
     """
     if name == BY_PHONES:
-        by_phones = lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ)  # noqa: E731
-        return Labeller(name, by_phones, BY_RULES)
+        return Labeller(name, lambda u: animate(u.phones, len(u.audio) / SAMPLE_RATE_HZ, LABEL_HZ), BY_RULES)
     if name.endswith(".teacher"):
         from distill.teachers.registry import teacher_kind
 

@@ -26,7 +26,7 @@ import scipy
 from distill.files.disk import find_audio, load_mono, to_rate
 from distill.scoring.conditions import CONDITIONS, Item, pink_noise
 from distill.speech.augment import add_noise, held_out_noise, trim_room
-from distill.speech.phones import SILENCE, is_open_vowel
+from distill.speech.phones import is_open_vowel, spoken
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, EngineUnavailable
 
@@ -88,12 +88,12 @@ def midway(item: Item) -> Item:
 
 def ended(item: Item) -> Item:
     """The item up to 40 ms behind its last phone, and 600 ms of digital silence; as it is without phones."""
-    spoken = [phone for phone in item.phones if phone.symbol != SILENCE]
-    if not spoken:
+    phones = spoken(item.phones)
+    if not phones:
         return item
-    cut = round((max(phone.end for phone in spoken) + 0.04) * SAMPLE_RATE_HZ)
+    cut = round((max(phone.end for phone in phones) + 0.04) * SAMPLE_RATE_HZ)
     silence = np.zeros(int(0.6 * SAMPLE_RATE_HZ), np.float32)
-    return dataclasses.replace(item, audio=np.concatenate([item.audio[:cut], silence]), phones=spoken)
+    return dataclasses.replace(item, audio=np.concatenate([item.audio[:cut], silence]), phones=phones)
 
 
 def expand(wanted: Sequence[str], known: Mapping[str, Change]) -> list[str]:

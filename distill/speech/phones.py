@@ -110,6 +110,11 @@ def _in_time(phones: list[Phone]) -> list[Phone]:
     return phones
 
 
+def spoken(phones: Iterable[Phone]) -> list[Phone]:
+    """Those that are said: a silence may be written among them, at either end or not at all."""
+    return [phone for phone in phones if phone.symbol != SILENCE]
+
+
 def bilabial_spans(phones: Iterable[Phone]) -> list[tuple[float, float]]:
     """(start, end) in seconds of every /p b m/."""
     return [(p.start, p.end) for p in phones if p.symbol[:1] in BILABIALS]

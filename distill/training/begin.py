@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distill.corpus.shards import Shard
+from distill.corpus.shards import Shard, digest_of
 from distill.corpus.styled.clips import Clip
 from distill.files.checkpoint import Checkpoint
 from distill.files.teacher import Trained
@@ -112,9 +111,6 @@ def inputs_of(
 
 def inputs_of_clips(clips: Sequence[Clip], teacher: Trained[Any] | None = None) -> dict[str, str]:
     """The same of a run over clips of people with styles."""
-    found = hashlib.sha256()
-    for clip in clips:
-        found.update(f"{clip.name} {clip.person} {clip.emotion} {len(clip.audio)} {clip.motion.shape}\n".encode())
-        for part in (clip.audio, clip.motion, *(() if clip.rows is None else (clip.rows,))):
-            found.update(np.ascontiguousarray(part).data)
-    return {"corpus": found.hexdigest(), "teacher": teacher.weights_sha256 if teacher else "none"}
+    told = (f"{c.name} {c.person} {c.emotion} {digest_of((c.audio, c.motion, c.rows))}\n" for c in clips)
+    corpus = hashlib.sha256("".join(told).encode())
+    return {"corpus": corpus.hexdigest(), "teacher": teacher.weights_sha256 if teacher else "none"}

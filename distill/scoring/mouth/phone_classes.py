@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Collection, Iterator, Sequence
 
-from distill.speech.phones import ARPABET, SILENCE, Phone
+from distill.speech.phones import ARPABET, Phone, spoken
 from distill.speech.visemes import english
 
 _CLASSES = {
@@ -61,8 +61,8 @@ def clear_of_labials(phones: Sequence[Phone], wanted: Collection[str]) -> Iterat
 def pauses(phones: Sequence[Phone]) -> list[tuple[float, float]]:
     """[start, end) in seconds of silences of 100 ms and more, written as phones or left out, and of what lies before
     the first and behind the last sound: there a mouth may be shut."""
-    spoken = [p for p in phones if p.symbol != SILENCE]
-    if not spoken:
+    said = spoken(phones)
+    if not said:
         return [(-math.inf, math.inf)]
-    between = [(a.end, b.start) for a, b in itertools.pairwise(spoken) if b.start - a.end >= PAUSE_S]
-    return [(-math.inf, spoken[0].start), *between, (spoken[-1].end, math.inf)]
+    between = [(a.end, b.start) for a, b in itertools.pairwise(said) if b.start - a.end >= PAUSE_S]
+    return [(-math.inf, said[0].start), *between, (said[-1].end, math.inf)]

@@ -19,7 +19,7 @@ import numpy as np
 from distill.scoring import metrics
 from distill.scoring.intervals import bounds, picks
 from distill.scoring.mouth.phone_classes import BESIDE_S, OTHER_CONSONANTS, VOWELS, clear_of_labials, is_labial, pauses
-from distill.speech.phones import BILABIALS, SILENCE, Phone
+from distill.speech.phones import BILABIALS, Phone, spoken
 from sdk.faces.face import CLOSED_CM
 
 KINDS = ("closure", "other", "vowel")
@@ -60,7 +60,7 @@ class Specificity:
         shut = (gap_cm <= CLOSED_CM) & free
         starts = int(np.sum(shut & ~np.concatenate([[False], shut[:-1]])))
         self.free.append((whose, starts, float(free.sum()) / fps / 60))
-        last = max((phone.end for phone in phones if phone.symbol != SILENCE), default=len(gap_cm) / fps)
+        last = max((phone.end for phone in spoken(phones)), default=len(gap_cm) / fps)
         first, stop = (math.ceil((last + after) * fps) for after in BEHIND_S)
         rest = gap_cm[first:stop]
         self.behind.append((whose, int(np.sum(rest <= CLOSED_CM)), len(rest)))

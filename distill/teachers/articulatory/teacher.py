@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from distill.speech.phones import SILENCE, Phone
+from distill.speech.phones import SILENCE, Phone, spoken
 from distill.speech.phonetics import CHANNELS, targets
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
@@ -66,8 +66,7 @@ def _cover_silence(phones: Sequence[Phone], duration_s: float) -> list[Phone]:
     """Phones with gaps and ends filled with silence; silences too short to be a pause are dropped."""
     out: list[Phone] = []
     reached = 0.0
-    spoken = [phone for phone in phones if phone.symbol != SILENCE]  # whether the gap one leaves is a pause: see below
-    for phone in [*spoken, None]:
+    for phone in [*spoken(phones), None]:  # a silence that is written counts as the gap that it leaves
         begins = duration_s if phone is None else phone.start
         if begins - reached >= _PAUSE_S:
             out.append(Phone(SILENCE, reached, begins))
