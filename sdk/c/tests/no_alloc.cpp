@@ -118,7 +118,7 @@ int main(int count, char** words) {
   fp_crowd* const crowd = count == 6 ? tool::create_crowd(model) : nullptr;
   const std::uint32_t channels = tool::channels(model);
   std::vector<float> values(channels);
-  const auto audio = tool::noise_from(0, 10 * rate);
+  const auto audio = tool::voice_from(0, 10 * rate, rate);
   long frames = 0;
   std::vector<float> style;
   while (fp_model_style_name(model, static_cast<std::uint32_t>(style.size()))) style.push_back(0.5f);

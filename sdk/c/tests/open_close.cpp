@@ -10,7 +10,7 @@ int main(int count, char** words) {
     fp_model* const model = tool::open(words[1]);
     fp_stream* const a = tool::create(model, 44100);
     fp_stream* const b = tool::create(model, 16000, FP_ENSEMBLE_ON);
-    tool::animate(a, tool::channels(model), 22050, 1000);
+    tool::animate(a, 44100, tool::channels(model), 22050, 1000);
     if (tool::info(model).kind == FP_KIND_STREAM) {
       fp_crowd* const crowd = tool::create_crowd(model);
       tool::must("crowd", [&](fp_error* error) { return fp_crowd_run(crowd, &a, 1, nullptr, error); });

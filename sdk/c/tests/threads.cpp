@@ -7,7 +7,8 @@
 
 namespace {
 
-constexpr std::size_t kSamples = 3 * 48000, kChunk = 480;
+constexpr std::uint32_t kRate_hz = 48000;
+constexpr std::size_t kSamples = 3 * kRate_hz, kChunk = 480;
 
 // A crowd's program may round otherwise than that of one voice.
 bool alike(const std::vector<float>& a, const std::vector<float>& b) {
@@ -20,7 +21,7 @@ bool alike(const std::vector<float>& a, const std::vector<float>& b) {
 std::vector<float> apart(fp_stream* stream, std::uint32_t channels) {
   std::thread pusher([stream] {
     for (std::size_t at = 0; at < kSamples;) {
-      const auto audio = tool::noise_from(at, std::min(kChunk, kSamples - at));
+      const auto audio = tool::voice_from(at, std::min(kChunk, kSamples - at), kRate_hz);
       std::size_t taken = 0;
       tool::must("push", [&](fp_error* e) { return fp_stream_push_i16(stream, audio.data(), audio.size(), &taken, e); });
       at += taken;
@@ -42,7 +43,7 @@ std::vector<float> apart(fp_stream* stream, std::uint32_t channels) {
 std::vector<float> together(const fp_model* model, std::uint32_t channels) {
   constexpr std::size_t kVoices = 5;
   fp_stream* streams[kVoices];
-  for (fp_stream*& stream : streams) stream = tool::create(model, 48000);
+  for (fp_stream*& stream : streams) stream = tool::create(model, kRate_hz);
   fp_crowd* const crowd = tool::create_crowd(model);
   std::thread pusher([&streams] {
     std::size_t at[kVoices] = {};
@@ -51,7 +52,7 @@ std::vector<float> together(const fp_model* model, std::uint32_t channels) {
       for (std::size_t i = 0; i < kVoices; ++i) {
         if (at[i] == kSamples) continue;
         more = true;
-        const auto audio = tool::noise_from(at[i], std::min(kChunk + 100 * i, kSamples - at[i]));
+        const auto audio = tool::voice_from(at[i], std::min(kChunk + 100 * i, kSamples - at[i]), kRate_hz);
         std::size_t taken = 0;
         tool::must("push",
                    [&](fp_error* e) { return fp_stream_push_i16(streams[i], audio.data(), audio.size(), &taken, e); });
@@ -86,8 +87,8 @@ int main(int count, char** words) {
   tool::expect(count == 2, "usage: threads model.pte");
   fp_model* const model = tool::open(words[1]);
   const std::uint32_t channels = tool::channels(model);
-  fp_stream* const alone = tool::create(model, 48000);
-  const std::vector<float> wanted = tool::animate(alone, channels, kSamples, 7777);
+  fp_stream* const alone = tool::create(model, kRate_hz);
+  const std::vector<float> wanted = tool::animate(alone, kRate_hz, channels, kSamples, 7777);
   tool::expect(wanted.size() == 90 * channels, "three seconds are 90 frames");
 
   fp_stream_reset(alone, nullptr);
@@ -99,11 +100,11 @@ int main(int count, char** words) {
     workers[i] = std::thread([&, i] {
       // 0 and 1 share a model; 2 and 3 open their own, at the same time
       fp_model* const own = i < 2 ? model : tool::open(words[1]);
-      fp_stream* const voice = tool::create(own, 48000);
-      given[i] = tool::animate(voice, channels, kSamples, 1000 + 100 * static_cast<std::size_t>(i));
+      fp_stream* const voice = tool::create(own, kRate_hz);
+      given[i] = tool::animate(voice, kRate_hz, channels, kSamples, 1000 + 100 * static_cast<std::size_t>(i));
       if (own != model) fp_model_close(own);  // before its stream, which may outlive the handle
       fp_stream_reset(voice, nullptr);
-      tool::expect(tool::animate(voice, channels, kSamples, kChunk) == wanted, "a stream outlives the model's handle");
+      tool::expect(tool::animate(voice, kRate_hz, channels, kSamples, kChunk) == wanted, "a stream outlives the model's handle");
       fp_stream_destroy(voice);
     });
   for (std::thread& worker : workers) worker.join();
@@ -112,8 +113,8 @@ int main(int count, char** words) {
     for (int i = 0; i < 4; ++i) {
       given[i].clear();  // two crowds, and two voices that pull on the same model meanwhile
       workers[i] = std::thread([&, i] {
-        fp_stream* const voice = tool::create(model, 48000);
-        given[i] = i < 2 ? together(model, channels) : tool::animate(voice, channels, kSamples, 999);
+        fp_stream* const voice = tool::create(model, kRate_hz);
+        given[i] = i < 2 ? together(model, channels) : tool::animate(voice, kRate_hz, channels, kSamples, 999);
         fp_stream_destroy(voice);
       });
     }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "frame_stream.h"
-#include "noise.h"
+#include "sounds.h"
 
 namespace tool {
 
@@ -70,9 +70,9 @@ inline fp_status pull(fp_stream* stream, std::vector<float>& values, fp_frame& f
   return must("pull", [&](fp_error* error) { return fp_stream_pull(stream, &frame, values.data(), count, error); });
 }
 
-// All frames of `seconds` of noise, pushed in chunks of `chunk`, one after another.
-inline std::vector<float> animate(fp_stream* stream, std::uint32_t channel_count, std::size_t samples,
-                                  std::size_t chunk) {
+// All frames of `samples` of a voice, pushed in chunks of `chunk`, one after another.
+inline std::vector<float> animate(fp_stream* stream, std::uint32_t rate_hz, std::uint32_t channel_count,
+                                  std::size_t samples, std::size_t chunk) {
   std::vector<float> all, values(channel_count);
   fp_frame frame{};
   const auto drain = [&] {
@@ -81,7 +81,7 @@ inline std::vector<float> animate(fp_stream* stream, std::uint32_t channel_count
     return status;
   };
   for (std::size_t at = 0; at < samples;) {
-    const auto audio = noise_from(at, chunk < samples - at ? chunk : samples - at);
+    const auto audio = voice_from(at, chunk < samples - at ? chunk : samples - at, rate_hz);
     std::size_t taken = 0;
     must("push", [&](fp_error* e) { return fp_stream_push_i16(stream, audio.data(), audio.size(), &taken, e); });
     at += taken;

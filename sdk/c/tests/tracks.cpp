@@ -69,10 +69,10 @@ void play(const fp_model* model, const Shape& shape) {
   const double fps = double(info.fps_numerator) / info.fps_denominator, length_s = double(samples) / shape.rate_hz;
   const double block_s = double(shape.block) / shape.rate_hz, pause_s = shape.pause_s > 0 ? shape.pause_s : kPause_s;
   fp_stream* const stream = tool::create(model, shape.rate_hz);
-  const std::vector<float> frames = tool::animate(stream, info.channels, samples, 4000), rest = rest_of(model);
+  const std::vector<float> frames = tool::animate(stream, shape.rate_hz, info.channels, samples, 4000), rest = rest_of(model);
   fp_stream_destroy(stream);
   const auto frame = [&](std::size_t i) { return frames.data() + i * info.channels; };
-  const auto audio = tool::noise_from(0, samples);
+  const auto audio = tool::voice_from(0, samples, shape.rate_hz);
 
   Track track(model, shape);
   const double delay_s = fp_track_delay_s(track.handle);
@@ -111,7 +111,7 @@ void play_apart(const fp_model* model) {
   Track track(model, kShape);
   std::atomic<double> clock{0}, due{0};
   std::thread pusher([&] {
-    const auto audio = tool::noise_from(0, kShape.block);
+    const auto audio = tool::voice_from(0, kShape.block, kShape.rate_hz);
     int turn = 0;
     for (double at_s = kBlock_s; at_s < kEnd_s; at_s += kBlock_s + (++turn % 20 ? 0 : 0.3 + turn % 3 * 0.2)) {
       due.store(at_s, std::memory_order_relaxed);

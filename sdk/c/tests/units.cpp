@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "kernels/plan.h"
-#include "noise.h"
+#include "sounds.h"
 
 namespace {
 
