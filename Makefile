@@ -16,17 +16,26 @@ ARTEFACT ?= build/demo/model.pte
 CAPS ?=
 
 .PHONY: validators live-report mic-report page-report setup lock demo test slow check isa sanitize fuzz faults soak load sbom bench families kernels table2 seeds web clean
-setup: .venv/.ready
+setup: .venv/$(if $(LOCKED),.locked,.ready)
 
-.venv/.ready: pyproject.toml $(if $(LOCKED),.ci/requirements.lock)
-	$(PYTHON) -m venv .venv
-ifneq ($(LOCKED),)
+# `venv` leaves the interpreter of a standing .venv as it is: one that another Python made is made anew
+define MAKE_VENV
+@$(PYTHON) -c "import sys; sys.version_info >= (3, 10) or sys.exit('error: $(PYTHON) is Python ' + sys.version.split()[0] + ', and 3.10 or later is needed: name one, as in make demo PYTHON=python3.12')"
+$(PYTHON) -m venv $$(test "$$($(PY) -V 2>&1)" = "$$($(PYTHON) -V 2>&1)" || echo --clear) .venv
+endef
+
+.venv/.ready: pyproject.toml
+	$(MAKE_VENV)
+	rm -f .venv/.locked
+	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,profile,native,dev]'
+	touch $@
+
+# a stamp of its own: what was installed without the lock is not what it says
+.venv/.locked: pyproject.toml .ci/requirements.lock
+	$(MAKE_VENV)
 	$(PY) -m pip install -q --require-hashes -r .ci/requirements.lock
 	$(PY) -m pip install -q --no-deps --no-build-isolation -e .
-else
-	$(PY) -m pip install -q -e '.[train,corpus,export,viewer,profile,native,dev]'
-endif
-	touch $@
+	touch .venv/.ready $@
 
 # .ci/requirements.lock anew, when pyproject.toml asks for something else or for newer releases; on what CI runs on
 lock: setup
