@@ -110,7 +110,8 @@ def _report(conductor: Conductor, act: Performance, as_json: bool) -> None:
     if as_json:
         say(json.dumps(facts))
     else:
-        troubles = {name: facts[name] for name in ("dropped", "overruns", "underruns", "lost", "stalls") if facts[name]}
+        names = ("dropped", "overruns", "underruns", "skipped", "lost", "stalls")
+        troubles = {name: facts[name] for name in names if facts[name]}
         said = "; ".join(f"{name} {count}" for name, count in troubles.items()) or "nothing lost"
         say(
             f"{facts['frames']} frames at {float(act.clock.fps):.5g} fps from {facts['heard_s']:.1f} s of sound: {said}"

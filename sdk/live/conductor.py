@@ -244,6 +244,7 @@ def summary(conductor: Conductor) -> dict[str, Any]:
         "overruns": conductor.source.overruns,
         "lost": conductor.source.lost,
         "underruns": conductor.player.underruns if conductor.player else 0,
+        "skipped": conductor.player.skipped if conductor.player else 0,
         "card_ppm": round(float(getattr(conductor.source, "ppm", 0.0)), 1),
         "delay_ms": round(conductor.delay_s * 1000, 2),
         "sinks": {sink.name: {"sent": sink.sent, "failed": sink.failed} for sink in conductor.sinks},

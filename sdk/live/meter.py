@@ -42,6 +42,7 @@ def line(conductor: Conductor, fps: float) -> str:
         "dropped": counters.dropped,
         "over": source.overruns,
         "under": conductor.player.underruns if conductor.player else 0,
+        "skipped": conductor.player.skipped if conductor.player else 0,
         "lost": source.lost,
         "not sent": sum(sink.failed for sink in conductor.sinks),
     }

@@ -1,8 +1,9 @@
 """Sound out of a loudspeaker, held back by a delay so that it is heard when its frames are seen.
 
-The card's callback takes from a ring. Whenever sound meets an empty one (at the beginning, after a pause or a
-barge-in) as much silence goes before it as is left of its delay. What the card has taken is the clock by which a
-recording is paced.
+The card's callback takes from a ring. With each block comes the moment at which it was spoken, so it is known when it
+should be heard, and by what waits in the ring when it would be. Silence goes before what is early; of what is late (the
+machine stood still for longer than the delay) as much is left out as brings sound and face together again. What the
+card has taken is the clock by which a recording is paced.
 """
 
 from __future__ import annotations
@@ -21,22 +22,27 @@ from sdk.tools.command import quietly
 
 _BLOCK_S = 0.01
 _AHEAD_S = 8.0
-_PAUSE_S = 0.15  # a gap that is longer is no underrun: nobody spoke, as the conductor has it
+_MOST_LATE_S = 0.15  # sound that is later is left out at once: no card's buffers explain so much
+_WATCH_S = 0.5  # what is off by less is set right when all of it was off for so long, and not by a card's jitter,
+_OFF_S = 0.02  # by more than this
 
 
 class Player:
     """One channel at `rate_hz`, heard `delay_ms` after it was spoken. underruns: samples in the midst of speech that
-    the card asked for and nobody had. Raises as `Microphone.start`."""
+    the card asked for and nobody had; skipped: samples left out as they came too late to be heard with their face.
+    Raises as `Microphone.start`."""
 
     def __init__(self, rate_hz: int, delay_ms: float, wanted: str | None = None) -> None:
-        self.rate_hz, self.underruns = rate_hz, 0
+        self.rate_hz, self.underruns, self.skipped = rate_hz, 0, 0
         self._ring, self._delay_s = Ring(int(rate_hz * _AHEAD_S), 1), delay_ms / 1000
         self._clock = CardClock(rate_hz)
         self._wanted = wanted
-        self._taken = 0
+        self._block, self._taken = int(rate_hz * _BLOCK_S), 0
         self._lacked = 0  # samples that were not there; only the card's thread assigns
         self._lacked_before = 0  # how many of them had been lacked when sound was last there
         self._fed = False
+        self._seen: list[tuple[int, int, int]] = []  # (early, waiting, pushed), in samples, of the last `_WATCH_S`
+        self._until: int | None = None  # while sound is left out: how early it has to be for that to end
 
     def start(self) -> None:
         pyaudio = pyaudio_module()
@@ -46,7 +52,7 @@ class Player:
             device = find_device(list_devices(self._port), self._wanted, playing=True)
             self._stream = self._port.open(
                 rate=self.rate_hz, channels=1, format=pyaudio.paFloat32, output=True, output_device_index=device.index,
-                frames_per_buffer=int(self.rate_hz * _BLOCK_S), stream_callback=self._callback(pyaudio),
+                frames_per_buffer=self._block, stream_callback=self._callback(pyaudio),
             )  # fmt: skip
         except (OSError, ValueError) as error:
             self._port.terminate()
@@ -57,19 +63,54 @@ class Player:
         `time.monotonic`."""
         mono = samples if samples.ndim == 1 else samples.mean(axis=1)
         lacked = self._lacked - self._lacked_before
-        if self._fed and lacked <= _PAUSE_S * self.rate_hz:
+        if self._fed:
             self.underruns += lacked
         self._lacked_before += lacked
         self._fed = True
-        if not self._ring.waiting:
-            early_s = min(spoken_at + self._delay_s - time.monotonic(), _AHEAD_S)
-            self._ring.write(np.zeros((max(round(early_s * self.rate_hz), 0), 1), np.float32))
+        move = self._correction(spoken_at + self._delay_s, len(mono))
+        if move > 0:
+            self._ring.write(np.zeros((min(move, int(_AHEAD_S * self.rate_hz)), 1), np.float32))
+        elif move < 0:
+            self.skipped += min(-move, len(mono))
+            mono = mono[-move:]
         self._ring.write(mono.astype(np.float32).reshape(-1, 1))
 
     def forget(self) -> None:
-        """Barge-in: what waits is not played."""
+        """A new take, after a barge-in or a pause: what waits is not played, what the pause lacked is not missed."""
         self._ring.skip()
         self._fed = False
+        self._seen.clear()
+        self._until = None
+
+    def _correction(self, due: float, count: int) -> int:
+        """How many samples of silence go before a block of `count` that is to be heard at `due`; below 0, how many of
+        the block are left out."""
+        waiting = self._ring.waiting
+        now = time.monotonic()
+        taken_next = max(now, self._clock.time_of(self._taken + self._block)) if self._clock.started else now
+        early = round((due - taken_next) * self.rate_hz) - waiting
+        if self._until is None and early < -_MOST_LATE_S * self.rate_hz:
+            self._until = 0
+        if self._until is not None:
+            if early < self._until:
+                return early - self._until
+            self._until = None
+        if not waiting and early > 0:
+            self._seen.clear()
+            return early
+        self._seen.append((early, waiting, count))
+        earlies, waits, counts = zip(*self._seen, strict=True)
+        if sum(counts) < _WATCH_S * self.rate_hz:
+            return 0
+        # a source that hands over in lumps is late by nature: only what lay in the ring all the time can be spared
+        least, most, spare = min(earlies), max(earlies), min(waits)
+        self._seen.clear()
+        if least > _OFF_S * self.rate_hz:
+            return least
+        if most < -_OFF_S * self.rate_hz and spare:
+            self._until = early + min(-most, spare)
+            return early - self._until
+        return 0
 
     def time_of(self, sample: float) -> float:
         """When the card has taken so many samples since it was started; before it began, soon."""

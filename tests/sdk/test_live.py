@@ -251,14 +251,28 @@ class _Card:
         self._give = self.player._callback(self)
         self.heard: list[np.ndarray] = []
 
-    def run(self, blocks: int, speaking: bool = True, click: bool = False) -> None:
+    def run(self, blocks: int, speaking: bool = True, click: bool = False, shift_s: float = 0.0) -> None:
+        """Blocks pushed in time, and the card taking them; `shift_s`: how much later than now they say they are."""
         for number in range(blocks):
             sound = np.zeros(self.block, np.float32)
             sound[0] = float(click and number == 0)
             if click and number == 0:
-                self.clicked = self.now
+                self.clicked = self.now + shift_s
             if speaking:
-                self.player.push(sound, self.now)
+                self.player.push(sound, self.now + shift_s)
+            self._play(1)
+
+    def hang(self, blocks: int, at_once: int = 1) -> None:
+        """The machine stands still while people speak on and the card plays on; then all of it comes, `at_once` blocks
+        together."""
+        began = self.now
+        self._play(blocks)
+        for number in range(0, blocks, at_once):
+            sound = np.zeros(min(at_once, blocks - number) * self.block, np.float32)
+            self.player.push(sound, began + number * self.block / self.rate_hz)
+
+    def _play(self, blocks: int) -> None:
+        for _ in range(blocks):
             data, _ = self._give(None, self.block, None, None)
             played = np.frombuffer(data, np.float32)
             if played.any():
@@ -275,12 +289,49 @@ def test_sound_is_held_back_after_a_barge_in_and_a_pause_as_at_the_beginning(mon
     card.run(40, click=True)
     assert card.late_s == pytest.approx(0.150, abs=1e-3)
     card.run(50, speaking=False)
+    card.player.forget()  # as the conductor says when sound comes again after a pause
     card.run(40, click=True)
     assert card.late_s == pytest.approx(0.150, abs=1e-3)
-    assert card.player.underruns == 0
+    assert card.player.underruns == card.player.skipped == 0
     card.run(20, speaking=False)  # 50 ms more than waited: a source that is late, not one that paused
     card.run(40, click=True)
     assert card.player.underruns == 5 * card.block
+
+
+@pytest.mark.parametrize("at_once", [1, 50])
+def test_sound_keeps_to_its_face_after_the_machine_stood_still(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Whether what it missed comes block by block, as a recording's does, or as one block, as a microphone's."""
+    card = _Card(monkeypatch, 65.0)
+    card.run(50)
+    card.hang(50, at_once)
+    card.run(40, click=True)
+    assert card.late_s == pytest.approx(0.065, abs=1e-3), "not behind its face by what the hang lasted"
+    assert card.player.underruns == card.rate_hz * 435 // 1000
+    assert card.player.skipped == card.rate_hz * 435 // 1000
+
+
+def test_sound_that_is_a_little_late_or_early_is_set_right_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = _Card(monkeypatch, 65.0)
+    card.run(50)
+    card.hang(12)
+    card.run(1, click=True)
+    card.run(100)
+    assert card.late_s == pytest.approx(0.120, abs=1e-3), "it may be its card's way"
+    card.run(40, click=True)
+    assert card.late_s == pytest.approx(0.065, abs=1e-3)
+    assert card.player.underruns == card.player.skipped == card.rate_hz * 55 // 1000
+    card.run(100, shift_s=0.05)  # this one's crystal is slower than that of the microphone
+    card.run(40, click=True, shift_s=0.05)
+    assert card.late_s == pytest.approx(0.065, abs=1e-3)
+    assert card.player.skipped == card.rate_hz * 55 // 1000
+
+
+def test_sound_that_comes_in_lumps_is_late_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a delay is shorter than what a card collects before it calls, leaving out would only tear holes."""
+    card = _Card(monkeypatch, 20.0)
+    for _ in range(50):
+        card.hang(8, at_once=8)
+    assert card.player.skipped == 0
 
 
 def test_a_device_that_comes_back_begins_one_take(act: Performance) -> None:
