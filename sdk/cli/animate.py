@@ -22,7 +22,7 @@ from sdk.scenes.targets import read_map
 from sdk.scenes.usd import SUFFIXES as USD
 from sdk.scenes.usd import spoken_usd
 from sdk.sounds.recording import PhaseWatch, Sound, one_channel, open_recording, show
-from sdk.tools.command import say
+from sdk.tools.command import say, stdout_file
 from sdk.tools.plugins import load_plugin, plugin_names
 from sdk.tools.whole import whole_file
 
@@ -87,7 +87,7 @@ def _into_frames(options: argparse.Namespace, act: Performance, sound: Sound, na
     kind = "jsonl" if to_stdout else options.out.suffix[1:].lower()
     protocol: FrameProtocol = at(load_plugin("sdk.protocols", kind, "PROTOCOL"), act.clock.fps)
     header, heard = protocol.header(renamed.layout, act.clock.fps), _Heard(options, act, sound, name)
-    with whole_file(Path("/dev/stdout") if to_stdout else options.out) as stream:
+    with stdout_file() if to_stdout else whole_file(options.out) as stream:
         stream.write(header)
         for frames in heard:
             stream.writelines(protocol.encode(frame, renamed.layout) for frame in renamed.frames(frames))

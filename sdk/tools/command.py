@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sdk.errors import EngineUnavailable, TinyfaceError
 
@@ -159,6 +159,20 @@ def _lines(error: TinyfaceError) -> str:
 def say(line: str) -> None:
     """Progress, on stderr at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stdout_file() -> Iterator[BinaryIO]:
+    """stdout as a file of bytes, wherever it leads. Raises `TinyfaceError` where it cannot be written."""
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # the reader has gone, which is no failure
+    except OSError as failure:
+        # what is left in Python's buffer would be tried, and fail, once more at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise TinyfaceError(f"cannot write stdout: {failure.strerror or failure}") from failure
 
 
 def command_line(module: str, arguments: Sequence[str] | None) -> str:

@@ -1,4 +1,4 @@
-"""Whole or not at all: a file that appears only when it is complete. A pipe or a device stays what it is."""
+"""Whole or not at all: a file that appears only when it is complete. A pipe, a device or stdout stays what it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import BinaryIO
 
 from sdk.errors import TinyfaceError
 
+_OPEN_HERE = r"/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)"  # files that this process has open already
+_MOST_LINKS = 40  # as Linux has it
 _TEMPORARY = r"\.(\d+)\.[0-9a-f]{8}\.part"
 
 
@@ -20,12 +23,21 @@ _TEMPORARY = r"\.(\d+)\.[0-9a-f]{8}\.part"
 def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterator[BinaryIO]:
     """A binary file that appears under `path` only when the block ends well (temp file, fsync, rename).
 
-    A link is followed: what it points to is replaced, it stays. A pipe, device or socket is written into as bytes come.
+    A link is followed: what it points to is replaced, it stays. A pipe, device or socket is written into as bytes come,
+    and so is what is open already (`/dev/stdout`): whoever opened it says whether that is its end or its beginning.
     Raises `error` when the disk is full or not writable; what stood under `path` before is then untouched.
     """
     temporary: Path | None = None
+    whole = True
     try:
+        if (number := _open_here(path)) is not None:
+            whole = False
+            sys.stdout.flush()
+            with os.fdopen(os.dup(number), "wb") as stream:
+                yield stream
+            return
         if _is_stream(path):
+            whole = False
             with path.open("wb") as stream:
                 yield stream
             return
@@ -41,11 +53,23 @@ def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterat
     except BrokenPipeError:
         raise  # the reader of a pipe has gone, which is no failure of the disk
     except OSError as failure:
-        raise error(f"cannot write {path}: {failure.strerror or failure}; nothing was changed") from failure
+        unchanged = "; nothing was changed" if whole else ""
+        raise error(f"cannot write {path}: {failure.strerror or failure}{unchanged}") from failure
     finally:
         if temporary is not None:
             with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
                 temporary.unlink()
+
+
+def _open_here(path: Path) -> int | None:
+    """The number of what this process has open under that name, straight or by links."""
+    for _ in range(_MOST_LINKS):
+        if match := re.fullmatch(_OPEN_HERE, path.as_posix()):
+            return int(match[1] or match[2] or {"stdout": 1, "stderr": 2}[path.name])
+        if not path.is_symlink():
+            break
+        path = path.parent / os.readlink(path)
+    return None
 
 
 def _is_stream(path: Path) -> bool:

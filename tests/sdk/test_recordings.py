@@ -182,6 +182,37 @@ def test_pipes_and_devices_at_both_ends(sealed: dict[str, Path], tmp_path: Path)
     assert got[0].startswith(b"Timecode")
 
 
+def test_what_stdout_leads_to_is_written_into_and_not_replaced(sealed: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(tone()))
+    log, other = tmp_path / "log", tmp_path / "other"
+    for path in (log, other):
+        path.write_text("what was there\n")
+    command = [sys.executable, "-m", "sdk", "animate", str(sealed["executorch"]), str(tmp_path / "a.wav"), "--out", "-"]
+    with log.open("ab") as stdout:  # as `>> log`
+        subprocess.run(command, cwd=ROOT, stdout=stdout, check=True)
+    lines = log.read_text().splitlines()
+    assert lines[0] == "what was there"
+    assert json.loads(lines[1])["format"] == "tinyface.frames"
+    assert len(lines) > 15
+    link = tmp_path / "link.csv"
+    link.symlink_to("/dev/stdout")
+    writes = "import sys; from pathlib import Path; from sdk.tools.whole import whole_file\n"
+    writes += "for name in sys.argv[1:]:\n with whole_file(Path(name)) as stream: stream.write(b'ours')"
+    for name in ("/dev/stdout", "/dev/fd/1", str(link)) if Path("/dev/fd/1").exists() else ():
+        with other.open("ab") as stdout:
+            subprocess.run([sys.executable, "-c", writes, name], cwd=ROOT, stdout=stdout, check=True)
+    assert other.read_text() in ("what was there\n", "what was there\noursoursours")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_behind_stdout_is_told_once(sealed: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(tone()))
+    command = [sys.executable, "-m", "sdk", "animate", str(sealed["executorch"]), str(tmp_path / "a.wav"), "--out", "-"]
+    with open("/dev/full", "wb") as stdout:
+        done = subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"error: cannot write stdout: No space left on device\n")
+
+
 def test_a_reader_that_has_enough_and_a_console_without_letters(sealed: dict[str, Path]) -> None:
     command = f"'{sys.executable}' -m sdk info '{sealed['executorch']}' | head -n 1"
     done = subprocess.run(
