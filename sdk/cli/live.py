@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from sdk.cli.shared import Renamed, add_face_options, opened, performance_of, split_model
-from sdk.errors import ConfigError
+from sdk.errors import ConfigError, TinyfaceError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.meter import Meter
 from sdk.live.microphone import Microphone
@@ -81,21 +81,30 @@ def run_live(options: argparse.Namespace) -> None:
         sinks = []
         for where in options.to:
             sinks.append(_Named(open_sink(where, renamed.layout, act.clock.fps), renamed))
-            closing.callback(sinks[-1].close)
+            closing.callback(_let_go, sinks[-1])
         player = _player(options, source, delay_ms)
         if player:
             player.start()
             closing.callback(player.stop)
         closing.callback(source.stop)
         meter = Meter(options.quiet)
-        conductor = Conductor(source, act, sinks, max(delay_ms, latency.total_ms), player, meter.show)
+        conductor = Conductor(source, act, sinks, max(delay_ms, latency.total_ms), player, meter.show, say)
         _listen(conductor, options.seconds)
         if not options.quiet:
             behind = f"the face is {latency.total_ms:.0f} ms behind the sound"
             say(f"{source.name}, {source.rate_hz} Hz -> {', '.join(options.to)}; {behind}")
         _conduct(conductor)
         meter.end()
+        conductor.close()
         _report(conductor, act, options.stats)
+    if conductor.broken:
+        failed = "; ".join(f"{name}: {why}" for name, why in conductor.broken)
+        raise TinyfaceError(f"not all was received: {failed}")
+
+
+def _let_go(sink: Sink) -> None:
+    with contextlib.suppress(OSError):  # the conductor has told of it, or something worse is being told
+        sink.close()
 
 
 def _conduct(conductor: Conductor) -> None:
@@ -110,7 +119,7 @@ def _report(conductor: Conductor, act: Performance, as_json: bool) -> None:
     if as_json:
         say(json.dumps(facts))
     else:
-        names = ("dropped", "overruns", "underruns", "skipped", "lost", "stalls")
+        names = ("dropped", "overruns", "underruns", "skipped", "refused", "lost", "stalls")
         troubles = {name: facts[name] for name in names if facts[name]}
         said = "; ".join(f"{name} {count}" for name, count in troubles.items()) or "nothing lost"
         say(

@@ -1,11 +1,13 @@
 """Keeps time: sound in, each frame out at its moment, to every sink. One thread, one loop, counters of what went wrong.
 
 A frame at sample s is due when the source's clock shows s plus the promised latency: so frames leave evenly although
-sound comes in lumps and inference in hops. A frame that is late by more than its successor's moment is dropped.
+sound comes in lumps and inference in hops. A frame that is late by more than its successor's moment is dropped. A
+receiver that fails is told of and left out, a block that is no sound is silence: the show goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sdk.audio import to_mono_float
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import AudioError
 from sdk.live.performance import Performance
@@ -36,6 +39,7 @@ class Counters:
     dropped: int = 0
     takes: int = 1
     stalls: int = 0
+    refused: int = 0  # samples of blocks that hold NaN, or are no sound for another reason
     heard_s: float = 0.0
     level_db: float = -96.0
     late_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1 << 16))
@@ -49,7 +53,11 @@ class Counters:
 
 
 class Conductor:
-    """`run` until the source ends, or `stop` is called (from any thread); `reset` begins a new take (barge-in)."""
+    """`run` until the source ends, no receiver is left, or `stop` is called (from any thread).
+
+    `reset` begins a new take (barge-in); `close` ends the receivers that are left. report: gets this several times a
+    second. tell: gets a line of what went wrong, once for each thing. broken: receivers that failed, and why.
+    """
 
     def __init__(
         self,
@@ -59,10 +67,13 @@ class Conductor:
         delay_ms: float,
         player: Player | None = None,
         report: Callable[[Conductor], None] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.source, self.show, self.sinks, self.player = source, show, list(sinks), player
         self.delay_s, self.counters = delay_ms / 1000, Counters()
-        self._report, self._reported = report, 0.0
+        self._report, self._reported, self._tell = report, 0.0, tell
+        self.broken: list[tuple[str, str]] = []
+        self._open = list(sinks)
         self._due: deque[tuple[float, Frame]] = deque()
         self._first = 0  # number of this take's first frame
         self._began: float | None = None  # when the first sound of all was there
@@ -83,7 +94,7 @@ class Conductor:
         self._asked_reset = True
 
     def run(self) -> Counters:
-        """All of it. Sinks are left open."""
+        """All of it. Sinks are left open, for `close`."""
         self.source.start()
         self._heard_at = time.monotonic()
         going = True
@@ -107,6 +118,14 @@ class Conductor:
         self._drain()
         return self.counters
 
+    def close(self) -> None:
+        """Close the sinks, waiting for what they still write; one that fails at it is told of."""
+        for sink in list(self._open):
+            try:
+                sink.close()
+            except OSError as error:
+                self._break(sink, error)
+
     def _hear(self, block: np.ndarray) -> None:
         now = time.monotonic()
         generation = getattr(self.source, "generation", 0)
@@ -129,6 +148,7 @@ class Conductor:
         if self._resting:  # sound comes again after a pause in which the source gave nothing
             self._new_take(now)
         self._heard_at = now
+        block = self._sound(block)
         if self.player:
             self.player.push(block, self.source.time_of(self._read))
         if self._began is None:
@@ -138,6 +158,16 @@ class Conductor:
         self.counters.heard_s += len(block) / self.source.rate_hz
         self.counters.level_db = 10 * np.log10(float(np.mean(np.square(block, dtype=np.float64))) + 1e-10)
         self._queue(frames)
+
+    def _sound(self, block: np.ndarray) -> np.ndarray:
+        """The block, or as much silence in place of one that cannot be heard, so that what follows keeps its time."""
+        try:
+            return to_mono_float(block)
+        except AudioError as error:
+            if not self.counters.refused:
+                self._say(f"{self.source.name}: {error}; such blocks are taken as silence, and counted as refused")
+            self.counters.refused += len(block)
+            return np.zeros(len(block), np.float32)
 
     def _new_take(self, now: float) -> None:
         """What waits is dropped; the sound to come is sample 0, and what is on the face fades under it."""
@@ -206,10 +236,28 @@ class Conductor:
             self._send(frame)
 
     def _send(self, frame: Frame) -> None:
-        for sink in self.sinks:
-            sink.send(frame)
+        for sink in list(self._open):
+            try:
+                sink.send(frame)
+            except OSError as error:
+                self._break(sink, error)
         self._shown = frame
         self.counters.frames += 1
+        if self.sinks and not self._open:
+            self.stop()
+
+    def _break(self, sink: Sink, error: OSError) -> None:
+        self._open.remove(sink)
+        self.broken.append((sink.name, error.strerror or str(error)))
+        with contextlib.suppress(OSError):  # what it says is what is told here
+            sink.close()
+        left = ", ".join(other.name for other in self._open) or "nobody, so the show ends"
+        self._say(f"{sink.name} takes no more frames: {self.broken[-1][1]}; on go {left}")
+
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it
+            if self._tell:
+                self._tell(line)
 
     def _drain(self) -> None:
         """After the end: the frames that wait leave at their moments, unless stopped."""
@@ -240,6 +288,7 @@ def summary(conductor: Conductor) -> dict[str, Any]:
         "dropped": counters.dropped,
         "takes": counters.takes,
         "stalls": counters.stalls,
+        "refused": counters.refused,
         "left_late_ms": {"p50": round(p50, 3), "p99": round(p99, 3)},
         "overruns": conductor.source.overruns,
         "lost": conductor.source.lost,
@@ -248,4 +297,5 @@ def summary(conductor: Conductor) -> dict[str, Any]:
         "card_ppm": round(float(getattr(conductor.source, "ppm", 0.0)), 1),
         "delay_ms": round(conductor.delay_s * 1000, 2),
         "sinks": {sink.name: {"sent": sink.sent, "failed": sink.failed} for sink in conductor.sinks},
+        "broken": dict(conductor.broken),
     }

@@ -43,6 +43,7 @@ def line(conductor: Conductor, fps: float) -> str:
         "over": source.overruns,
         "under": conductor.player.underruns if conductor.player else 0,
         "skipped": conductor.player.skipped if conductor.player else 0,
+        "refused": counters.refused,
         "lost": source.lost,
         "not sent": sum(sink.failed for sink in conductor.sinks),
     }

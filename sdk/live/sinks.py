@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sdk.errors import ConfigError
+from sdk.live.streams import Stream
 from sdk.protocols import livelink, maya, vmc
 from sdk.protocols.base import FrameProtocol, at, datagrams
 from sdk.rig import Frame, RigLayout
@@ -31,7 +30,10 @@ _AGAIN_S = 1.0
 
 
 class Sink(Protocol):
-    """What the conductor sends to. sent, failed: frames that went and that could not."""
+    """What the conductor sends to. sent, failed: frames that went and that could not.
+
+    `send` and `close` raise `OSError` where nothing will be received any more; who may come again is no such case.
+    """
 
     name: str
     sent: int
@@ -98,7 +100,7 @@ def open_sink(text: str, layout: RigLayout, fps: Fraction) -> Sink:
     protocol = at(address.protocol(), fps)
     header = protocol.header(layout, fps)
     if not address.host:
-        return Stream(address, protocol, layout, header)
+        return Stream(address.text, address.path, protocol, layout, header)
     if address.scheme == "maya":
         return Line(address, protocol, layout, header)
     if address.scheme == "ws":
@@ -106,29 +108,6 @@ def open_sink(text: str, layout: RigLayout, fps: Fraction) -> Sink:
 
         return Pages(address.host, address.port, protocol, layout, header)
     return Packets(address, protocol, layout)
-
-
-class Stream:
-    """A file or stdout, written as frames come."""
-
-    def __init__(self, address: Address, protocol: FrameProtocol, layout: RigLayout, header: bytes) -> None:
-        self.name, self.sent, self.failed = address.text, 0, 0
-        self._protocol, self._layout, self._own = protocol, layout, bool(address.path)
-        try:
-            self._stream: BinaryIO = Path(address.path).open("wb") if address.path else sys.stdout.buffer  # noqa: SIM115
-        except OSError as error:
-            raise ConfigError(f"cannot write {address.path}: {error.strerror or error}") from error
-        self._stream.write(header)
-
-    def send(self, frame: Frame) -> None:
-        self._stream.write(self._protocol.encode(frame, self._layout))
-        self._stream.flush()
-        self.sent += 1
-
-    def close(self) -> None:
-        self._stream.flush()
-        if self._own:
-            self._stream.close()
 
 
 class Packets:
