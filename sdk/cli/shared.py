@@ -18,7 +18,7 @@ from sdk.live.life import Life
 from sdk.live.performance import Performance
 from sdk.live.shaping import Shaping
 from sdk.names import convention, conventions
-from sdk.names.convert import Convention, arkit_values
+from sdk.names.convert import Convention, arkit_values, check_mouth
 from sdk.predictor import FramePredictor
 from sdk.rig import Frame, RigLayout
 from sdk.tools.command import at_least, quietly
@@ -115,12 +115,14 @@ def strengths(words: Iterable[str]) -> dict[str, float]:
 
 
 class Renamed:
-    """Frames in a convention's names, order and scale; `None` leaves them as they are."""
+    """Frames in a convention's names, order and scale; `None` leaves them as they are. Raises `RigError` for a rig that
+    has not ARKit's mouth, of which all conventions are made."""
 
     def __init__(self, name: str | None, layout: RigLayout) -> None:
         self._to: Convention | None = convention(name) if name else None
         self.layout = layout
         if self._to:
+            check_mouth(layout, f"--names {name}")
             count = len(self._to.names)
             self.layout = RigLayout(self._to.names, (0.0,) * count, (self._to.scale,) * count)
 

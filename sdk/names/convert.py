@@ -11,7 +11,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from sdk.errors import RigError
+from sdk.errors import RigError, few
 from sdk.names import metahuman, orders, visemes
 from sdk.rig import ARKIT_52, RigLayout
 
@@ -169,9 +169,33 @@ def convert(values: np.ndarray, of: str, to: str) -> np.ndarray:
 
 
 def arkit_values(values: np.ndarray, layout: RigLayout) -> np.ndarray:
-    """Our values `(..., channels)` in ARKit's order `(..., 52)`: channels that the rig lacks are 0, others dropped."""
+    """Our values `(..., channels)` in ARKit's order `(..., 52)`: channels that the rig lacks are 0, others dropped.
+
+    `JawOpen` is jawOpen. A rig without any would be a face at rest: ask `check_scale` and `check_mouth` first.
+    """
     out = np.zeros((*np.shape(values)[:-1], len(ARKIT_52)), np.float32)
-    for place, name in enumerate(ARKIT_52):
-        if name in layout.names:
-            out[..., place] = values[..., layout.index(name)]
+    for place, name in enumerate(map(orders.arkit_name, layout.names)):
+        if name in ARKIT_52:
+            out[..., ARKIT_52.index(name)] = values[..., place]
     return out
+
+
+def check_scale(layout: RigLayout, what: str) -> None:
+    """Raises `RigError`, naming `what` wants them, for channels of ARKit's that go above 1 (`unity` has 0 to 100)."""
+    rows = zip(layout.names, layout.maximum, strict=True)
+    above = [f"{name} to {most:g}" for name, most in rows if most > 1 and orders.arkit_name(name) in ARKIT_52]
+    if above:
+        raise RigError(
+            f"{what} takes values from 0 to 1, and here go {few(above)}: leave out --names, choose names of that "
+            "scale, or send to jsonl, which says each channel's range"
+        )
+
+
+def check_mouth(layout: RigLayout, what: str) -> None:
+    """Raises `RigError`, naming `what` wants it, for a rig that has not ARKit's mouth, from 0 to 1."""
+    if "jawOpen" not in map(orders.arkit_name, layout.names):
+        raise RigError(
+            f"{what} is read off ARKit's mouth, and of that these channels have no jawOpen: {few(layout.names)}. Leave "
+            "out --names; a rig of your own goes by jsonl, maya or ws, which take any channels"
+        )
+    check_scale(layout, what)

@@ -55,6 +55,12 @@ def pascal(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
+def arkit_name(name: str) -> str:
+    """`JawOpen` as ARKit spells it, `jawOpen`; names that Live Link does not know stay as they are."""
+    spelled = name[:1].lower() + name[1:]
+    return spelled if spelled in PACKET_ORDER else name
+
+
 def same(names: tuple[str, ...]) -> Mix:
     """ARKit's own spelling in another order; names that ARKit does not know stay empty."""
     return {name: {name: 1.0} if name in ARKIT_52 else {} for name in names}

@@ -22,8 +22,9 @@ import numpy as np
 
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.errors import ConfigError, RigError, few
+from sdk.names.convert import check_scale
 from sdk.names.orders import IPHONE_ORDER as COLUMNS
-from sdk.names.orders import ROTATIONS, pascal
+from sdk.names.orders import ROTATIONS, arkit_name, pascal
 from sdk.protocols.base import FrameProtocol, values_by_name
 from sdk.rig import ARKIT_52, Frame, RigLayout
 from sdk.tools.limits import read_text
@@ -56,18 +57,19 @@ class LiveLinkFaceCsv:
         return LiveLinkFaceCsv(fps if _WHOLE_FRAMES[0] <= fps <= _WHOLE_FRAMES[1] else None)
 
     def header(self, layout: RigLayout, fps: Fraction) -> bytes:
-        """The column names. Raises `RigError` for channels without a column."""
-        homeless = [name for name in layout.names if name not in COLUMNS]
+        """The column names. Raises `RigError` for channels without a column, or of another scale."""
+        homeless = [name for name in layout.names if arkit_name(name) not in COLUMNS]
         if homeless:
             raise RigError(
                 f"Live Link Face CSV has no column for: {', '.join(homeless)}. Send a layout without them, or use jsonl"
             )
+        check_scale(layout, "Live Link Face CSV")
         titles = [pascal(name) for name in COLUMNS] + ([RATE_COLUMN] if self.fps else [])
         return (",".join(["Timecode", "BlendShapeCount", *titles]) + "\n").encode("ascii")
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:
         """One row, ten decimals as the app writes. Raises `RigError` if the frame lacks a channel of `layout`."""
-        values = values_by_name(frame, layout)
+        values = {arkit_name(name): value for name, value in values_by_name(frame, layout).items()}
         cells = [f"{values.get(name, 0.0):.10f}" for name in COLUMNS]
         time = _whole_timecode(frame.index, self.fps) if self.fps else _timecode(frame.sample)
         rate = [f"{float(self.fps):.10g}"] if self.fps else []

@@ -16,7 +16,8 @@ from fractions import Fraction
 
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, RigError
-from sdk.names.orders import PACKET_ORDER
+from sdk.names.convert import check_scale
+from sdk.names.orders import PACKET_ORDER, arkit_name
 from sdk.protocols.base import FrameProtocol, values_by_name
 from sdk.rig import Frame, RigLayout
 
@@ -51,15 +52,16 @@ class LiveLinkUdp:
         return replace(self, fps=fps)
 
     def header(self, layout: RigLayout, fps: Fraction) -> bytes:
-        """Nothing: each packet stands alone. Raises `RigError` for channels that Live Link has not."""
-        homeless = [name for name in layout.names if name not in PACKET_ORDER]
+        """Nothing: each packet stands alone. Raises `RigError` for channels it has not, or of another scale."""
+        homeless = [name for name in layout.names if arkit_name(name) not in PACKET_ORDER]
         if homeless:
             raise RigError(f"Live Link Face has no channel for: {', '.join(homeless)}. Send a layout without them")
+        check_scale(layout, "Live Link Face")
         return b""
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:
         """One packet. Raises `RigError` if the frame lacks a channel of `layout`."""
-        values = values_by_name(frame, layout)
+        values = {arkit_name(name): value for name, value in values_by_name(frame, layout).items()}
         device, subject = self.device_id.encode("utf-8"), self.subject.encode("utf-8")
         return b"".join(
             (

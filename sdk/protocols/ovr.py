@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 
-from sdk.names.convert import arkit_values, convention
+from sdk.names.convert import arkit_values, check_mouth, convention
 from sdk.protocols.base import FrameProtocol, values_in
 from sdk.rig import Frame, RigLayout
 
@@ -21,7 +21,8 @@ class OvrVisemes:
     """See `FrameProtocol`; 68 bytes a frame, whatever the rig."""
 
     def header(self, layout: RigLayout, fps: Fraction) -> bytes:
-        """Nothing."""
+        """Nothing. Raises `RigError` for channels off which no mouth can be read."""
+        check_mouth(layout, "OVR's 15 visemes")
         return b""
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:

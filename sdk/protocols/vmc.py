@@ -16,7 +16,7 @@ from fractions import Fraction
 
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError
-from sdk.names.convert import arkit_values, convention
+from sdk.names.convert import arkit_values, check_mouth, check_scale, convention
 from sdk.names.orders import pascal
 from sdk.protocols.base import FrameProtocol, values_by_name, values_in
 from sdk.rig import Frame, RigLayout
@@ -38,7 +38,11 @@ class Vmc:
             raise ConfigError(f"no expressions {self.expressions!r}; there are: {', '.join(EXPRESSIONS)}")
 
     def header(self, layout: RigLayout, fps: Fraction) -> bytes:
-        """Nothing: every frame says all."""
+        """Nothing: every frame says all. Raises `RigError` for channels of another scale, or off which no mouth can be
+        read for VRM's expressions."""
+        if self.expressions.startswith("vrm"):
+            check_mouth(layout, f"vmc?names={self.expressions}")
+        check_scale(layout, "vmc")
         return b""
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:

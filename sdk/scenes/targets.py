@@ -19,7 +19,7 @@ import numpy as np
 from sdk.errors import FaceError, RigError
 from sdk.faces.container import reading
 from sdk.faces.shapes import canonical, mapping
-from sdk.names.convert import Convention, arkit_values, convention
+from sdk.names.convert import Convention, arkit_values, check_mouth, convention
 from sdk.names.visemes import OVR_OTHER_SPELLING
 from sdk.rig import ARKIT_52, RigLayout
 from sdk.tools.limits import read_json_file
@@ -87,8 +87,10 @@ def find_targets(
 ) -> Targets:
     """The targets of a glTF's meshes. `named`: our channel -> {their target: weight}, before all spellings.
 
-    Raises `FaceError` where nothing of the mouth is found, naming what the head has.
+    Raises `FaceError` where nothing of the mouth is found, naming what the head has; `RigError` for a rig
+    that has not ARKit's mouth.
     """
+    check_mouth(layout, "a head")
     with reading():
         meshes = target_names(content)
         if not meshes:

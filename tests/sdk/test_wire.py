@@ -9,15 +9,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from sdk.cli.shared import Renamed
 from sdk.clock import FrameClock
 from sdk.errors import ConfigError, RigError
+from sdk.names import convention, conventions
 from sdk.names.visemes import OVR_15, pose
-from sdk.protocols.base import at, datagrams
+from sdk.protocols.base import FrameProtocol, at, datagrams
+from sdk.protocols.csv import LiveLinkFaceCsv
 from sdk.protocols.livelink import LiveLinkUdp
 from sdk.protocols.maya import MayaLines
 from sdk.protocols.ovr import OvrVisemes
 from sdk.protocols.vmc import EXPRESSIONS, Vmc
 from sdk.rig import ARKIT_52, Frame, RigLayout
+from sdk.scenes.targets import find_targets
 
 FPS = Fraction(30000, 1001)
 
@@ -190,3 +194,40 @@ def test_a_protocol_bound_to_a_rate_is_a_new_one() -> None:
     assert isinstance(bound, LiveLinkUdp)
     assert (bound.subject, bound.fps, LiveLinkUdp("x").fps) == ("x", FPS, None)
     assert at(Vmc("vrm0"), FPS) == Vmc("vrm0")
+
+
+UNITY = RigLayout(convention("unity").names, maximum=(100.0,) * 52)
+OWN = RigLayout(("Jaw_Ctrl", "Lip_Ctrl"))
+
+
+@pytest.mark.parametrize("protocol", [OvrVisemes(), Vmc("vrm0"), Vmc("vrm1")])
+def test_a_mouth_that_cannot_be_read_is_refused_and_not_sent_at_rest(protocol: FrameProtocol) -> None:
+    for names in (OWN.names, convention("oculus").names, convention("cc4").names, ("mouthClose",)):
+        with pytest.raises(RigError, match=r"no jawOpen: .*\. Leave out --names; a rig of your own goes by jsonl"):
+            protocol.header(RigLayout(names), FPS)
+    assert protocol.header(RigLayout.arkit(), FPS) == b""
+
+
+@pytest.mark.parametrize("protocol", [OvrVisemes(), *map(Vmc, EXPRESSIONS), LiveLinkUdp(), LiveLinkFaceCsv()], ids=repr)
+def test_values_of_another_scale_are_refused(protocol: FrameProtocol) -> None:
+    with pytest.raises(RigError, match=r"from 0 to 1, and here go browDownLeft to 100; .*leave out --names"):
+        protocol.header(UNITY, FPS)
+
+
+@pytest.mark.parametrize("name", ["livelink", "iphone"])
+@pytest.mark.parametrize(
+    "protocol", [OvrVisemes(), Vmc("vrm1"), LiveLinkUdp(), LiveLinkFaceCsv()], ids=lambda one: type(one).__name__
+)
+def test_names_that_are_the_receivers_own_are_taken(name: str, protocol: FrameProtocol) -> None:
+    frame = _frame()
+    renamed = Renamed(name, frame.layout)
+    assert protocol.header(renamed.layout, FPS) == protocol.header(frame.layout, FPS)
+    assert protocol.encode(renamed.frame(frame), renamed.layout) == protocol.encode(frame, frame.layout)
+
+
+def test_other_names_for_a_rig_of_ones_own_are_refused() -> None:
+    for name in conventions():
+        with pytest.raises(RigError, match=f"--names {name} is read off ARKit's mouth"):
+            Renamed(name, OWN)
+    with pytest.raises(RigError, match="a head is read off ARKit's mouth"):
+        find_targets({}, OWN)
