@@ -15,7 +15,10 @@ def add_head(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """The subcommand's options."""
     parser = commands.add_parser("head", help="write a head as GLB")
     parser.add_argument(
-        "--face", type=Path, metavar="FILE", help=".npz or glTF face (else ours, with ARKit's 52 shapes)"
+        "--face",
+        type=Path,
+        metavar="FILE",
+        help="your face, .npz, .glb, .gltf or .vrm (else ours, with ARKit's 52 shapes)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.glb")
 

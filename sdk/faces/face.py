@@ -101,8 +101,8 @@ class Face:
 
     @classmethod
     def from_file(cls, path: Path | str) -> Face:
-        """A face by the file's suffix: `.npz`, `.gltf` or `.glb` (metres). Raises `FaceError`."""
-        readers = {".npz": cls.from_npz, ".gltf": cls.from_gltf, ".glb": cls.from_gltf}
+        """A face by the file's suffix: `.npz`; `.gltf`, `.glb` or `.vrm`, a `.glb` too (metres). Raises `FaceError`."""
+        readers = {".npz": cls.from_npz, **dict.fromkeys((".gltf", ".glb", ".vrm"), cls.from_gltf)}
         suffix = Path(path).suffix.lower()
         if suffix not in readers:
             raise FaceError(f"{path}: no face file that is read here; give {', '.join(readers)}")
@@ -161,7 +161,7 @@ class Face:
 
     @classmethod
     def from_gltf(cls, path: Path | str, unit_cm: float = 100.0, lips: tuple[int, int] | None = None) -> Face:
-        """A face from the morph targets of a glTF 2.0 file (`.gltf` or `.glb`); one unit there is `unit_cm` here.
+        """A face from the morph targets of a glTF 2.0 file (`.gltf`, `.glb`, `.vrm`); one unit there is `unit_cm` here.
 
         Raises `FaceError` for files that are no glTF, hold no named morph targets, or use packed data.
         """

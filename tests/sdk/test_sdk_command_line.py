@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,28 @@ import pytest
 import sdk
 from sdk.__main__ import main
 from sdk.artifact import seal
+from sdk.faces.face import Face
 from sdk.protocols.csv import read_csv
+from sdk.scenes.head import head_scene
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_heads_are_read_by_every_suffix_that_help_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = {}
+    for command, option in (("head", "--face"), ("animate", "--mesh")):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        said = capsys.readouterr().out.split("options:")[1].split(f"\n  {option} ")[1].split("\n  -")[0]
+        named[option] = set(re.findall(r"\.\w+", said))
+    assert named["--mesh"] == named["--face"] - {".npz"} == {".glb", ".gltf", ".vrm"}
+    face, written = Face.default(), head_scene(Face.default()).to_bytes()
+    for suffix in named["--face"]:
+        path = tmp_path / f"h{suffix}"
+        face.to_npz(path) if suffix == ".npz" else path.write_bytes(written)
+        assert main(["head", "--face", str(path), "--out", str(tmp_path / "again.glb")]) == 0
+        assert "52 shapes" in capsys.readouterr().out
+        assert Face.from_file(path).names == face.names  # what --out FILE.usda reads a mesh by
 
 
 @pytest.fixture
