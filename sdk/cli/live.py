@@ -23,6 +23,13 @@ from sdk.tools.command import at_least, say
 
 _INFERENCE_MS = 5.0  # what a frame may take to compute here, on top of what it waits for
 _LONGEST_DELAY_MS = 5000.0
+_ONLY_FOR = (  # options that would do nothing for another sound
+    ("channel", ("wav", "stdin"), "--channel is for recordings and stdin; a microphone is heard in one"),
+    ("loop", ("wav",), "--loop is for recordings; what a pipe or a microphone gave is gone"),
+    ("rate", ("mic", "stdin"), "--rate is for stdin and microphones; a recording says its own"),
+    ("stdin_channels", ("stdin",), "--stdin-channels is for samples on stdin"),
+    ("format", ("stdin",), "--format is for samples on stdin"),
+)
 _EXAMPLES = """examples:
   tinyface live --mic --to livelink://127.0.0.1:11111/Anna          the system's microphone to Unreal
   tinyface live --mic "USB" --to vmc://127.0.0.1 --to csv:take.csv  by a part of its name; and kept
@@ -48,8 +55,8 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     sound.add_argument("--wav", metavar="FILE", help="a recording at its own pace")
     sound.add_argument("--loop", action="store_true", help="play the recording again and again")
     sound.add_argument("--rate", type=at_least(1), metavar="HZ", help="of stdin (16000) or the microphone (its own)")
-    sound.add_argument("--stdin-channels", type=at_least(1), default=1, metavar="N", help="of samples on stdin (1)")
-    sound.add_argument("--format", choices=("s16le", "f32le"), default="s16le", help="of samples on stdin")
+    sound.add_argument("--stdin-channels", type=at_least(1), metavar="N", help="of samples on stdin (1)")
+    sound.add_argument("--format", choices=("s16le", "f32le"), help="of samples on stdin (s16le)")
     sound.add_argument("--play", nargs="?", const="", metavar="DEVICE", help="play what is heard, held back by --delay")
     sound.add_argument(
         "--delay", default="auto", metavar="auto|MS", help="holds sound and face back; auto: what the face needs"
@@ -132,15 +139,26 @@ def _source(options: argparse.Namespace, words: list[str]) -> Source:
     asked = [options.mic is not None, options.wav is not None, words == ["-"]]
     if sum(asked) != 1 or (words and words != ["-"]):
         raise ConfigError("give one of --mic [DEVICE], --wav FILE or - (stdin)")
+    sound = ("mic", "wav", "stdin")[asked.index(True)]
+    given = {name for name, value in vars(options).items() if value is not None and value is not False}
+    idle = [why for name, sounds, why in _ONLY_FOR if name in given and sound not in sounds]
+    if idle:
+        raise ConfigError("; ".join(idle))
     if options.mic is not None:
-        if options.channel is not None:
-            raise ConfigError("--channel is for recordings and stdin; a microphone is heard in one")
         microphone = Microphone(options.mic or None, options.rate)
         microphone.start()  # started here, as its sample rate is not known before
         return _Started(microphone)
     if options.wav is not None:
         return Recording(options.wav, options.channel, options.loop)
-    return Piped(options.rate or 16000, options.stdin_channels, options.format, channel=options.channel)
+    piped = Piped(
+        options.rate or 16000, options.stdin_channels or 1, options.format or "s16le", channel=options.channel
+    )
+    for option, told, found in (
+        ("--rate", options.rate, piped.rate_hz), ("--stdin-channels", options.stdin_channels, piped.channels),
+    ):  # fmt: skip
+        if told and told != found:
+            raise ConfigError(f"{option} {told}: stdin is a wav, which says {found} itself: leave {option} out")
+    return piped
 
 
 def _delay_ms(word: str, needed_ms: float) -> float:

@@ -26,6 +26,7 @@ from sdk.tools.plugins import load_plugin, plugin_names
 _PROTOCOLS = "sdk.protocols"
 PORTS = {name: load_plugin(_PROTOCOLS, name, "DEFAULT_PORT") for name in plugin_names(_PROTOCOLS, "DEFAULT_PORT")}
 PORTS["ws"] = 8765
+_PATHS = ("livelink", "maya")  # a subject, a node
 _AGAIN_S = 1.0
 
 
@@ -71,11 +72,20 @@ class Address:
                 f"--to {text!r}: nowhere that is known; give {schemes}, csv, jsonl, csv:FILE, jsonl:FILE or -"
             )
         try:
-            port = parts.port or PORTS[parts.scheme]
+            port = PORTS[parts.scheme] if parts.port is None else parts.port
         except ValueError as error:
             raise ConfigError(f"--to {text!r}: {error}") from None
-        options = tuple((key, values[-1]) for key, values in parse_qs(parts.query).items())
-        return cls(text, parts.scheme, parts.hostname or "127.0.0.1", port, unquote(parts.path.strip("/")), options)
+        path, options = unquote(parts.path.strip("/")), parse_qs(parts.query, keep_blank_values=True)
+        idle = [f"no port {port}"] if not port else []
+        idle += [f"{parts.scheme} takes no path {path!r}"] if path and parts.scheme not in _PATHS else []
+        idle += ["nobody logs in there"] if "@" in parts.netloc else []
+        idle += [f"nothing is meant by #{parts.fragment}"] if parts.fragment else []
+        idle += [f"option {key} is left empty" for key, values in options.items() if "" in values]
+        idle += [f"option {key} is given {len(values)} times" for key, values in options.items() if len(values) > 1]
+        if idle:
+            raise ConfigError(f"--to {text!r}: {'; '.join(idle)}")
+        told = tuple((key, values[0]) for key, values in options.items())
+        return cls(text, parts.scheme, parts.hostname or "127.0.0.1", port, path, told)
 
     def protocol(self) -> FrameProtocol:
         """The bytes that are spoken there. Raises `ConfigError` for options it does not know."""

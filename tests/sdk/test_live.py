@@ -98,6 +98,16 @@ def test_addresses_that_are_none() -> None:
         ("vmc://h?names=x", "expressions"),
         ("vmc://h?a=1", "no option a"),
         ("livelink://[::1", "IPv6"),
+        ("vmc://h/path", "vmc takes no path 'path'"),
+        ("jsonl://h/path", "jsonl takes no path"),
+        ("ws://h/path", "ws takes no path"),
+        ("ovr://h/a/b", "ovr takes no path 'a/b'"),
+        ("vmc://h?names=", "option names is left empty"),
+        ("livelink://h/A?device", "option device is left empty"),
+        ("vmc://h?names=vrm0&names=vrm1", "option names is given 2 times"),
+        ("vmc://h:0", "no port 0"),
+        ("vmc://me:word@h", "nobody logs in there"),
+        ("maya://h/head#jaw", "nothing is meant by #jaw"),
     ):
         with pytest.raises(ConfigError, match=words):
             open_sink(text, RigLayout.arkit(), sdk.FrameClock.at(30).fps)
@@ -478,12 +488,30 @@ def test_live_mistakes_end_in_one_line(
         ([model, *sound, "--to", f"csv:{tmp_path}/no/a.csv"], "cannot write"),
         ([str(tmp_path / "no.pte"), *sound, "--to", "csv"], "cannot read"),
         ([model, "--mic", "--channel", "2", "--to", "csv"], "a microphone is heard in one"),
+        ([model, "--mic", "--loop", "--to", "csv"], "--loop is for recordings"),
+        ([model, "--mic", "--format", "s16le", "--to", "csv"], "--format is for samples on stdin"),
+        ([model, "-", "--loop", "--to", "csv"], "--loop is for recordings"),
+        (
+            [model, *sound, "--rate", "8000", "--stdin-channels", "3", "--format", "f32le", "--to", "csv"],
+            "--rate is for stdin and microphones; a recording says its own; --stdin-channels is for samples on stdin; "
+            "--format is for samples on stdin",
+        ),
     ]:
         assert main(["live", *arguments]) == 2, arguments
         said = capsys.readouterr().err
         assert said.startswith("error: ")
         assert words in said
         assert said.count("\n") == 1
+
+
+def test_a_wav_on_stdin_is_not_what_is_said_beside_it(
+    sealed: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option, told, found in (("--rate", "8000", "16000"), ("--stdin-channels", "2", "1")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(wav(tone()))))
+        assert main(["live", str(sealed["executorch"]), "-", option, told, "--to", "csv"]) == 2
+        words = f"error: {option} {told}: stdin is a wav, which says {found} itself: leave {option} out\n"
+        assert capsys.readouterr().err.endswith(words)
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
