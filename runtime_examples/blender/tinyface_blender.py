@@ -42,7 +42,7 @@ def keys_of(thing):
     """Shape keys of an object by plain name. Raises `ValueError` where it has none."""
     shapes = getattr(getattr(thing, "data", None), "shape_keys", None)
     if shapes is None:
-        raise ValueError("the active object has no shape keys")
+        raise ValueError(f"{thing.name} has no shape keys" if thing else "no object is active: choose one")
     return {plain(key.name): key for key in shapes.key_blocks[1:]}
 
 
@@ -189,34 +189,49 @@ def bake(thing, rows, first_frame=1):
     return written, missing
 
 
+def values_of(datagram):
+    """What a frame sets, by plain name; None for what is no frame of numbers: anybody may send to a port."""
+    try:
+        values = {plain(channel): float(value) for channel, value in json.loads(datagram)["values"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    return values if all(map(math.isfinite, values.values())) else None
+
+
 class Listener:
-    """Frames by UDP onto one object: the newest of each redraw is shown, older ones are left out."""
+    """Frames by UDP onto one object: the newest of each redraw is shown, older ones are left out.
+
+    It keeps the object's name and no more: an undo, a shape key that goes or a file that is opened frees what Blender's
+    objects stand for, and writing into one that was kept is writing into somebody else's memory.
+    """
 
     def __init__(self, thing, port=PORT, host="127.0.0.1"):
-        self.keys, self.shown, self.received = keys_of(thing), 0, 0
+        keys_of(thing)
+        self.name, self.library = thing.name, getattr(thing.library, "filepath", None)
+        self.shown = self.received = 0
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((host, port))
         self.udp.setblocking(False)
         self.port = self.udp.getsockname()[1]
 
     def apply(self):
-        """Show the newest frame that has come, if one has."""
+        """Show the newest frame that has come. Raises `ValueError` where the object or its keys are gone."""
         newest = None
         while True:
             try:
                 newest, self.received = self.udp.recv(65536), self.received + 1
             except BlockingIOError:
                 break
-        if newest is None:
+        values = values_of(newest) if newest is not None else None
+        if values is None:
             return
-        try:
-            values = json.loads(newest)["values"]
-        except (ValueError, KeyError, TypeError):
-            return
+        thing = bpy.data.objects.get((self.name, self.library))
+        if thing is None:
+            raise ValueError(f"{self.name} is gone, or has another name now")
+        keys = keys_of(thing)
         for channel, value in values.items():
-            key = self.keys.get(plain(channel))
-            if key is not None:
-                key.value = value
+            if channel in keys:
+                keys[channel].value = value
         self.shown += 1
 
     def close(self):
@@ -226,12 +241,28 @@ class Listener:
 _live = {}
 
 
+def hang_up(why=""):
+    """Stop listening, if it goes on; the panel says why."""
+    listener = _live.pop("listener", None)
+    if listener is not None:
+        listener.close()
+    _live["why"] = why
+
+
 def tick():
     """Blender's timer: again in a hundredth of a second, until listening stops."""
     listener = _live.get("listener")
     if listener is None:
         return None
-    listener.apply()
+    try:
+        listener.apply()
+    except (OSError, ValueError) as error:
+        hang_up(f"stopped: {error}")
+        print("tinyface: stopped listening:", error)
+        for window in bpy.context.window_manager.windows:  # else the panel says Stop until a mouse comes by
+            for area in window.screen.areas:
+                area.tag_redraw()
+        return None
     return 0.01
 
 
@@ -264,9 +295,7 @@ class TINYFACE_OT_live(bpy.types.Operator):
     port: IntProperty(name="Port", default=PORT, min=1, max=65535)
 
     def execute(self, context):
-        old = _live.pop("listener", None)
-        if old is not None:
-            old.close()
+        hang_up()
         if self.action == "START":
             try:
                 _live["listener"] = Listener(context.active_object, self.port)
@@ -274,7 +303,7 @@ class TINYFACE_OT_live(bpy.types.Operator):
                 self.report({"ERROR"}, str(error))
                 return {"CANCELLED"}
             if not bpy.app.timers.is_registered(tick):
-                bpy.app.timers.register(tick)
+                bpy.app.timers.register(tick, persistent=True)  # others end where a file is opened, and say nothing
         return {"FINISHED"}
 
 
@@ -285,6 +314,8 @@ class TINYFACE_PT_panel(bpy.types.Panel):
     def draw(self, context):
         self.layout.operator("tinyface.bake")
         running = "listener" in _live
+        if _live.get("why"):
+            self.layout.label(text=_live["why"], icon="ERROR")
         self.layout.operator("tinyface.live", text="Stop" if running else "Listen").action = (
             "STOP" if running else "START"
         )
@@ -299,8 +330,6 @@ def register():
 
 
 def unregister():
-    listener = _live.pop("listener", None)
-    if listener is not None:
-        listener.close()
+    hang_up()
     for one in reversed(_CLASSES):
         bpy.utils.unregister_class(one)

@@ -8,9 +8,10 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -72,6 +73,40 @@ for line in [b"nonsense", *open(sys.argv[-1], "rb").read().splitlines()[1:]]:
 listener.apply()
 found["live"] = {k.name: k.value for k in head.data.shape_keys.key_blocks}
 found["received"], found["shown"] = listener.received, listener.shown
+listener.close()
+kept = sys.argv[-1] + ".blend"
+bpy.ops.wm.save_as_mainfile(filepath=kept)
+spare = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+spare.bind(("127.0.0.1", 0))
+port = spare.getsockname()[1]
+spare.close()
+assert bpy.ops.tinyface.live(action="START", port=port) == {"FINISHED"}
+
+def told(value):
+    line = json.dumps({"values": {"jawOpen": value, "mouthFunnel": value}})
+    udp.sendto(line.encode(), ("127.0.0.1", port))
+    again, head = addon.tick(), bpy.data.objects.get("Head")
+    keys = head.data.shape_keys.key_blocks if head else {}
+    return again, {name: round(keys[name].value, 3) for name in ("jawOpen", "MouthFunnel") if name in keys}
+
+found["told"] = [told(0.125)]
+for step in range(3):
+    bpy.ops.ed.undo_push(message="a")
+    bpy.data.objects["Head"].location.x = step + 1
+    bpy.ops.ed.undo_push(message="b")
+    assert bpy.ops.ed.undo() == {"FINISHED"}
+    for number in range(200):
+        bpy.data.meshes.new("where the old keys lay")
+    found["told"].append(told(0.25 + step / 8))
+bpy.ops.wm.open_mainfile(filepath=kept)
+found["timer"] = bpy.app.timers.is_registered(addon.tick)
+found["told"].append(told(0.625))
+head = bpy.data.objects["Head"]
+head.shape_key_remove(head.data.shape_keys.key_blocks["jawOpen"])
+found["told"].append(told(0.75))
+bpy.data.objects.remove(head)
+found["told"].append(told(0.875))
+found["live after all"], found["why"] = "listener" in addon._live, addon._live["why"]
 addon.unregister()
 print("FOUND", json.dumps(found))
 """
@@ -118,6 +153,70 @@ def test_the_add_on_bakes_and_listens(tmp_path: Path) -> None:
     assert "Error" in found["refused"]
     assert found["live"]["mouthSmile_L"] == pytest.approx(float(values[-1, 1]), abs=1e-6), "the newest frame is shown"
     assert (found["received"], found["shown"]) == (41, 1)
+    values = [0.125, 0.25, 0.375, 0.5, 0.625]
+    shown = [[0.01, {"jawOpen": value, "MouthFunnel": value}] for value in values]
+    assert found["told"][:5] == shown, "after each undo, and in a file that is opened, it moves the head that is there"
+    assert found["timer"], "which Blender itself would see to"
+    assert found["told"][5:] == [[0.01, {"MouthFunnel": 0.75}], [None, {}]]
+    assert not found["live after all"]
+    assert found["why"] == "stopped: Head is gone, or has another name now"
+
+
+class Objects(dict[tuple[str, str | None], Any]):
+    """Blender's objects by name and library. What stands in it is made anew by whatever frees memory."""
+
+    def put(self, name: str, *keys: str) -> Any:
+        blocks = [Key(key) for key in ("Basis", *keys)]
+        for old in self.drop(name):
+            old.freed = True
+        shapes = SimpleNamespace(key_blocks=blocks)
+        self[name, None] = SimpleNamespace(name=name, library=None, data=SimpleNamespace(shape_keys=shapes))
+        return {block.name: block for block in blocks}
+
+    def drop(self, name: str) -> Any:
+        old = self.pop((name, None), None)
+        return old.data.shape_keys.key_blocks if old else []
+
+
+class Key:
+    """A shape key; one that was freed is no place to write into."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.freed, self._value = name, False, 0.0
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    @value.setter
+    def value(self, value: float) -> None:
+        assert not self.freed, f"{self.name}: written into memory that is no longer its own"
+        self._value = value
+
+
+class Timers:
+    """Blender's: opening a file ends those that are not persistent."""
+
+    def __init__(self) -> None:
+        self.ours: dict[Any, bool] = {}
+
+    def register(self, work: Any, persistent: bool = False) -> None:
+        self.ours[work] = persistent
+
+    def is_registered(self, work: Any) -> bool:
+        return work in self.ours
+
+    def pass_time(self) -> None:
+        for work in list(self.ours):
+            try:
+                again = work()
+            except Exception:
+                again = None
+            if again is None:
+                del self.ours[work]
+
+    def open_file(self) -> None:
+        self.ours = {work: stays for work, stays in self.ours.items() if stays}
 
 
 @pytest.fixture
@@ -130,6 +229,9 @@ def addon(monkeypatch: pytest.MonkeyPatch) -> Any:
         "context": SimpleNamespace(scene=SimpleNamespace(render=SimpleNamespace(fps=30, fps_base=1.0))),
     }
     vars(bpy).update(facts, props=props)
+    vars(bpy)["data"] = SimpleNamespace(objects=Objects())
+    vars(bpy)["app"] = SimpleNamespace(timers=Timers())
+    vars(bpy)["context"].window_manager = SimpleNamespace(windows=[])
     vars(props).update(dict.fromkeys(("EnumProperty", "IntProperty", "StringProperty"), lambda **_: None))
     vars(io_utils)["ImportHelper"] = type("ImportHelper", (), {})
     for module in (bpy, props, extras, io_utils):
@@ -305,3 +407,79 @@ def test_curves_go_where_each_blender_keeps_them(addon: Any, version: str, share
     assert {point.interpolation for point in curves[0].keyframe_points} == {"LINEAR"}
     if foreign is not None:
         assert [curve.data_path for curve in foreign] == ["location"], "what moves something else is left alone"
+
+
+@pytest.fixture
+def live(addon: Any) -> Iterator[tuple[Any, Any]]:
+    """The add-on that listens for a head, and a way to tell it values and let Blender's time pass."""
+    keys = addon.bpy.data.objects.put("Head", "jawOpen", "mouthSmile_L")
+    operator = addon.TINYFACE_OT_live()
+    operator.action, operator.port, operator.report = "START", 0, lambda *said: pytest.fail(str(said))
+    context = SimpleNamespace(active_object=addon.bpy.data.objects["Head", None])
+    assert operator.execute(context) == {"FINISHED"}
+    port = addon._live["listener"].port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+
+        def tell(*lines: bytes | float) -> None:
+            for line in lines:
+                udp.sendto(
+                    line
+                    if isinstance(line, bytes)
+                    else json.dumps({"values": {"jawOpen": line, "mouthSmileLeft": line, "tongueOut": 1}}).encode(),
+                    ("127.0.0.1", port),
+                )
+                addon.bpy.app.timers.pass_time()
+
+        tell(0.5)
+        assert (keys["jawOpen"].value, keys["mouthSmile_L"].value) == (0.5, 0.5)
+        yield addon, tell
+    addon.hang_up()
+
+
+def test_what_an_undo_frees_is_not_written_into(live: tuple[Any, Any]) -> None:
+    """Undo makes the head anew, a shape key is removed, a file is opened: each frame looks for what is there now."""
+    addon, tell = live
+    for value in (0.25, 0.75):
+        keys = addon.bpy.data.objects.put("Head", "jawOpen", "mouthSmile_L")
+        tell(value)
+        assert (keys["jawOpen"].value, keys["mouthSmile_L"].value) == (value, value)
+    keys = addon.bpy.data.objects.put("Head", "mouthSmile_L")
+    tell(0.125)
+    assert keys["mouthSmile_L"].value == 0.125
+    addon.bpy.app.timers.open_file()
+    keys = addon.bpy.data.objects.put("Head", "jawOpen")
+    tell(0.875)
+    assert keys["jawOpen"].value == 0.875, "and it still listens after File > Open"
+
+
+def test_it_stops_and_says_so_where_its_head_is_gone(live: tuple[Any, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    addon, tell = live
+    drawn: list[str] = []
+    area = SimpleNamespace(tag_redraw=lambda: drawn.append("again"))
+    addon.bpy.context.window_manager.windows = [SimpleNamespace(screen=SimpleNamespace(areas=[area]))]
+    listener = addon._live["listener"]
+    addon.bpy.app.timers.open_file()
+    addon.bpy.data.objects.drop("Head")
+    tell(0.25)
+    assert addon._live == {"why": "stopped: Head is gone, or has another name now"}
+    assert "Head is gone" in capsys.readouterr().out
+    assert drawn == ["again"]
+    assert listener.udp.fileno() == -1, "its port is free"
+    assert not addon.bpy.app.timers.ours
+    addon.bpy.data.objects["Head", None] = SimpleNamespace(name="Head", library=None, data=None)
+    with pytest.raises(ValueError, match="Head has no shape keys"):
+        addon.Listener(addon.bpy.data.objects["Head", None], 0)
+    with pytest.raises(ValueError, match="no object is active"):
+        addon.Listener(None, 0)
+
+
+def test_no_datagram_ends_the_listening(live: tuple[Any, Any]) -> None:
+    """Blender drops a timer that raises, without a word."""
+    addon, tell = live
+    tell(
+        b"", b"[1]", b'{"values": [1, 2]}', b'{"values": {"jawOpen": "wide"}}', b'{"values": {"jawOpen": null}}',
+        b'{"values": {"jawOpen": NaN}}', b'{"values": {"jawOpen": 1' + b"0" * 400 + b"}}", b"[" * 60000, b"\xff\xfe",
+    )  # fmt: skip
+    assert addon._live["listener"].shown == 1
+    tell(0.75)
+    assert addon._live["listener"].shown == 2

@@ -224,7 +224,11 @@ namespace Tinyface
         {
             for (var channel = 0; channel < shapes.Length; ++channel)
                 for (var i = 0; i < shapes[channel].Count; ++i)
-                    shapes[channel][i].Key.SetBlendShapeWeight(shapes[channel][i].Value, fullWeight * face[channel]);
+                {
+                    var renderer = shapes[channel][i].Key;
+                    if (renderer == null) continue; // destroyed since: a hat, another level of detail
+                    renderer.SetBlendShapeWeight(shapes[channel][i].Value, fullWeight * face[channel]);
+                }
         }
 
         // Blend shapes by name: what follows the last dot, in any case.
@@ -240,7 +244,8 @@ namespace Tinyface
             var found = 0;
             foreach (var renderer in faces)
             {
-                var mesh = renderer.sharedMesh;
+                var mesh = renderer != null ? renderer.sharedMesh : null; // a slot of the list may be empty
+                if (mesh == null) continue;
                 for (var i = 0; i < mesh.blendShapeCount; ++i)
                 {
                     int channel;

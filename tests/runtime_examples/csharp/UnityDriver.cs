@@ -289,6 +289,33 @@ internal static class Driver
         Debug.Said.Clear();
     }
 
+    // A list with an empty slot and a renderer without a mesh; then one of two heads is destroyed while it speaks.
+    private static void LoseFaces(string artefact)
+    {
+        var face = Make(artefact, "jawOpen", "mouthClose", "tongueOut");
+        SkinnedMeshRenderer stays = face.faces[0], goes = new SkinnedMeshRenderer { sharedMesh = stays.sharedMesh };
+        face.faces = new[] { goes, null, new SkinnedMeshRenderer(), stays };
+        Message(face, "OnEnable")();
+        Expect(face.enabled && Debug.Said.Count == 0, "an empty slot is no fault");
+        Action update = Message(face, "LateUpdate");
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        double begin = now;
+        float before = 0, after = 0;
+        for (var at = 0; at + Block <= wav.Samples; at += Block)
+        {
+            now = begin + (at + Block) / (double)wav.RateHz;
+            filter(Interleaved(at, 2), 2);
+            goes.Destroyed = at > wav.Samples / 2;
+            update();
+            var most = stays.Weights.Values.Select(Math.Abs).Max();
+            if (goes.Destroyed) after = Math.Max(after, most);
+            else before = Math.Max(before, most);
+        }
+        Expect(before > 1 && after > 1, "the other head speaks on: " + before + ", " + after);
+        Message(face, "OnDisable")();
+        Expect(Debug.Said.Count == 0, string.Join("; ", Debug.Said));
+    }
+
     private static void NoGarbage(string artefact)
     {
         var face = Make(artefact, "jawOpen");
@@ -333,6 +360,7 @@ internal static class Driver
         Together(words[0], 20);
         ChangeDevice(words[0]);
         Failures(words[0]);
+        LoseFaces(words[0]);
         NoGarbage(words[0]);
         Console.WriteLine("done");
         return 0;

@@ -9,7 +9,17 @@ namespace UnityEngine
 
     public sealed class TooltipAttribute : Attribute { public TooltipAttribute(string text) { } }
 
-    public class Object { }
+    // What was destroyed equals null, and whoever uses it is told so.
+    public class Object
+    {
+        public bool Destroyed;
+        public static bool operator ==(Object one, Object other) { return Gone(one) ? Gone(other) : ReferenceEquals(one, other); }
+        public static bool operator !=(Object one, Object other) { return !(one == other); }
+        public override bool Equals(object other) { return this == other as Object; }
+        public override int GetHashCode() { return base.GetHashCode(); }
+        private static bool Gone(Object one) { return ReferenceEquals(one, null) || one.Destroyed; }
+        protected void Use() { if (Destroyed) throw new InvalidOperationException("MissingReferenceException: it was destroyed"); }
+    }
 
     public class MonoBehaviour : Object
     {
@@ -29,8 +39,13 @@ namespace UnityEngine
     public sealed class SkinnedMeshRenderer : Object
     {
         public readonly Dictionary<int, float> Weights = new Dictionary<int, float>();
-        public Mesh sharedMesh { get; set; }
-        public void SetBlendShapeWeight(int index, float value) { Weights[index] = value; }
+        private Mesh mesh;
+        public Mesh sharedMesh { get { Use(); return mesh; } set { mesh = value; } }
+        public void SetBlendShapeWeight(int index, float value)
+        {
+            Use();
+            Weights[index] = value;
+        }
     }
 
     public enum AudioSpeakerMode { Mono = 1, Stereo, Quad, Surround, Mode5point1, Mode7point1, Prologic }

@@ -10,7 +10,8 @@ extends Node
 const BLOCK := 512
 var voice: TinyfaceVoice
 var capture: AudioEffectCapture
-var places: Array[PackedInt32Array] = []  # of each channel, in each face
+var moved: Array[MeshInstance3D] = []  # the faces of the start: a game may change its list while they speak
+var places: Array[PackedInt32Array] = []  # of each channel, in each of them
 
 
 func _ready() -> void:
@@ -25,10 +26,11 @@ func _ready() -> void:
 		push_error("SpeechFace: ", voice.error() if capture else "no AudioEffectCapture on the bus " + bus)
 		set_process(false)
 		return
+	moved.assign(faces)
 	for channel in voice.channels():
 		var found := PackedInt32Array()
-		for face in faces:
-			found.push_back(face.find_blend_shape_by_name(voice.channel_name(channel)))
+		for face in moved:
+			found.push_back(face.find_blend_shape_by_name(voice.channel_name(channel)) if face else -1)
 		places.push_back(found)
 
 
@@ -39,9 +41,9 @@ func _process(_delta: float) -> void:
 		push_warning("SpeechFace: ", voice.error())
 	voice.pull(now)
 	for channel in places.size():
-		for face in faces.size():
-			if places[channel][face] >= 0:
-				faces[face].set_blend_shape_value(places[channel][face], voice.value(channel))
+		for face in moved.size():
+			if places[channel][face] >= 0 and is_instance_valid(moved[face]):  # freed since: it is moved no more
+				moved[face].set_blend_shape_value(places[channel][face], voice.value(channel))
 
 
 func delay_s() -> float:
