@@ -6,8 +6,10 @@ Runs in Maya's interpreter and needs nothing but it. See README.md beside it.
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
+import time
 
 try:
     from maya import cmds
@@ -16,6 +18,24 @@ except ImportError:  # outside Maya: a test puts a stand-in here
 
 PORT = 7001
 _MOST_LINE = 1 << 16
+_AGAIN_S = 1.0  # an attribute that cannot be set is tried so often: the next scene may have it
+_RATES = {
+    "game": 15.0, "film": 24.0, "pal": 25.0, "ntsc": 30.0, "show": 48.0, "palf": 50.0, "ntscf": 60.0,
+    "millisec": 1000.0, "sec": 1.0, "min": 1 / 60, "hour": 1 / 3600,
+}  # fmt: skip
+
+
+def scene_rate():
+    """Units of time in a second of the scene: keys are counted in these. Raises `ValueError` for an unknown one."""
+    unit = cmds.currentUnit(query=True, time=True)
+    if unit in _RATES:
+        return _RATES[unit]
+    try:
+        rate = float(unit.replace("fps", "").replace("df", ""))
+    except ValueError:
+        raise ValueError("the scene counts time in " + unit + ", whose length is not known here") from None
+    film = math.ceil(rate) * 1000 / 1001  # 23.976 and its kin are written short
+    return film if rate != math.ceil(rate) and abs(rate - film) < 0.006 else rate
 
 
 class Receiver:
@@ -32,7 +52,8 @@ class Receiver:
         self.recording = False
         self.fps = 30.0
         self.channels = ()
-        self.missing = set()
+        self.missing = {}  # attribute -> when it is tried again
+        self._began = self._last = None  # of a recording: (index, seconds in the scene), (index, seconds, moment)
         self._newest = None
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -59,9 +80,22 @@ class Receiver:
                 targets = [(self.node + "." + channel, 1.0, 0.0)]
             for attribute, factor, offset in targets or ():
                 sums[attribute] = sums.get(attribute, 0.0) + value * factor + offset
+        when = None
+        if self.recording:
+            try:
+                when = self._key_time(index)
+            except ValueError as error:  # the scene counts otherwise since it began
+                self.recording = False
+                cmds.warning("tinyface: recording ends: " + str(error))
         for attribute, value in sums.items():
-            self._set(attribute, value, index)
+            self._set(attribute, value, when)
         self.applied += 1
+
+    def record(self, on=True):
+        """Key what is applied from now on, from the scene's current time on; or no more. Raises as `scene_rate`."""
+        if on:
+            scene_rate()
+        self.recording, self._began, self._last = on, None, None
 
     def close(self):
         """Stop listening."""
@@ -69,19 +103,34 @@ class Receiver:
         self._thread.join(2.0)
         self._server.close()
 
-    def _set(self, attribute, value, index):
-        if attribute in self.missing:
+    def _key_time(self, index):
+        """Where the scene keys a frame: as many seconds behind the first one recorded as it was spoken behind it.
+
+        A sender that was started again counts from 0 again: its frames go on behind those of before, by the clock.
+        """
+        rate, now = scene_rate(), time.monotonic()
+        if self._began is None:
+            self._began = index, cmds.currentTime(query=True) / rate
+        elif index < self._last[0]:
+            self._began = index, self._last[1] + now - self._last[2]
+        seconds = self._began[1] + (index - self._began[0]) / self.fps
+        self._last = index, seconds, now
+        return seconds * rate
+
+    def _set(self, attribute, value, when):
+        again = self.missing.get(attribute)
+        if again is not None and time.monotonic() < again:
             return
         try:
             cmds.setAttr(attribute, value)
-            if self.recording:
-                cmds.setKeyframe(attribute, time=index, value=value)
-        except (
-            RuntimeError,
-            ValueError,
-        ) as error:  # no such attribute, or a locked one: said once, not 30 times a second
-            self.missing.add(attribute)
-            cmds.warning("tinyface: " + attribute + ": " + str(error))
+            if when is not None:
+                cmds.setKeyframe(attribute, time=when, value=value)
+        except (RuntimeError, ValueError) as error:  # no such attribute, a locked one, a scene that is being opened
+            if again is None:  # said once, not once a second
+                cmds.warning("tinyface: " + attribute + ": " + str(error))
+            self.missing[attribute] = time.monotonic() + _AGAIN_S
+            return
+        self.missing.pop(attribute, None)
 
     def _listen(self):
         while not self._over.is_set():
@@ -117,14 +166,16 @@ class Receiver:
             return
         try:
             if words[1] == "rig":
-                self.fps, self.channels = int(words[2]) / float(words[3]), tuple(words[4:])
+                fps = int(words[2]) / float(words[3])
+                if 0 < fps < math.inf:
+                    self.fps, self.channels = fps, tuple(words[4:])
             elif words[1] == "frame" and len(words) - 4 == len(self.channels):
                 frame = int(words[2]), dict(zip(self.channels, map(float, words[4:]), strict=True))
                 with self._lock:
                     self.replaced += self._newest is not None
                     self._newest = frame
                 self.received += 1
-        except ValueError:
+        except (ValueError, ArithmeticError):  # a rate of 30 / 0 would end the thread
             return
 
 
@@ -150,8 +201,10 @@ def stop():
 
 
 def record(on=True):
-    """Key what is applied, at the frame's own number, or no more."""
-    _running["receiver"].recording = on
+    """Key what is applied, from the scene's current time on and at its rate, or no more. Raises as `scene_rate`."""
+    if "receiver" not in _running:
+        raise ValueError("nothing listens: call start first")
+    _running["receiver"].record(on)
 
 
 def map_file(path):

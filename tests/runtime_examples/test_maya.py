@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import pytest
 
 from sdk.live.sinks import open_sink
 from sdk.names.retarget import Retarget
+from sdk.protocols.maya import MayaLines
 from sdk.rig import Frame, RigLayout
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,13 @@ class StandIn:
         self.keys: list[tuple[str, float, float]] = []
         self.warnings: list[str] = []
         self.jobs: dict[int, Callable[[], None]] = {}
+        self.unit, self.now = "film", 1.0  # as Maya opens
+
+    def currentUnit(self, query: bool, time: bool) -> str:
+        return self.unit
+
+    def currentTime(self, query: bool) -> float:
+        return self.now
 
     def setAttr(self, attribute: str, value: float) -> None:
         if attribute not in self.attributes:
@@ -107,14 +115,102 @@ def test_a_node_s_own_attributes_and_keys(receiver: ModuleType, tmp_path: Path) 
     face = receiver.start(node="head", port=0)
     receiver.record()
     spoken = frames(4)
-    for number, frame in enumerate(spoken, 1):
-        send(face.port, [frame], lambda number=number: face.received == number)
-        receiver.cmds.idle()
+    hear(receiver, face, spoken)
     jaws = [(moment, value) for attribute, moment, value in receiver.cmds.keys if attribute == "head.jawOpen"]
-    assert [moment for moment, _ in jaws] == [0, 1, 2, 3]
+    assert [moment for moment, _ in jaws] == pytest.approx([1, 1.8, 2.6, 3.4]), "a second is 24 frames in this scene"
     np.testing.assert_allclose([value for _, value in jaws], [frame["jawOpen"] for frame in spoken], rtol=1e-4)
     (tmp_path / "map.json").write_text(json.dumps({"channels": {"jawOpen": {"a.b": 2.0}, "mouthClose": "c.d"}}))
     assert receiver.map_file(tmp_path / "map.json") == {"jawOpen": [("a.b", 2.0)], "mouthClose": [("c.d", 1.0)]}
+
+
+def hear(receiver: ModuleType, face: Any, spoken: list[Frame], fps: Fraction = Fraction(30)) -> None:
+    """Each frame by itself: one connection for all, Maya idle after each."""
+    lines = [MayaLines().header(LAYOUT, fps), *(MayaLines().encode(frame, LAYOUT) for frame in spoken)]
+    for line in lines:
+        face._take(line.decode().split())
+        receiver.cmds.idle()
+
+
+@pytest.mark.parametrize(
+    ("unit", "rate"),
+    [("film", 24.0), ("ntsc", 30.0), ("pal", 25.0), ("23.976fps", 24000 / 1001), ("29.97df", 30000 / 1001),
+     ("120fps", 120.0), ("2fps", 2.0), ("sec", 1.0)],
+)  # fmt: skip
+def test_a_second_of_speech_is_a_second_of_the_scene(receiver: ModuleType, unit: str, rate: float) -> None:
+    """Whatever rate frames come at and wherever in their take they are: keys lie from the scene's time of now on."""
+    receiver.cmds = StandIn("head.jawOpen", "head.mouthClose", "head.browInnerUp")
+    receiver.cmds.unit, receiver.cmds.now = unit, 12.0
+    face = receiver.start(node="head", port=0)
+    for fps in (Fraction(30), Fraction(60000, 1001)):
+        receiver.cmds.keys.clear()
+        receiver.record()
+        spoken = [Frame(k, k * 533, frame.values, LAYOUT) for k, frame in enumerate(frames(61), 300)]
+        hear(receiver, face, spoken, fps)
+        receiver.record(False)
+        hear(receiver, face, frames(1), fps)
+        keyed = [moment for attribute, moment, _ in receiver.cmds.keys if attribute == "head.jawOpen"]
+        np.testing.assert_allclose(keyed, 12 + np.arange(61) / float(fps) * rate, rtol=1e-9)
+
+
+def test_a_sender_that_starts_again_is_keyed_behind(receiver: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its frames count from 0 again; what was recorded is not keyed over."""
+    now = [100.0]
+    monkeypatch.setattr(receiver, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    receiver.cmds = StandIn("head.jawOpen", "head.mouthClose", "head.browInnerUp")
+    face = receiver.start(node="head", port=0)
+    receiver.record()
+    hear(receiver, face, frames(31))
+    now[0] += 2
+    hear(receiver, face, frames(16))
+    keyed = [moment for attribute, moment, _ in receiver.cmds.keys if attribute == "head.jawOpen"]
+    assert [keyed[0], keyed[30], keyed[31], keyed[46]] == pytest.approx([1, 1 + 24, 1 + 72, 1 + 84])
+
+
+def test_units_of_no_known_length_are_refused(receiver: ModuleType) -> None:
+    receiver.cmds = StandIn("head.jawOpen")
+    with pytest.raises(ValueError, match="nothing listens"):
+        receiver.record()
+    face = receiver.start(node="head", port=0)
+    receiver.record()
+    receiver.cmds.unit = "moons"
+    hear(receiver, face, frames(3))
+    (said,) = [text for text in receiver.cmds.warnings if "moons" in text]
+    assert said.startswith("tinyface: recording ends: the scene counts time in moons")
+    assert (face.applied, receiver.cmds.keys) == (3, []), "it moves, and is keyed no more"
+    with pytest.raises(ValueError, match="moons"):
+        receiver.record()
+
+
+def test_the_next_scene_has_a_face_too(receiver: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a scene is opened there is no such attribute: that is said once, and tried again every second."""
+    now = [0.0]
+    monkeypatch.setattr(receiver, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    receiver.cmds = StandIn("head.jawOpen", "head.mouthClose", "head.browInnerUp")
+    face = receiver.start(node="head", port=0)
+    hear(receiver, face, frames(1))
+    asked: list[str] = []
+    known = receiver.cmds.setAttr
+
+    def away(attribute: str, value: float) -> None:
+        asked.append(attribute)
+        raise RuntimeError(f"setAttr: No object matches name: {attribute}")
+
+    monkeypatch.setattr(receiver.cmds, "setAttr", away)
+    for _ in range(90):
+        hear(receiver, face, frames(1))
+        now[0] += 1 / 30
+    assert 6 <= len(asked) <= 12, "three attributes for three seconds"
+    assert len(receiver.cmds.warnings) == 3
+    monkeypatch.setattr(receiver.cmds, "setAttr", known)
+    receiver.cmds.attributes = dict.fromkeys(receiver.cmds.attributes, 0.0)
+    now[0] += 1.1
+    hear(receiver, face, frames(1))
+    assert receiver.cmds.attributes == pytest.approx(
+        {f"head.{name}": value for name, value in zip(LAYOUT.names, frames(1)[0].values.tolist(), strict=True)},
+        rel=1e-4,
+    )
+    assert not face.missing
+    assert len(receiver.cmds.warnings) == 3
 
 
 def test_channels_that_share_a_control_are_summed_as_retarget_means(receiver: ModuleType, tmp_path: Path) -> None:
@@ -150,7 +246,11 @@ def test_offsets_of_channels_that_share_a_control_add_up(receiver: ModuleType) -
 def test_what_is_not_ours_does_no_harm(receiver: ModuleType) -> None:
     receiver.cmds = StandIn("head.jawOpen")
     face = receiver.start(node="head", port=0)
-    for nonsense in (b"GET / HTTP/1.0\r\n\r\n", b"tinyface frame x y z\ntinyface rig a b c\n", b"\xff" * 100_000):
+    for nonsense in (
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"tinyface frame x y z\ntinyface rig a b c\ntinyface rig 30 0 jawOpen\n",
+        b"\xff" * 100_000,
+    ):
         with socket.create_connection(("127.0.0.1", face.port)) as opened, __import__("contextlib").suppress(OSError):
             opened.sendall(nonsense)
     send(face.port, frames(1), lambda: face.received == 1)
