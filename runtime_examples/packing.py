@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sdk.errors import TinyfaceError
 
 
 class PackFailed(TinyfaceError):
-    """A folder that holds no native library, one that an engine has no place for, or an `out` that is not ours."""
+    """A folder that holds no native library, one (or two) that has no place there, or an `out` that is not ours."""
 
 
 def clear(out: Path, mark: str, what: str) -> None:
@@ -20,6 +20,18 @@ def clear(out: Path, mark: str, what: str) -> None:
     if out.exists() and not (out / mark).is_file() and any(out.iterdir()):
         raise PackFailed(f"{out}: holds something that is {what}: give a folder that may be replaced")
     shutil.rmtree(out, ignore_errors=True)
+
+
+def each_once(libraries: Iterable[tuple[Path, str]]) -> None:
+    """`PackFailed` where two of these libraries go to one place: the second would replace the first without a word."""
+    held: dict[str, Path] = {}
+    for library, place in libraries:
+        if place not in held:
+            held[place] = library
+            continue
+        other = held[place]
+        join = f", or join them: lipo -create {other} {library} -output {library.name}" if place == "Mac" else ""
+        raise PackFailed(f"{other} and {library}: both are for {place}, where there is room for one: give one{join}")
 
 
 def command(module: str, about: str, thing: str, pack: Callable[[list[Path], Path], Path]) -> int:

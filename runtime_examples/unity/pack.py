@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from runtime_examples.packing import PackFailed, clear, command
+from runtime_examples.packing import PackFailed, clear, command, each_once
 from runtime_examples.platforms import Platform, libraries_in, platform_of
 from runtime_examples.unity.meta import write_metas
 
@@ -24,6 +24,7 @@ PHONE = "ios-arm64"  # the slice of an xcframework that a phone runs
 def pack(libraries: list[Path], out: Path) -> Path:
     """The package in `out`, made new; `libraries` are folders of built libraries. Raises `PackFailed`."""
     found = [_read(folder) for folder in libraries]
+    each_once((files[0], f"{platform.system}/{platform.processor}") for files, platform in found)
     clear(out, "package.json", "no Unity package")
     runtime = out / "Runtime"
     shutil.copytree(HERE / "Runtime", runtime)

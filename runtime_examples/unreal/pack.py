@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from runtime_examples.packing import PackFailed, clear, command
+from runtime_examples.packing import PackFailed, clear, command, each_once
 from runtime_examples.platforms import Platform, libraries_in, platform_of
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +32,7 @@ IMPORTS = "frame_stream.lib"  # what Windows' linker reads in place of the DLL
 def pack(libraries: list[Path], out: Path) -> Path:
     """The plugin in `out`, made new; `libraries` are folders of built libraries. Raises `PackFailed`."""
     found = [_read(folder) for folder in libraries]
+    each_once((files[0], place) for files, place in found)
     clear(out, "Tinyface.uplugin", "not this plugin")
     shutil.copytree(HERE / "Tinyface", out)
     third = out / "ThirdParty" / "frame_stream"

@@ -115,6 +115,8 @@ def test_packing_again_replaces_and_refuses_what_is_none(
     (tmp_path / "libframe_stream.so").write_bytes(b"text")
     with pytest.raises(PackFailed, match="is no library that Unity has a place for"):
         pack([tmp_path], tmp_path / "out")
+    with pytest.raises(PackFailed, match=r"both are for Linux/x86_64, where there is room for one: give one$"):
+        pack([built_native / "lib", built_native / "lib"], tmp_path / "out")
     with pytest.raises(PackFailed, match="may be replaced"):
         pack([built_native / "lib"], tmp_path)
 

@@ -110,6 +110,14 @@ def test_packing_refuses_what_is_none(built_native: Path, plugin: Path, tmp_path
         pack([tmp_path], tmp_path / "out")
     with pytest.raises(PackFailed, match="may be replaced"):
         pack([built_native / "lib"], tmp_path)
+    for processor, kind in (("arm", b"\x0c\0\0\x01"), ("x86", b"\x07\0\0\x01")):
+        (tmp_path / processor).mkdir()
+        (tmp_path / processor / "libframe_stream.dylib").write_bytes(b"\xcf\xfa\xed\xfe" + kind)
+    with pytest.raises(PackFailed, match=r"both are for Mac, .* lipo -create \S+arm/\S+dylib \S+x86/\S+ -output lib"):
+        pack([tmp_path / "arm", tmp_path / "x86"], tmp_path / "out")
+    with pytest.raises(PackFailed, match=r"both are for Linux, where there is room for one: give one$"):
+        pack([built_native / "lib", built_native / "lib"], tmp_path / "out")
+    assert not (tmp_path / "out").exists(), "what cannot be whole is not begun"
     (tmp_path / "win").mkdir()
     shutil.copy2(plugin / "ThirdParty/frame_stream/lib/Win64/frame_stream.dll", tmp_path / "win")
     with pytest.raises(PackFailed, match="no import library"):
