@@ -38,7 +38,8 @@ Options read_options(int count, char** words) {
       if (!frame_stream::read_rate(value, &options.config)) usage();
     } else if (name == "--ensemble" && (value == "on" || value == "off")) {
       options.config.ensemble = value == "on" ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF;
-    } else if (name == "--chunk-ms" && std::atoi(value.c_str()) > 0) {
+    } else if (name == "--chunk-ms" && value.find_first_not_of("0123456789") == std::string::npos && value.size() < 9 &&
+               std::atoi(value.c_str()) > 0) {
       options.chunk_ms = static_cast<unsigned>(std::atoi(value.c_str()));
     } else {
       usage();

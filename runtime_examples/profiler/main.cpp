@@ -7,6 +7,7 @@
 // to stderr. Exit status: 0 done, 1 the artefact or the machine refused, 2 a mistake on the command line.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -42,11 +43,16 @@ struct Options {
 double positive(const std::string& name, const std::string& text, double least) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || *end || !(value >= least)) usage(name + " " + text + " is not a number from " + std::to_string(least));
+  if (end == text.c_str() || *end || !(value >= least && value <= 1e9))  // more fits into no unsigned
+    usage(name + " " + text + " is not a number from " + std::to_string(least) + " to a billion");
   return value;
 }
 
-unsigned whole(const std::string& name, const std::string& text) { return static_cast<unsigned>(positive(name, text, 1)); }
+unsigned whole(const std::string& name, const std::string& text, double least = 1) {
+  const double value = positive(name, text, least);
+  if (value != std::floor(value)) usage(name + " " + text + " is not a whole number");
+  return static_cast<unsigned>(value);
+}
 
 Options read_options(int count, char** words) {
   if (count < 2) usage("no artefact given");
@@ -66,7 +72,7 @@ Options read_options(int count, char** words) {
     else if (name == "--frames") options.frames = whole(name, value);
     else if (name == "--voices") options.voices = whole(name, value);
     else if (name == "--chunk-ms") options.chunk_ms = whole(name, value);
-    else if (name == "--core") options.core = static_cast<int>(positive(name, value, 0));
+    else if (name == "--core") options.core = static_cast<int>(whole(name, value, 0));
     else if (name == "--ensemble" && (value == "on" || value == "off"))
       options.config.ensemble = value == "on" ? FP_ENSEMBLE_ON : FP_ENSEMBLE_OFF;
     else if (name == "--cold" && (value == "on" || value == "off")) options.cold = value == "on";

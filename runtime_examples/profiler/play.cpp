@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 namespace {
@@ -36,6 +37,9 @@ Audio synthetic_audio(double seconds) {
 
 Player::Player(const std::string& path, const Audio& audio, fp_stream_config config, unsigned voices, unsigned chunk_ms)
     : audio_(audio), block_(std::max<std::size_t>(1, std::size_t{audio.rate_hz} * chunk_ms / 1000)) {
+  if (block_ > audio_.samples.size())
+    throw std::runtime_error("--chunk-ms " + std::to_string(chunk_ms) + " is longer than the sound, " +
+                             std::to_string(audio_.samples.size() * 1000 / audio_.rate_hz) + " ms: give less, or a longer --wav");
   fp_error error{};
   const std::int64_t empty = memory_now().heap;
   const auto start = Clock::now();

@@ -20,6 +20,9 @@ from sdk.native import NativePredictor
 from sdk.native.abi import FramePlace, StatusError, sized
 
 TOLERANCE = 1e-4
+# What no example takes for --fps and --chunk-ms, in whichever language.
+NO_RATES = ("0", "0/1", "0.0", "1/0", "30/0", "-30", "30/-1", "30/", "/1", "241", "1/2", " 30", "4294967326", "x", "")
+NO_CHUNKS = ("0", "-5", "5x", "2.5", "", " 5", "99999999999")
 
 
 def animate(voice: NativePredictor, samples: np.ndarray, chunks: Sequence[int]) -> list[sdk.Frame]:
@@ -61,6 +64,18 @@ def wav_frames(artifact: Path, wav: Path) -> list[sdk.Frame]:
     with wave.open(str(wav)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
         return sdk.predict(artifact, samples, file.getframerate())
+
+
+def of_24_bits(wav: Path, out: Path) -> Path:
+    """`out`: a mono 16-bit wav with eight bits more."""
+    with wave.open(str(wav)) as file:
+        samples, rate_hz = np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(3)
+        file.setframerate(rate_hz)
+        file.writeframes((samples.astype("<i4") << 8).view("u1").reshape(-1, 4)[:, :3].tobytes())
+    return out
 
 
 def read_line(line: str) -> sdk.Frame:

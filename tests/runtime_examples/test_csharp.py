@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from csharp_tools import BINDING, CSHARP, Compile, start
-from native_tools import TOLERANCE, largest_difference, read_line, run, wav_frames
+from native_tools import NO_CHUNKS, NO_RATES, TOLERANCE, largest_difference, of_24_bits, read_line, run, wav_frames
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,23 @@ def test_options_are_cpp_wavs(animate_wav: list[str], built_native: Path, brook:
     assert largest_difference([read_line(line) for line in lines], [read_line(line) for line in cpp[2:]]) == 0
     done = start(animate_wav, brook, wav, "--fps", "29.97", libraries=built_native / "lib")
     assert json.loads(done.stdout.splitlines()[1])["fps"] == [30000, 1001]
-    for wrong in ([], [brook], [brook, wav, "--fps"], [brook, wav, "--fps", "x"], [brook, wav, "--speed", "2"]):
+    numbers = [(brook, wav, "--fps", said) for said in NO_RATES] + [
+        (brook, wav, "--chunk-ms", said) for said in NO_CHUNKS
+    ]
+    for wrong in ((), (brook,), (brook, wav, "--fps"), (brook, wav, "--speed", "2"), *numbers):
         done = start(animate_wav, *wrong, libraries=built_native / "lib")
         assert done.returncode == 2
         assert "usage" in done.stderr
+
+
+def test_a_wav_of_24_bits_is_that_of_16(
+    animate_wav: list[str], built_native: Path, brook: Path, wav: Path, tmp_path: Path
+) -> None:
+    """As in C++, so that the two print the same of one more kind of file."""
+    wide = of_24_bits(wav, tmp_path / "wide.wav")
+    done, known = (start(animate_wav, brook, sound, libraries=built_native / "lib") for sound in (wide, wav))
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout == known.stdout
 
 
 def test_what_cannot_be_played_is_said(

@@ -7,14 +7,23 @@ import re
 import shutil
 import signal
 import subprocess
-import wave
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from native_tools import TOLERANCE, largest_difference, noise, read_line, run, wav_frames
+from native_tools import (
+    NO_CHUNKS,
+    NO_RATES,
+    TOLERANCE,
+    largest_difference,
+    noise,
+    of_24_bits,
+    read_line,
+    run,
+    wav_frames,
+)
 
 import sdk
 from sdk.engines.base import StreamEngine
@@ -51,15 +60,19 @@ def test_rates_as_television_says_them(said: str, fps: list[int], built_native: 
     assert json.loads(run(built_native, "cpp_wav", brook, wav, "--fps", said).splitlines()[1])["fps"] == fps
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--fps", said) for said in NO_RATES] + [("--chunk-ms", said) for said in NO_CHUNKS]
+)
+def test_numbers_that_are_none_are_refused(option: str, value: str, built_native: Path) -> None:
+    """As Python refuses them; 0 frames a second would be the artefact's own, and 5x milliseconds were 5."""
+    command = [built_native / "bin" / "cpp_wav", "model.pte", "speech.wav", option, value]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "usage: cpp_wav" in done.stderr
+
+
 def test_a_wav_of_24_bits_is_that_of_16(built_native: Path, brook: Path, wav: Path, tmp_path: Path) -> None:
-    with wave.open(str(wav)) as file:
-        samples, rate_hz = np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
-    wide = tmp_path / "wide.wav"
-    with wave.open(str(wide), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(3)
-        file.setframerate(rate_hz)
-        file.writeframes((samples.astype("<i4") << 8).view("u1").reshape(-1, 4)[:, :3].tobytes())
+    wide = of_24_bits(wav, tmp_path / "wide.wav")
     assert run(built_native, "cpp_wav", brook, wide) == run(built_native, "cpp_wav", brook, wav)
 
 
@@ -175,8 +188,14 @@ def test_voices_are_measured(built_native: Path, brook: Path, tiny: Path) -> Non
     for one, crowd in ((rows[0], rows[1]), (rows[2], rows[3])):
         assert one["frames"] == crowd["frames"]
         assert one["check"] == pytest.approx(crowd["check"], abs=1e-5), "both ways gave the same frames"
-    done = subprocess.run([built_native / "bin/voices", "--seconds", "1"], capture_output=True, check=False)
-    assert done.returncode == 2
+    for wrong in (
+        ["--seconds", "1"],
+        ["--rate", "x", "a.pte"],
+        ["--voices", "1,5x", "a.pte"],
+        ["--voices", "0", "a.pte"],
+    ):
+        done = subprocess.run([built_native / "bin/voices", *wrong], capture_output=True, check=False)
+        assert done.returncode == 2, wrong
 
 
 def test_another_project_finds_the_installed_library(built_native: Path, tiny: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ internal sealed class Options
             {
                 options.Config.Ensemble = value == "on" ? Ensemble.On : Ensemble.Off;
             }
-            else if (words[i] != "--chunk-ms" || !int.TryParse(value, out options.ChunkMs) || options.ChunkMs < 1)
+            else if (words[i] != "--chunk-ms" || !Whole(value, out options.ChunkMs))
             {
                 return null;
             }
@@ -37,15 +37,22 @@ internal sealed class Options
         return options;
     }
 
-    // "30", "30000/1001" or "29.97", by which film and television mean a 1001th of what they round.
+    // From 1 to eight digits, and nothing beside them.
+    private static bool Whole(string text, out int value)
+    {
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value > 0 && value < 100000000;
+    }
+
+    // "30", "30000/1001" or "29.97", by which film and television mean a 1001th of what they round; from 1 to 240 a second.
     private static bool ReadRate(string text, ref VoiceConfig config)
     {
         var parts = text.Split('/');
         config.FpsDenominator = 1;
-        if (int.TryParse(parts[0], out config.FpsNumerator))
-            return parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], out config.FpsDenominator));
+        if (Whole(parts[0], out config.FpsNumerator))
+            return (parts.Length == 1 || (parts.Length == 2 && Whole(parts[1], out config.FpsDenominator))) &&
+                config.FpsNumerator >= config.FpsDenominator && config.FpsNumerator <= 240L * config.FpsDenominator;
         double rate;
-        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out rate)) return false;
+        if (!double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out rate)) return false;
         if (!(rate >= 1 && rate <= 240)) return false;
         var whole = (int)(rate + 0.5);
         var television = rate < whole && Math.Abs(rate - whole * 1000.0 / 1001) < 0.006;
@@ -137,10 +144,10 @@ internal static class AnimateWav
                 writer.Write("READY\n");
                 var lines = new Lines(writer, model);
                 lines.Header(model, config.FpsNumerator, config.FpsDenominator);
-                var chunk = (int)((long)wav.RateHz * options.ChunkMs / 1000) + 1;
+                var chunk = (long)wav.RateHz * options.ChunkMs / 1000 + 1;
                 for (var at = 0; at < wav.Samples;)
                 {
-                    var count = Math.Min(chunk, wav.Samples - at);
+                    var count = (int)Math.Min(chunk, wav.Samples - at);
                     at += wav.Pcm != null
                         ? voice.Push(wav.Pcm, at * wav.Channels, count)
                         : voice.Push(wav.Floats, at * wav.Channels, count);

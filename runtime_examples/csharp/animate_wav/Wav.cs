@@ -1,4 +1,4 @@
-// A wav file as it is: 16-bit PCM or 32-bit float, any rate, 1 to 8 channels interleaved.
+// A wav file as it is: 16- or 24-bit PCM or 32-bit float, any rate, 1 to 8 channels interleaved.
 using System;
 using System.IO;
 using System.Text;
@@ -59,14 +59,17 @@ internal sealed class Wav
     private static Wav Read(byte[] bytes, int at, int size, int code, int channels, int rate, int bits)
     {
         if (channels < 1 || channels > 8) throw new InvalidDataException("it has no channels, or more than 8");
-        var isPcm = code == 1 && bits == 16;
-        if (!isPcm && (code != 3 || bits != 32))
-            throw new InvalidDataException("it is neither 16-bit PCM nor 32-bit float; convert it");
+        bool isPcm = code == 1 && bits == 16, isWide = code == 1 && bits == 24;
+        if (!isPcm && !isWide && (code != 3 || bits != 32))
+            throw new InvalidDataException("it is neither 16- or 24-bit PCM nor 32-bit float; convert it");
         var count = size / (bits / 8 * channels) * channels; // whole samples only
         var wav = new Wav { RateHz = rate, Channels = channels };
         if (isPcm) wav.Pcm = new short[count];
         else wav.Floats = new float[count];
-        Buffer.BlockCopy(bytes, at, isPcm ? (Array)wav.Pcm : wav.Floats, 0, count * bits / 8);
+        if (isWide)
+            for (var i = 0; i < count; ++i, at += 3) // to the top of 32 bits, whose sign is then theirs
+                wav.Floats[i] = (bytes[at] << 8 | bytes[at + 1] << 16 | bytes[at + 2] << 24) / 2147483648f;
+        else Buffer.BlockCopy(bytes, at, isPcm ? (Array)wav.Pcm : wav.Floats, 0, count * bits / 8);
         return wav;
     }
 

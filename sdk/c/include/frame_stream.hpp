@@ -13,6 +13,7 @@
 #define FRAME_STREAM_HPP
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -48,11 +49,15 @@ fp_status check(Call&& call) {
 }  // namespace detail
 
 // A frame rate as people write it into `config`: "30", "30000/1001" or "29.97", by which film and television mean a
-// 1001th of what they round. False, and nothing changed, for what is none of these.
+// 1001th of what they round; from 1 to 240 a second. False, and nothing changed, for what is none of these: a rate of 0
+// in `config` would mean the artefact's own.
 inline bool read_rate(const std::string& text, fp_stream_config* config) {
   unsigned n = 0, m = 1;
   int used = 0;
-  const int read = std::sscanf(text.c_str(), "%u%n/%u%n", &n, &used, &m, &used);
+  const std::size_t below = text.find('/') + 1;  // 0 where there is none
+  for (const std::size_t at : {std::size_t{0}, below})  // both readers take signs and spaces, and -1 for the greatest
+    if (at >= text.size() || text[at] < '0' || text[at] > '9') return false;
+  const int read = std::sscanf(text.c_str(), "%9u%n/%9u%n", &n, &used, &m, &used);
   if (read < 1 || static_cast<std::size_t>(used) != text.size()) {
     char* end = nullptr;
     const double rate = std::strtod(text.c_str(), &end);
@@ -63,6 +68,7 @@ inline bool read_rate(const std::string& text, fp_stream_config* config) {
     n = television ? nominal * 1000 : static_cast<unsigned>(rate * 1000 + 0.5);
     m = television ? 1001 : 1000;
   }
+  if (n < m || n > 240 * std::uint64_t{m} || m == 0) return false;
   config->fps_numerator = n, config->fps_denominator = m;
   return true;
 }

@@ -49,6 +49,13 @@ struct Options {
   std::exit(2);
 }
 
+std::uint32_t whole(const char* text) {
+  char* end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  if (end == text || *end || value < 1 || value > 1000000) usage();
+  return static_cast<std::uint32_t>(value);
+}
+
 Options read_options(int count, char** words) {
   Options options;
   frame_stream::read_rate("30", &options.rate);
@@ -64,14 +71,14 @@ Options read_options(int count, char** words) {
     }
     if (++i == count) usage();
     if (name == "--seconds") options.seconds = std::atof(words[i]);
-    else if (name == "--rate") options.rate_hz = static_cast<std::uint32_t>(std::atoi(words[i]));
+    else if (name == "--rate") options.rate_hz = whole(words[i]);
     else if (name == "--fps") {
       if (!frame_stream::read_rate(words[i], &options.rate)) usage();
     }
     else if (name == "--voices") {
       options.voices.clear();
       for (char* word = std::strtok(words[i], ","); word; word = std::strtok(nullptr, ","))
-        options.voices.push_back(static_cast<std::size_t>(std::max(1, std::atoi(word))));
+        options.voices.push_back(whole(word));
     } else usage();
   }
   if (options.models.empty() || options.voices.empty() || !(options.seconds > 0)) usage();
