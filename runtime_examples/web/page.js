@@ -9,6 +9,7 @@ const facts = await (await fetch('facts.json')).json();
 const state = { clip: null, voice: null, source: null, mic: null, playing: null, phones: [], gaps: [] };
 const study = new Study();
 let context, head, scope, level;
+let wanted = {}; // the student that was chosen last, and the promise of its voice
 
 const bytes = async (path) => (await fetch(path)).arrayBuffer();
 const say = (text) => ($('message').textContent = text || '');
@@ -19,20 +20,39 @@ function audio() {
   return context;
 }
 
-// A voice of the student that is chosen; the old one goes.
-async function voiceOf(student = $('student').value) {
-  if (state.voice && state.student === student) return state.voice;
-  if (state.voice) state.voice.close();
-  state.student = student;
+// A voice of the student that is chosen. Who asked for one that was given up meanwhile gets that of the last choice.
+function voiceOf(student = $('student').value) {
+  if (wanted.student === student) return wanted.voice;
+  const choice = (wanted = { student });
+  choice.voice = change(choice).catch((error) => {
+    if (wanted === choice) wanted = {}; // asked for again, it is tried again
+    throw error;
+  });
+  return choice.voice;
+}
+
+// The new voice comes, the old one goes: unless another was chosen while this one was on its way.
+async function change(choice) {
   state.wasm = state.wasm || (await bytes('tinyface/tinyface.wasm'));
-  state.model = await bytes(`tinyface/${student}.pte`);
-  state.voice = await Tinyface.open(state.model, { context: audio(), wasm: state.wasm });
-  state.voice.addEventListener('error', ({ error }) => say(error.message));
-  moods(state.voice.styles);
+  const model = await bytes(`tinyface/${choice.student}.pte`);
+  if (wanted !== choice) return wanted.voice || voiceOf();
+  const voice = await Tinyface.open(model, { context: audio(), wasm: state.wasm });
+  if (wanted !== choice) {
+    voice.close();
+    return wanted.voice || voiceOf();
+  }
+  const old = state.voice;
+  Object.assign(state, { voice, model, student: choice.student });
+  voice.addEventListener('error', ({ error }) => say(error.message));
+  moods(voice.styles);
   knobs();
-  if (state.mic) state.voice.connect(state.mic);
+  if (state.mic) {
+    if (old) old.disconnect(state.mic); // it goes on, and is heard by the new one
+    voice.connect(state.mic);
+  }
+  if (old) old.close();
   setTimeout(measure, 50);
-  return state.voice;
+  return voice;
 }
 
 function knobs() {
@@ -109,7 +129,18 @@ async function play(student) {
   });
 }
 
+// One at a time: of two microphones that were asked for at once, one would never be switched off.
 async function listen() {
+  if (state.asking) return;
+  state.asking = true;
+  try {
+    await toggle();
+  } finally {
+    state.asking = false;
+  }
+}
+
+async function toggle() {
   if (state.mic) {
     state.voice.disconnect(state.mic);
     state.mic.mediaStream.getTracks().forEach((track) => track.stop());

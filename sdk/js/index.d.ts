@@ -1,22 +1,7 @@
-export interface Info {
-  channels: number; futureSamples: number; fps: [number, number]; parameters: number; bytes: number;
-  student: string; precision: string; sha256: string; kind: 'stream' | 'window';
-}
-type Bytes = ArrayBuffer | ArrayBufferView;
-type FrameHandler = (values: Float32Array, index: number, sample: number) => void;
+import type { Bytes, Info } from './core.js';
 
-export class TinyfaceError extends Error { status: number; }
-
-export interface CoreOptions { rateHz?: number; fps?: [number, number]; smooth?: boolean; }
-export class Core {
-  constructor(wasm: Bytes | WebAssembly.Module, model: Bytes, options?: CoreOptions);
-  readonly info: Info; readonly names: string[]; readonly ranges: [number, number, number][];
-  readonly latency: number; readonly version: string; readonly styles: string[];
-  style(strengths?: Record<string, number>): void;
-  push(samples: Float32Array, onframe: FrameHandler): void;
-  finish(onframe: FrameHandler): void;
-  reset(): void; close(): void;
-}
+export { Core, TinyfaceError } from './core.js';
+export type { CoreOptions, Info } from './core.js';
 
 export class Track {
   constructor(rest: ArrayLike<number>, options?: { easeS?: number; holdS?: number });
@@ -42,10 +27,13 @@ export class Tinyface extends EventTarget {
   readonly version: string; readonly styles: string[]; strength: number; smoothing: number; late: number; count: number;
   onframe: ((frame: Frame) => void) | null;
   connect(node: AudioNode, options?: { heard?: boolean }): this;
+  /** What `listen` opened is the page's own from then on: it goes on after `close`. */
   disconnect(node: AudioNode): void;
   listen(constraints?: MediaTrackConstraints): Promise<MediaStreamAudioSourceNode>;
   style(strengths?: Record<string, number>): void;
-  draw(now?: number): Float32Array; reset(): void; close(): void;
+  draw(now?: number): Float32Array; reset(): void;
+  /** Stops the microphones that `listen` opened and closes a context that `open` made; no frame is handed out any more. */
+  close(): void;
 }
 
 export const VISEMES: string[];

@@ -18,7 +18,7 @@ from sdk.rig import ARKIT_52
 from sdk.tools.command import building, list_files
 
 HERE = Path(__file__).resolve().parent
-MODULES = ("core.js", "worklet.js", "track.js", "names.js", "tinyface.js", "index.d.ts", "README.md")
+MODULES = ("core.js", "worklet.js", "track.js", "names.js", "tinyface.js", "index.d.ts", "core.d.ts", "README.md")
 
 
 def pack(out: Path, wasm: Path, models: dict[str, Path] | None = None) -> Path:

@@ -19,6 +19,10 @@ async function bytesOf(source) {
   return answer.arrayBuffer();
 }
 
+function hangUp(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
 /** The values of one instant, by name. */
 export class Frame {
   constructor(names, places, values, time, index) {
@@ -44,23 +48,33 @@ export class Tinyface extends EventTarget {
   static async open(model, options = {}) {
     const here = (name) => new URL(name, import.meta.url);
     const context = options.context || new AudioContext();
-    const [wasm, artefact] = await Promise.all([
-      bytesOf(options.wasm || here('tinyface.wasm')), bytesOf(model),
-      context.audioWorklet.addModule(options.worklet || here('worklet.js')),
-    ]);
-    const voice = new Tinyface(context, wasm, artefact, options);
-    await voice.ready;
-    return voice;
+    let voice;
+    try {
+      const [wasm, artefact] = await Promise.all([
+        bytesOf(options.wasm || here('tinyface.wasm')), bytesOf(model),
+        context.audioWorklet.addModule(options.worklet || here('worklet.js')),
+      ]);
+      voice = new Tinyface(context, wasm, artefact, options);
+      voice.owned = !options.context;
+      return await voice.ready;
+    } catch (error) {
+      if (voice) voice.close();
+      else if (!options.context) context.close();
+      throw error;
+    }
   }
 
   constructor(context, wasm, artefact, { fps = [60, 1], smooth, strength = 1, smoothing = 0 } = {}) {
     super();
     Object.assign(this, { context, strength, smoothing, onframe: null, late: 0, count: 0 });
+    this.owned = this.closed = false; // owned: the context is this voice's own
+    this.microphones = new Set(); // opened here, and stopped here
     this.node = new AudioWorkletNode(context, 'tinyface', {
       numberOfOutputs: 0, processorOptions: { wasm, model: artefact, fps, smooth },
     });
     this.ready = new Promise((resolve, reject) => {
       this.node.port.onmessage = ({ data }) => {
+        if (this.closed) return; // it was on its way
         if (data.ready) resolve(this.begin(data.ready));
         else if (data.error) reject(this.fail(data.error));
         else this.take(data);
@@ -108,7 +122,9 @@ export class Tinyface extends EventTarget {
     return this;
   }
 
+  /** A microphone that is disconnected is the page's from then on: another voice may go on hearing it. */
   disconnect(node) {
+    this.microphones.delete(node);
     for (const to of [this.node, this.echo]) {
       try {
         if (to) node.disconnect(to);
@@ -121,9 +137,16 @@ export class Tinyface extends EventTarget {
   /** The microphone: asks the person, connects, and gives back the node. */
   async listen(constraints = { echoCancellation: true, noiseSuppression: false, autoGainControl: false }) {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
-    const node = this.context.createMediaStreamSource(stream);
-    this.connect(node);
-    return node;
+    try {
+      if (this.closed) throw new TinyfaceError(-1, 'the voice was closed before the person answered');
+      const node = this.context.createMediaStreamSource(stream);
+      this.microphones.add(node);
+      this.connect(node);
+      return node;
+    } catch (error) {
+      hangUp(stream);
+      throw error;
+    }
   }
 
   /** The values to draw now, strength and smoothing applied; the array is the voice's own. */
@@ -151,9 +174,18 @@ export class Tinyface extends EventTarget {
     this.track.clear();
   }
 
+  /** What listen and open made themselves ends too; no frame is handed out any more. */
   close() {
+    if (this.closed) return;
+    this.closed = true;
     this.node.port.postMessage('close');
     this.node.disconnect();
     if (this.echo) this.echo.disconnect();
+    for (const node of this.microphones) {
+      node.disconnect();
+      hangUp(node.mediaStream);
+    }
+    this.microphones.clear();
+    if (this.owned && this.context.state !== 'closed') this.context.close();
   }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -142,6 +143,64 @@ def test_names_in_a_page_are_those_of_python(tmp_path: Path) -> None:
     talking = {"sil": "sil", "PP": "PP", "aa": "aa", "ih": "I", "oh": "O", "ou": "U"}
     assert said["talking"] == {
         f"viseme_{name}": {"newvalue": visemes[ours], "needsUpdate": True} for ours, name in talking.items()
+    }
+
+
+def said_by_node(*words: Any) -> Any:
+    """What a program of ours tells in node, as JSON."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("node is not installed: apt install nodejs")
+    done = subprocess.run([node, *words], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def packed_without_wasm(tmp_path: Path) -> Path:
+    (tmp_path / "tinyface.wasm").write_bytes(b"none of these runs it")
+    return pack(tmp_path / "tinyface", tmp_path / "tinyface.wasm")
+
+
+def test_bundlers_keep_what_the_package_needs(tmp_path: Path) -> None:
+    """A module that exports nothing is its side effect; a bundler drops it from a package that says it has none."""
+    package = packed_without_wasm(tmp_path)
+    facts = json.loads((package / "package.json").read_text("utf-8"))
+    bare = [path.name for path in sorted(package.glob("*.js")) if "export " not in path.read_text("utf-8")]
+    assert bare == ["worklet.js"]
+    assert facts["sideEffects"] == [f"./{name}" for name in bare]
+    for door in (".", "./core"):
+        paths = facts["exports"][door]
+        assert list(paths) == ["types", "default"], "types first, as TypeScript asks"
+        for path in paths.values():
+            assert (package / path).is_file(), path
+        types, code = ((package / paths[kind]).read_text("utf-8") for kind in ("types", "default"))
+        for name in re.findall(r"export (?:class|function|const) (\w+)", types):
+            assert re.search(rf"export (?:class |function |const |\{{[^}}]*\b){name}\b", code), f"{door} has no {name}"
+
+
+def test_a_voice_that_is_closed_leaves_nothing_open(tmp_path: Path) -> None:
+    """Neither the microphone nor the context that it opened itself; what the page gave or took stays the page's."""
+    assert said_by_node(HERE / "closing.mjs", packed_without_wasm(tmp_path) / "tinyface.js") == {
+        "own": {"microphone": False, "context": "closed", "heard": 2, "count": 1},
+        "shared": {"given": True, "kept": [False, 0], "context": "running"},
+        "late": ["the voice was closed before the person answered", False],
+        "source": ["another rate", False],
+        "model": ["no artefact", "closed"],
+        "given": ["no artefact", "running"],
+    }
+
+
+def test_the_last_choice_of_a_student_wins(tmp_path: Path) -> None:
+    """Whichever comes last: one voice is open, it is the one that is chosen, and it hears the one microphone."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    shutil.copy2(ROOT / "runtime_examples/web/page.js", tmp_path)
+    assert said_by_node(HERE / "choices.mjs", tmp_path) == {
+        "first": ["s7", "s7", ["s7"]],
+        "raced": ["s8", "s8", ["s8"], ["s8", "s8", "s8"]],
+        "microphone": [1, True, ["s7"], True],
+        "failed": "s6 is not there",
+        "kept": ["s7", ["s7"]],
+        "again": ["s6", "s6", ["s6"]],
     }
 
 
