@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -178,6 +179,22 @@ def test_maya_s_own_port_gets_mel() -> None:
             MayaLines(bad)
     with pytest.raises(RigError, match="not: a b"):
         MayaLines().header(RigLayout(("jawOpen", "a b")), FPS)
+
+
+@pytest.mark.parametrize("letters", [4, 45, 300, 3900])
+def test_maya_s_own_port_gets_no_line_that_it_hangs_up_on(letters: int) -> None:
+    """It closes the connection at a command of more than 4,096 characters: a frame is as many lines as it takes."""
+    frame, node = _frame(), "h" * letters
+    assert MayaLines(node).header(frame.layout, FPS) == b""
+    lines = MayaLines(node).encode(frame, frame.layout).decode().splitlines()
+    assert max(map(len, lines)) <= 4000
+    assert (len(lines) == 1) == (letters == 4)
+    said = [re.fullmatch(rf'setAttr "{node}\.(\w+)" (\S+)', word) for line in lines for word in line.split(";") if word]
+    assert all(said)
+    assert [word[1] for word in said if word] == list(ARKIT_52), "every channel is set once, in order"
+    np.testing.assert_allclose([float(word[2]) for word in said if word], frame.values, rtol=1e-5)
+    with pytest.raises(RigError, match="Maya's port takes 4000 characters"):
+        MayaLines("h" * 4000).header(frame.layout, FPS)
 
 
 def test_ovr_is_fifteen_floats_that_sum_to_one() -> None:
