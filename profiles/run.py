@@ -24,12 +24,12 @@ from profiles.measure.cpu import Job
 from profiles.measure.delay import latency_rows
 from profiles.measure.from_device import merge_launches, read_result
 from profiles.measure.harness import sharing_imports
-from profiles.measure.native import find_profiler, run_native
+from profiles.measure.native import find_profiler, library_sha256, run_native
 from profiles.measure.plan import Plan, Subject, jobs_of, subjects_of
 from profiles.model.device import NATIVE_BACKENDS, Device
 from profiles.model.environment import environment
 from profiles.model.figures import Case, Estimate, Prediction, Setting, in_integers
-from profiles.model.record import SCHEMA, ArtifactFacts, Environment, Record, Skipped
+from profiles.model.record import NATIVE_LIBRARY, SCHEMA, ArtifactFacts, Environment, Record, Skipped
 from sdk.errors import ArtifactError, EngineUnavailable, TinyfaceError
 
 Say = Callable[[str], None]
@@ -62,6 +62,8 @@ def profile(
     skipped += [result for result in found if isinstance(result, Skipped)]
     cases, without = _with_operators(cases, subjects, plan, say)
     estimates, predictions, missing = _estimated(cases, facts, device, plan, where, say)
+    if any(case.setting.backend == "native" and case.machine == "here" for case in cases):
+        where = dataclasses.replace(where, versions=where.versions | {NATIVE_LIBRARY: library_sha256()[:16]})
     demands = device.facts() if device else None
     return Record(
         schema=SCHEMA, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), command=command, environment=where,

@@ -14,9 +14,9 @@ for another machine (`trials.py`).
 A regression must be both *significant* and *large*: the one-sided test says slower (p <= 0.05: exact Mann-Whitney, or
 Wilcoxon's signed ranks where launches of the two runs took turns), and the estimate (Hodges-Lehmann) exceeds the
 threshold. And plain time must not say the opposite: where the reference drifted between the runs, nobody can tell. One
-file (by its SHA-256) with one set of packages is never slower than itself. The interval of 90 % is that of the same
-test, so it lies above 1 exactly when the test says slower. A run of a single process cannot tell its own spread; there
-the rounds are tested, and the threshold grows by `ONE_LAUNCH`.
+file (by its SHA-256), run by the same packages and the same code of ours, is never slower than itself. The interval of
+90 % is that of the same test, so it lies above 1 exactly when the test says slower. A run of a single process cannot
+tell its own spread; there the rounds are tested, and the threshold grows by `ONE_LAUNCH`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import dataclasses
 import math
 import statistics
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from profiles.model.figures import Case, percentile
-from profiles.model.record import Record
+from profiles.model.record import NATIVE_LIBRARY, OUR_SOURCES, Record
 from sdk.errors import ProfileError
 
 ALPHA = 0.05
@@ -88,10 +88,22 @@ def compare(old: Record, new: Record, fail_above: float = 0.10, clock: Clock = "
 
 
 def _one_file(old: Record, new: Record, case: Case) -> bool:
-    """Whether a case's artefact is the same file in both runs, run by the same packages."""
+    """Whether a case's artefact is the same file in both runs, run by the same tools."""
     before, after = ({facts.name: facts.sha256 for facts in record.artifacts} for record in (old, new))
     same = before.get(case.artifact) is not None and before.get(case.artifact) == after.get(case.artifact)
-    return same and old.environment.versions == new.environment.versions
+    return same and _same_tools(old.environment.versions, new.environment.versions, case.setting.backend)
+
+
+def _same_tools(before: Mapping[str, str], after: Mapping[str, str], backend: str) -> bool:
+    """Whether the packages and our own code agree that a case of `backend` is run by.
+
+    The native library holds all that runs in it, and nothing else runs it. What a record does not name (one of before
+    our code stood in it) may be any.
+    """
+    if backend == "native":
+        return NATIVE_LIBRARY in before and before[NATIVE_LIBRARY] == after.get(NATIVE_LIBRARY)
+    one, other = ({k: v for k, v in versions.items() if k != NATIVE_LIBRARY} for versions in (before, after))
+    return OUR_SOURCES in one and one == other
 
 
 def key(case: Case) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ python -m sdk.c.build --out build/native
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -26,6 +27,19 @@ def find_profiler() -> Path:
             f"build/native`, or say where it is in {PROGRAM}"
         )
     return path
+
+
+def library_sha256() -> str:
+    """SHA-256 of the program and of the library that lies with it: what a native case is run by.
+
+    Raises `EngineUnavailable` as `find_profiler`.
+    """
+    program = find_profiler().resolve()
+    libraries = {path for place in ("bin", "lib") for path in (program.parents[1] / place).glob("*frame_stream*")}
+    found = hashlib.sha256()
+    for path in (program, *sorted(path for path in libraries if path.is_file() and not path.is_symlink())):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
 
 
 def run_native(

@@ -22,14 +22,15 @@ from sdk.tools.limits import LARGEST_TEXT_BYTES, read_json, read_whole
 from sdk.tools.whole import whole_file
 
 SCHEMA = 1
+OUR_SOURCES, NATIVE_LIBRARY = "sdk sources", "native library"  # in `Environment.versions`, as hashes
 
 
 @dataclass(frozen=True)
 class Environment:
     """Where and with what it was measured. isa: what matters to kernels (`avx2`). load_average: 1, 5, 15 minutes.
 
-    versions: of packages by name (`torch`, `executorch`). memory_bytes, governor, gpu, clock_ghz (as the system tells
-    it, which may be the nominal one): None where not known.
+    versions: of packages by name (`torch`, `executorch`), and of our own code as hashes. memory_bytes, governor, gpu,
+    clock_ghz (as the system tells it, which may be the nominal one): None where not known.
     """
 
     machine: str

@@ -26,7 +26,8 @@ TYPICAL_US = {"s2 fp32 xnnpack": 520.0, "s5 fp32 xnnpack": 1900.0, "s6 int8 xnnp
 def environment() -> Environment:
     return Environment(
         machine="x86_64", cpu="Test & Co <CPU>", isa=["avx2", "fma"], cores=2, memory_bytes=16 * 10**9,
-        system="Test Linux 1", python="3.11.7", versions={"torch": "2.13.0", "executorch": "1.5.1"},
+        system="Test Linux 1", python="3.11.7",
+        versions={"torch": "2.13.0", "executorch": "1.5.1", "sdk sources": "5d" * 8},
         load_average=[0.5, 0.4, 0.3], governor=None, gpu=None,
     )  # fmt: skip
 

@@ -16,7 +16,9 @@ from records import case, environment, minute, record, timing
 from profiles.__main__ import main
 from profiles.judge.compare import Change, compare, independent_shift, judge, launch_figures, paired_shift, took_turns
 from profiles.judge.trials import slowed, trial
-from profiles.model.figures import Case, MemoryRow, Timing
+from profiles.model.environment import environment as profiled_environment
+from profiles.model.environment import sources_sha256
+from profiles.model.figures import Case, MemoryRow, Setting, Timing
 from profiles.model.record import Record
 from profiles.show.spread import spread
 from sdk.errors import ProfileError
@@ -142,6 +144,29 @@ def test_one_file_is_never_slower_than_itself() -> None:
     newer = dataclasses.replace(new.environment, versions={**new.environment.versions, "executorch": "9.9"})
     changes = compare(one_case(old), dataclasses.replace(new, environment=newer))
     assert changes[0].verdict == "regression", "another runtime may well be slower"
+
+
+@pytest.mark.parametrize("backend", ["python_sdk", "xnnpack", "native"])
+def test_another_line_of_our_own_code_may_well_be_slower(backend: str) -> None:
+    """One artefact and the same packages: ten times slower was no change, whatever had become of our code."""
+    old = dataclasses.replace(case(NAME), setting=Setting(backend), memory=[])
+
+    def verdict(before: dict[str, str], after: dict[str, str]) -> str:
+        made = [one_case(old), one_case(slowed(old, 10.0))]
+        places = [dataclasses.replace(environment(), versions=versions) for versions in (before, after)]
+        (change,) = compare(*(dataclasses.replace(m, environment=e) for m, e in zip(made, places, strict=True)))
+        return change.verdict
+
+    name = "native library" if backend == "native" else "sdk sources"
+    assert verdict({name: "1"}, {name: "2"}) == "regression"
+    assert verdict({name: "1"}, {name: "1"}) == "no change"
+    assert verdict({}, {}) == "regression", "a record of before names no code of ours, so it may be any"
+
+
+def test_our_own_code_is_part_of_the_environment() -> None:
+    here = profiled_environment().versions
+    assert here["sdk sources"] == sources_sha256("sdk")[:16] != sources_sha256("profiles")[:16]
+    assert here["tinyface"]
 
 
 def test_clocks_that_contradict_one_another_tell_nothing() -> None:
