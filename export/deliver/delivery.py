@@ -1,4 +1,8 @@
-"""Where a build is made and how it arrives: in a temporary folder beside its place, moved there when it is whole."""
+"""Where a build is made and how it arrives: in a temporary folder on the disk of its place, moved when it is whole.
+
+A folder that is there already may be a disk of its own (a mount, a volume of Docker), or a link to one: what is to
+replace files in it is made inside it. One that is not there yet is made beside its place and becomes it.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,24 @@ except ImportError:  # Windows
 
 # moved in this order: a report never describes files yet to come
 FILES = ("model.pte", "model.pt", "model.md", "report.html", "report.json")
+SIGNATURES = ("model.pte.sig", "model.pt.sig")  # of whoever signed an earlier build: this one they do not speak for
 
 
 @contextmanager
 def workshop(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out`, gone afterwards. Raises `DataError` if nothing can be written there."""
-    out = out.absolute()
+    """A temporary folder on the disk of `out`, gone afterwards. Raises `DataError` if nothing can be written there."""
+    out = _place(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; --out names a folder")
     made = [parent for parent in (out.parent, *out.parent.parents) if not parent.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        sweep(out.parent, rf"\.{re.escape(out.name)}\.(\d+)")
-        folder = out.parent / f".{out.name}.{os.getpid()}"  # by this number the next build sweeps what kill -9 left
+        # by the number of this process the next build sweeps what kill -9 left
+        beside, inside = (out.parent, f".{out.name}"), (out, ".build")
+        for place, name in (beside, inside):
+            sweep(place, rf"{re.escape(name)}\.(\d+)")
+        place, name = inside if out.exists() else beside
+        folder = place / f"{name}.{os.getpid()}"
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise DataError(f"{out}: cannot write there: {error.strerror or error}; choose another --out") from error
@@ -59,13 +68,23 @@ def write(path: Path, data: bytes) -> None:
 def deliver(folder: Path, out: Path) -> None:
     """Move the finished files to `out`: one rename where it is new; file by file, the report last, where it exists.
 
-    Deliveries into one folder come one after the other, so its files are always those of one build.
+    Deliveries into one folder come one after the other, so its files are always those of one build. Raises `DataError`
+    where they cannot be put there; what was there before then is again.
     """
+    out = _place(out)
     try:
-        with _alone(out.absolute().parent):
+        with _alone(out.parent):
             _move(folder, out)
     except OSError as error:
         raise DataError(f"{out}: cannot put the finished files there: {error.strerror or error}") from error
+
+
+def _place(out: Path) -> Path:
+    """What `out` is or leads to. Raises `DataError` for a link that leads round in a circle."""
+    place = Path(os.path.realpath(out))
+    if place.is_symlink():
+        raise DataError(f"{out}: is a link that leads back to itself; choose another --out")
+    return place
 
 
 @contextmanager
@@ -89,8 +108,23 @@ def _move(folder: Path, out: Path) -> None:
         folder.chmod(0o777 & ~mask)
         folder.rename(out)
         return
+    earlier = folder / ".earlier"
+    earlier.mkdir()
+    there = [name for name in (*SIGNATURES, *FILES) if (out / name).is_file()]
+    for name in there:
+        shutil.copy2(out / name, earlier / name)
+    try:
+        _replace(folder, out)
+    except OSError:
+        for name in (*SIGNATURES, *FILES):  # the report last again
+            with suppress(OSError):
+                os.replace(earlier / name, out / name) if name in there else (out / name).unlink()
+        raise
+
+
+def _replace(folder: Path, out: Path) -> None:
     (out / "report.json").unlink(missing_ok=True)  # a report never describes other files than those beside it
-    for name in FILES:
+    for name in (*SIGNATURES, *FILES):
         if (folder / name).exists():
             os.replace(folder / name, out / name)
         else:
