@@ -16,7 +16,7 @@ from export.deliver.delivery import deliver, workshop
 from export.deliver.papers import write_papers
 from export.deliver.report import choice_report
 from export.load.checkpoints import Wanted
-from export.load.versions import versions
+from export.load.versions import tools
 from export.lower.memory import error_percent
 from export.pipeline import finish, make_program, plan_all
 from export.plan.built import believed, find_built
@@ -104,7 +104,7 @@ def _summary(
     errors = [abs(one["error_percent"]["counted_bytes"] or 0.0) for one in built]
     rows = pareto_rows(Decision(UNLIMITED_BYTES, planned, find_built(out)))
     return {
-        "schema": SUMMARY_SCHEMA, "built": built, "failed": failed, "versions": versions(),
+        "schema": SUMMARY_SCHEMA, "built": built, "failed": failed, "versions": tools(),
         "worst_error_percent": max(errors, default=None), "points": table(rows),
     }  # fmt: skip
 

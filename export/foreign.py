@@ -20,7 +20,7 @@ from export.deliver.manifest import manifest
 from export.deliver.papers import write_papers
 from export.deliver.report import REPORT_SCHEMA
 from export.load.checkpoints import Wanted, load_wanted
-from export.load.versions import here, versions
+from export.load.versions import here, tools
 from export.lower.backends.base import Backend, cannot_run, exportable
 from export.lower.program import Lowered
 from export.measure.counted import file_report
@@ -105,7 +105,7 @@ def _report(path: Path, checkpoint: Checkpoint, point: Point, name: str, lowered
             "parameters": checkpoint.parameters, "precision": point.precision, "backend": name,
             "quality": good.value, "quality_is": good.measure, "why": f"backend {name} was asked for by name",
         },
-        "scores": point.scores, "versions": versions(), "outside_delegate": list(lowered.outside),
+        "scores": point.scores, "versions": tools(), "outside_delegate": list(lowered.outside),
         "measured_on": here(),
     }  # fmt: skip
 

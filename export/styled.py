@@ -34,7 +34,7 @@ from export.deliver.manifest import manifest
 from export.deliver.papers import write_papers
 from export.deliver.report import REPORT_SCHEMA, choice_report
 from export.load.checkpoints import Say, Wanted, load_wanted
-from export.load.versions import here, versions
+from export.load.versions import here, tools
 from export.lower.backends.base import load_backend
 from export.lower.deploy_styled import DeployedStyled
 from export.lower.kernels import lower_kernels
@@ -175,7 +175,7 @@ def _unheld(one: Dressed, backend: str) -> dict[str, Any]:
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return {
         "schema": REPORT_SCHEMA, "created": created, "choice": choice, "scores": one.point.scores,
-        "versions": versions(), "measured_on": here(),
+        "versions": tools(), "measured_on": here(),
     }  # fmt: skip
 
 

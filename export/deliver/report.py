@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import Any
 
-from export.load.versions import here, versions
+from export.load.versions import here, tools
 from export.lower.backends.base import load_backend
 from export.plan.decide import Decision
 from export.plan.pareto import pareto_rows
@@ -25,7 +25,9 @@ def why_chosen(decision: Decision) -> str:
     if not good.measure:
         why = f"{chosen.name} is the first that fits; it was never scored"
     if load_backend(chosen.backend).is_last_resort:
-        why = f"{chosen.name} alone fits: reference kernels that use the weights where the file has them, and slow ones"
+        why += ": reference kernels that use the weights where the file has them, and slow ones"
+        if not all(load_backend(one.backend).is_last_resort for one in decision.planned):
+            why += ", as nothing for a faster backend fits"
     why += f"; too large: {', '.join(large)}" if large else ""
     return why + "".join(f"; {said}" for said in rejected.values())
 
@@ -51,6 +53,6 @@ def choice_report(decision: Decision) -> dict[str, Any]:
         },
         "candidates": [dataclasses.asdict(row) for row in pareto_rows(decision)],
         "scores": chosen.point.scores,
-        "versions": versions(),
+        "versions": tools(),
         "measured_on": here(),
     }

@@ -1,7 +1,8 @@
 """What was built and measured before, on this machine, by these tools, and still lies there whole.
 
 A report is believed if it says so and its artefacts bear it out: each one's seal holds, its SHA-256 is the one that was
-measured, and its manifest names the same point. Anything else was made elsewhere, or by other tools, or is damaged.
+measured, and its manifest names the same point, without styles. Anything else was made elsewhere, or by other tools,
+or is damaged.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.load.versions import here, versions
+from export.load.versions import here, tools
 from sdk.artifact import open_artifact
 from sdk.errors import DataError, TinyfaceError
 from sdk.tools.limits import read_json, read_whole
@@ -36,12 +37,14 @@ def believed(folder: Path) -> tuple[Key, Built, dict[str, Any]] | None:
         path = folder / "report.json"
         report = read_json(read_whole(path, DataError, _LARGEST_REPORT_BYTES), str(path), DataError)
         choice, files = report["choice"], report["files"]
-        if report["versions"] != versions() or report["measured_on"] != here() or "model.pte" not in files:
+        if report["versions"] != tools() or report["measured_on"] != here() or "model.pte" not in files:
             return None
         found = {name: open_artifact(folder / name) for name in files}
         if any(artifact.sha256 != files[name]["sha256"] for name, artifact in found.items()):
             return None
         manifest = found["model.pte"].manifest
+        if manifest.styles:  # another program than the plain student's, whose weights and place it has
+            return None
         place = (manifest.student, manifest.weights_sha256, manifest.precision, manifest.backend)
         if place != tuple(choice[name] for name in ("student", "weights_sha256", "precision", "backend")):
             return None

@@ -13,11 +13,10 @@ import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 from distill.students.spec import StudentSpec
-from export.load.versions import versions
+from export.load.versions import tools
 from export.lower.backends.base import load_backend
 from export.lower.memory import MemoryRows
 from export.lower.program import Lowered
@@ -27,10 +26,8 @@ from sdk.errors import DataError
 from sdk.tools.cache import cache_folder
 from sdk.tools.whole import whole_file
 
-_ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS_KEPT = 16
 _UNUSABLE = (OSError, ValueError, TypeError, KeyError)
-_SOURCES = ("export", "distill/students", "distill/files")  # what the figures are computed by
 
 
 def folder() -> Path:
@@ -90,16 +87,7 @@ def _keep(path: Path, content: bytes) -> None:
 def _key(point: Point, spec: StudentSpec, backend: str, what: str) -> str:
     speed = load_backend(backend).speeds[point.precision]
     facts = (
-        what, point.weights_sha256, point.precision, type(spec).__name__, asdict(spec), backend, str(speed), sources(),
-        versions(), platform.machine(), platform.processor(), platform.system(),
+        what, point.weights_sha256, point.precision, type(spec).__name__, asdict(spec), backend, str(speed), tools(),
+        platform.machine(), platform.processor(), platform.system(),
     )  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-@cache
-def sources() -> str:
-    """SHA-256 of the code that makes and measures plans: a changed line makes all of them anew."""
-    found = hashlib.sha256()
-    for path in sorted(path for place in _SOURCES for path in (_ROOT / place).rglob("*.py")):
-        found.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()

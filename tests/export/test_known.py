@@ -9,6 +9,7 @@ import pytest
 from random_students import make_stream_checkpoint
 
 from distill.files.checkpoint import Checkpoint
+from export.load import versions
 from export.lower.program import Lowered
 from export.plan import choose, known
 from export.plan.choose import plan
@@ -33,7 +34,7 @@ def test_a_known_plan_is_not_traced_again(checkpoint: Checkpoint, monkeypatch: p
     assert [(c.backend, c.rows, c.cost) for c in again] == [(c.backend, c.rows, c.cost) for c in first]
     with pytest.raises(AssertionError, match="traced again"):
         plan(Path("s8.pt"), checkpoint, dataclasses.replace(point, weights_sha256="0" * 64), names)
-    monkeypatch.setattr(known, "sources", lambda: "another line of ours")
+    monkeypatch.setattr(versions, "sources", lambda: "another line of ours")
     with pytest.raises(AssertionError, match="traced again"):
         plan(Path("s8.pt"), checkpoint, point, names)
 

@@ -18,9 +18,11 @@ from distill.students.styled import StyleHead, StyleSpec
 from export import build
 from export import styled as export_styled
 from export.load.golden import golden_speech
+from export.load.versions import here, tools
 from export.lower.deploy_stream import DeployedStream
 from export.lower.memory import xnnpack_rows
 from export.lower.program import export_program
+from export.plan.built import believed
 from sdk.errors import ConfigError, ManifestError
 from sdk.voices import style_vector
 
@@ -132,6 +134,14 @@ def test_styles_must_fit_the_state(files: Path) -> None:
     assert bare.styles == ()
     with pytest.raises(ConfigError, match="this artefact has none"):
         style_vector(bare, {"anger": 1.0})
+
+
+@pytest.mark.parametrize("files", ["fp32"], indirect=True)
+def test_what_was_measured_with_styles_says_nothing_of_the_plain_student(files: Path) -> None:
+    """Same student, weights, precision and backend; but a larger program."""
+    report = json.loads((files / "report.json").read_text("utf-8"))
+    assert (report["versions"], report["measured_on"]) == (tools(), here()), "it was built here, just now"
+    assert believed(files) is None
 
 
 @pytest.mark.parametrize("files", ["fp32"], indirect=True)
