@@ -29,7 +29,7 @@ from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.backends.base import exportable, load_backend
 from export.measure.counted import in_words
 from export.pipeline import build
-from export.plan.target import allowed_backends, parse_budget, target
+from export.plan.target import allowed_backends, allowed_precision, parse_budget, target
 from export.quantise.precision import PRECISIONS
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
@@ -70,9 +70,17 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError("--all builds every point, whatever it needs: leave --budget and --device out")
     if options.all and options.styles is not None:
         raise ConfigError("--all builds students without styles: leave --styles out")
+    if options.all and options.explain:
+        raise ConfigError("--all takes every point, so there is no choice to explain: leave --explain out")
+    if options.all and _is_foreign(options.backend):
+        raise ConfigError(
+            f"--all holds computed memory against measured, and nobody can compute that of {options.backend}: "
+            "leave --all out to build for it"
+        )
     rig = RigLayout.named(options.rig) if options.rig else None
     backends = allowed_backends(options.device, options.backend)
-    wanted = Wanted(options.student, options.checkpoint, options.precision or "auto", CHECKPOINTS, rig, backends)
+    precision = allowed_precision(options.device, options.precision)
+    wanted = Wanted(options.student, options.checkpoint, precision, CHECKPOINTS, rig, backends)
     if options.all:
         if options.out is None:
             raise ConfigError("say where to build every point: --out FOLDER")
@@ -81,10 +89,9 @@ def _run(options: argparse.Namespace) -> int:
         return 2 if summary["failed"] else 0
     if options.styles is not None:
         return _run_styled(options, wanted)
-    if options.backend != "auto" and load_backend(options.backend).rows is None:
+    if _is_foreign(options.backend):
         return _run_foreign(options, wanted)
-    budget_bytes, precision = target(options.budget, options.device, options.precision)
-    wanted = replace(wanted, precision=precision)
+    budget_bytes, _ = target(options.budget, options.device, options.precision)
     if options.out is None:
         if not options.explain:
             raise ConfigError("say where to build: --out FOLDER; or ask for the table alone with --explain")
@@ -98,15 +105,20 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _is_foreign(backend: str) -> bool:
+    """Whether it was asked for by name and its memory cannot be computed: no budget is held against it."""
+    return backend != "auto" and load_backend(backend).rows is None
+
+
 def _run_styled(options: argparse.Namespace, wanted: Wanted) -> int:
     if options.out is None or options.explain:
         raise ConfigError("a student with styles has no table to explain: say where to build it: --out FOLDER")
     file = None if options.styles == Path() else options.styles
     budget_bytes: int | None = None
     if options.backend != "tinyface":  # whose memory cannot be computed
-        budget_bytes, precision = target(options.budget, options.device, options.precision)
+        budget_bytes, _ = target(options.budget, options.device, options.precision)
         backends = ("xnnpack",) if "xnnpack" in wanted.backends else wanted.backends[:1]
-        wanted = replace(wanted, precision=precision, backends=backends)
+        wanted = replace(wanted, backends=backends)
     report = styled.build_styled(budget_bytes, options.out, wanted, file, say)
     choice, names = report["choice"], ", ".join(report["styles"]["names"])
     held = f"{in_words(report['memory'])}: {choice['why']}" if "memory" in report else choice["why"]
@@ -116,9 +128,13 @@ def _run_styled(options: argparse.Namespace, wanted: Wanted) -> int:
 
 def _run_foreign(options: argparse.Namespace, wanted: Wanted) -> int:
     exportable(options.backend)
+    if options.explain:
+        raise ConfigError(
+            f"{options.backend}: its memory cannot be computed, so there is no table for it; say where to build with "
+            "--out FOLDER, and leave --explain out"
+        )
     if options.out is None:
-        table = "its memory cannot be computed, so there is no table for it; " if options.explain else ""
-        raise ConfigError(f"{options.backend}: {table}say where to build: --out FOLDER")
+        raise ConfigError(f"{options.backend}: say where to build: --out FOLDER")
     if options.budget is not None or options.device is not None:
         say(f"      no budget is held against {options.backend}: its memory cannot be computed")
     report = foreign.build_foreign(options.backend, options.out, wanted, say)

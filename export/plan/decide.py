@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from export.lower.backends.base import load_backend
 from export.plan.built import Built, Key
 from export.plan.choose import Candidate, ranked
-from profiles.show.words import show_bytes
+from profiles.show.words import show_bytes, show_ms
 from sdk.errors import BudgetExceeded
 
 NEAR = 0.1  # of computed memory against measured: what the tests of every backend hold it to
@@ -94,13 +94,26 @@ def decide(
     return decision
 
 
+def by_need(decision: Decision) -> list[Candidate]:
+    """Those that keep up with speech, the least memory first; no budget helps the others."""
+    return sorted((one for one in decision.planned if one.cost.is_real_time), key=decision.needs)
+
+
+def too_slow(one: Candidate) -> str:
+    """What a point that does not keep up with speech would take."""
+    return f"{one.name} about {show_ms(one.cost.frame_us)} ms for a frame of {1e3 / one.cost.fps:.3g} ms"
+
+
 def exceeded(decision: Decision, others: Sequence[Candidate]) -> BudgetExceeded:
     """The error where none fits: what each needs, what of the `others` would fit, and by how much it is too much.
 
     What was measured is said as it is; what is computed is said with `about`, and the advice leaves room for it.
     """
-    wanted = [c for c in decision.planned if c.cost.is_real_time] or decision.planned
-    closest, *rest = sorted(wanted, key=decision.needs)
+    slow = ", ".join(too_slow(one) for one in decision.planned if not one.cost.is_real_time)
+    inside = by_need(decision)
+    if not inside:
+        return BudgetExceeded(f"nothing keeps up with speech on one core: {slow}. {_advice(decision, None, others)}")
+    closest, *rest = inside
     need = decision.needs(closest)
     kinds = {
         "packed weights": closest.rows.packed_weights_bytes, "weights in place": closest.rows.in_place_bytes,
@@ -111,21 +124,25 @@ def exceeded(decision: Decision, others: Sequence[Candidate]) -> BudgetExceeded:
     parts = ", ".join(f"{name} {show_bytes(size)}" for name, size in kinds.items() if size)
     text = (
         f"{closest.name} needs {_said(decision, closest)}, the budget is {show_bytes(decision.budget_bytes)}: "
-        f"computed {parts}; that is {show_bytes(max(need - decision.budget_bytes, 0))} too much."
+        f"computed {parts}; that is {show_bytes(need - decision.budget_bytes)} too much."
     )
     if rest:
         text += f" The others need more: {', '.join(f'{c.name} {_said(decision, c)}' for c in rest)}."
+    if slow:
+        text += f" Too slow for speech: {slow}."
     return BudgetExceeded(f"{text} {_advice(decision, closest, others)}")
 
 
-def _advice(decision: Decision, closest: Candidate, others: Sequence[Candidate]) -> str:
-    """Which of the others would do; else the budget that `closest` would be within."""
+def _advice(decision: Decision, closest: Candidate | None, others: Sequence[Candidate]) -> str:
+    """Which of the others would do; else the budget that `closest` would be within, the next that keeps up."""
     fits = [c for c in ranked(others) if decision.may_fit(c)]
     fast = [c for c in fits if not load_backend(c.backend).is_last_resort] or fits
     sure = [c.name for c in fast if decision.surely_fits(c)]
     found = {"Fits": sure, "Perhaps, once measured": [c.name for c in fast if c.name not in sure]}
     if fast:
         return " ".join(f"{how}: {', '.join(who)}." for how, who in found.items() if who)
+    if closest is None:
+        return "No budget helps: give another --precision or --backend, or train a smaller variant."
     # in whole steps of 100 KB, or of 1 KB where it was measured, so that the advice still holds
     need = decision.needs(closest)
     advice_kb = -(-need // 1000) + 1 if key(closest) in decision.known else -(-need * (1 + NEAR) // 100_000) * 100

@@ -6,12 +6,14 @@ Memory budgets are as people write them: `8MB` is 8,000,000 bytes, `8MiB` is 8,3
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from export.lower.backends.base import backend_names, load_backend
 from export.plan.choose import automatic_backends
 from profiles.model.device import load_device, plays, runs
 from sdk.errors import BudgetError, ConfigError
 
+_MOST_DIGITS = 30  # of what can be meant; Python's own numbers end at some hundred, or take their time
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -29,7 +31,9 @@ def parse_budget(text: str) -> int:
         raise BudgetError(f"{text!r} is no memory budget: the unit is missing; {hint}")
     if unit.upper() not in _UNITS:
         raise BudgetError(f"{text!r} is no memory budget: the unit {unit!r} is unknown; {hint}")
-    count = int(float(number) * _UNITS[unit.upper()] + 1e-6)
+    if len(number) > _MOST_DIGITS:
+        raise BudgetError(f"{text[:20]!r}... is no memory budget: {len(number)} digits are more than it has; {hint}")
+    count = int(Fraction(number) * _UNITS[unit.upper()])
     if count < 1:
         raise BudgetError(f"{text!r} is no memory budget: it leaves no memory at all; {hint}")
     return count
@@ -38,23 +42,32 @@ def parse_budget(text: str) -> int:
 def target(budget: str | None, device: str | None, precision: str | None) -> tuple[int, str]:
     """(budget in bytes, precision) from the words of the command line; what is said outright wins over the device.
 
+    Raises as `allowed_precision`; `ConfigError` for neither budget nor device, `BudgetError` for a budget that cannot
+    be parsed.
+    """
+    if budget is None and device is None:
+        raise ConfigError("say what to build for: --budget 8MB, or --device NAME (`python -m profiles devices`)")
+    wanted = allowed_precision(device, precision)
+    if budget is not None:
+        return parse_budget(budget), wanted
+    return load_device(str(device)).memory_budget_bytes, wanted
+
+
+def allowed_precision(device: str | None, precision: str | None) -> str:
+    """The precision to build in, whether or not a budget is held against what comes of it.
+
     A device that takes its precisions in the order fp32, int8 leaves the choice to the scores (`auto`); one that wants
-    int8 first gets that. Raises `ConfigError` for an unknown device, a precision that it does not allow, or neither
-    budget nor device; `BudgetError` for a budget that cannot be parsed.
+    int8 first gets that. Raises `ConfigError` for an unknown device, or a precision that it does not allow.
     """
     if device is None:
-        if budget is None:
-            raise ConfigError("say what to build for: --budget 8MB, or --device NAME (`python -m profiles devices`)")
-        return parse_budget(budget), precision or "auto"
+        return precision or "auto"
     profile = load_device(device)
     allowed = profile.leaves_us.precisions
     if precision not in (None, "auto") and not runs(allowed, precision):
         raise ConfigError(f"{profile.name} does not run {precision}; its profile allows: {', '.join(allowed)}")
     if precision == "auto" and len(allowed) == 1:
         precision = allowed[0]
-    preferred = "auto" if len(allowed) > 1 and allowed[0] == "fp32" else allowed[0]
-    budget_bytes = profile.memory_budget_bytes if budget is None else parse_budget(budget)
-    return budget_bytes, precision or preferred
+    return precision or ("auto" if len(allowed) > 1 and allowed[0] == "fp32" else allowed[0])
 
 
 def allowed_backends(device: str | None, backend: str = "auto") -> tuple[str, ...]:

@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from distill.files.disk import check_writable
 from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.pipeline import BUILT, plan_all
 from export.plan.built import Built, Key, find_built
 from export.plan.choose import Candidate
-from export.plan.decide import Decision, decide, key
+from export.plan.decide import Decision, by_need, decide, key, too_slow
 from export.plan.quality import cell, heading
 from export.plan.target import allowed_backends, target
 from profiles.model.device import device_names
@@ -57,9 +58,12 @@ def choice_for(
     decision = decide(planned, budget_bytes, built)
     found = decision.chosen
     if found is None:
-        closest = min(planned, key=decision.needs)
-        over = show_bytes(decision.needs(closest) - budget_bytes)
-        why = f"nothing fits: {closest.name} is closest, {over} too much"
+        inside = by_need(decision)
+        if inside:
+            over = show_bytes(decision.needs(inside[0]) - budget_bytes)
+            why = f"nothing fits: {inside[0].name} is closest, {over} too much"
+        else:
+            why = f"nothing keeps up with speech: {too_slow(min(planned, key=lambda one: one.cost.frame_us or 0.0))}"
         return Choice(name, budget_bytes, precision, "", None, "", None, "", None, "", why)
     known = built.get(key(found))
     measured = "measured here" if known else "computed"
@@ -126,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         budgets, devices = list(BUDGETS), ["all"]
     names = [name for one in devices for name in (device_names() if one == "all" else [one])]
     with ending(named=True) as end:
+        if options.json:
+            check_writable(options.json)
         targets = [(one, one, None) for one in budgets] + [(one, None, one) for one in names]
         found = choices(targets, find_built(options.built))
         print(table(found))

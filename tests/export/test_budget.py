@@ -36,5 +36,14 @@ def test_nonsense_is_named(text: str, says: str) -> None:
     assert "such as 8MB" in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["9" * 400 + "GB", "0." + "1" * 5000 + "MB"])
+def test_more_digits_than_a_number_has(text: str) -> None:
+    with pytest.raises(
+        BudgetError, match="digits are more than it has; write a number and a unit, such as 8MB"
+    ) as caught:
+        parse_budget(text)
+    assert len(str(caught.value)) < 300
+
+
 def test_shows() -> None:
     assert [show_bytes(n) for n in (96, 812_300, 8_000_000)] == ["96 B", "812.3 KB", "8.00 MB"]

@@ -23,7 +23,7 @@ from export.plan.built import Built as Measured
 from export.plan.built import find_built
 from export.plan.choose import Candidate, plan, ranked
 from export.plan.cost import Cost
-from export.plan.decide import Decision, key
+from export.plan.decide import Decision, exceeded, key
 from export.plan.pareto import pareto_rows, table
 from export.plan.quality import RECALL, Quality
 from export.plan.target import allowed_backends
@@ -51,6 +51,24 @@ def altered(candidate: Candidate, name: str, quality: float, bytes_: int, us: fl
     return dataclasses.replace(
         candidate, path=Path(f"{name}.pt"), rows=rows, cost=cost, quality=Quality(quality, RECALL)
     )
+
+
+def test_what_is_too_slow_is_not_called_too_large(planned: list[Candidate]) -> None:
+    """Of 1.87 MB under 20 MB it was said that it needs 0 B too much, and to give 2100 KB."""
+    slow = [altered(planned[0], name, 0.9, size, 60_000.0) for name, size in (("s0", 1_870_000), ("s1", 900_000))]
+    said = str(exceeded(Decision(20_000_000, slow, {}), []))
+    assert said.startswith("nothing keeps up with speech on one core: s0 about 60.0 ms for a frame of 33.3 ms, s1 ")
+    assert said.endswith("No budget helps: give another --precision or --backend, or train a smaller variant.")
+    large = altered(planned[0], "s5", 0.9, 30_000_000, 50.0)
+    said = str(exceeded(Decision(20_000_000, [large, slow[0]], {}), []))
+    assert said.startswith("s5 needs about 30.00 MB, the budget is 20.00 MB")
+    assert "Too slow for speech: s0 about 60.0 ms" in said
+    assert "give --budget 33100KB" in said
+    whys = [choosing.choice_for("", points, 20_000_000, "auto", {}).why for points in (slow, [large, *slow])]
+    assert whys == [
+        "nothing keeps up with speech: s0 about 60.0 ms for a frame of 33.3 ms",
+        "nothing fits: s5 is closest, 10.00 MB too much",
+    ]
 
 
 def test_what_another_beats_in_everything_is_dominated(planned: list[Candidate]) -> None:
@@ -166,6 +184,13 @@ def test_backends_that_there_are_not(capsys: pytest.CaptureFixture[str], tmp_pat
     assert "xnnpack" in allowed_backends("phone_low")
     assert main(["--backend", "vulkan", "--budget", "8MB", "--explain"]) == 2
     assert "there is no table for it; say where to build" in capsys.readouterr().err
+    assert main(["--backend", "tinyface", "--explain", "--out", str(tmp_path / "out")]) == 2
+    assert "leave --explain out" in capsys.readouterr().err, "asked for and never printed"
+    assert main(["--all", "--explain", "--out", str(tmp_path / "out")]) == 2
+    assert "leave --explain out" in capsys.readouterr().err
+    for name in ("vulkan", "tinyface"):
+        assert main(["--all", "--backend", name, "--out", str(tmp_path / "out")]) == 2
+        assert f"nobody can compute that of {name}: leave --all out" in capsys.readouterr().err
     assert main(["--backends"]) == 0
     listed = capsys.readouterr().out
     assert all(f"| {name} " in listed for name in backend_names())
@@ -181,7 +206,7 @@ def test_portable_kernels_are_built_where_nothing_else_fits(tmp_path: Path) -> N
     between_bytes = (fast.rows.counted_bytes + slow.rows.counted_bytes) // 2
     report = build(between_bytes, tmp_path / "out", Wanted(checkpoints=tmp_path))
     assert report["choice"]["backend"] == "portable"
-    assert "alone fits" in report["choice"]["why"]
+    assert "slow ones, as nothing for a faster backend fits; too large: s6" in report["choice"]["why"]
     assert "too large: s6" in report["choice"]["why"]
     assert report["files"]["model.pte"]["delegates"] == 0
     assert report["memory"]["computed"]["in_place_bytes"] == report["memory"]["computed"]["parameters_bytes"]
@@ -240,6 +265,8 @@ def test_the_command_lines(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "or ask for the table alone with --explain" in capsys.readouterr().err
     assert choosing.main(["--budget", "8QB"]) == 2
     assert "'QB' is unknown" in capsys.readouterr().err
+    assert choosing.main(["--json", str(tmp_path)]) == 2
+    assert "it is a folder; give the name of a file" in capsys.readouterr().err
     assert choosing.main(["--device", "abacus"]) == 2
     assert "no device 'abacus'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

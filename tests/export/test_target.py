@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from export import foreign, styled
 from export.build import main
+from export.load.checkpoints import Wanted
 from export.plan.target import target
-from profiles.model.device import device_names, load_device
+from profiles.model.device import DEVICES, device_names, load_device
 from sdk.errors import BudgetError, ConfigError
 
 
@@ -38,3 +44,26 @@ def test_mistakes(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
         target("8", None, None)
     assert main(["--out", f"{tmp_path}/face"]) == 2
     assert "--budget 8MB, or --device NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [["--backend", "tinyface"], ["--backend", "tinyface", "--styles"]])
+def test_a_device_s_precisions_hold_where_no_budget_can(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What our own kernels take cannot be computed, but what the device runs is known."""
+    profile = DEVICES.joinpath("phone_low.yaml").read_text("utf-8")
+    device = tmp_path / "integers.yaml"
+    device.write_text(re.sub(r"precisions: .*", "precisions: [int8]", profile), "utf-8")
+    asked: list[str] = []
+
+    def build(*given: Any) -> dict[str, Any]:
+        asked.extend(one.precision for one in given if isinstance(one, Wanted))
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(foreign, "build_foreign", build)
+    monkeypatch.setattr(styled, "build_styled", build)
+    arguments = ["--device", str(device), "--out", str(tmp_path / "face"), *more]
+    assert main([*arguments, "--precision", "fp32"]) == 2
+    assert "integers does not run fp32; its profile allows: int8" in capsys.readouterr().err
+    assert main(arguments) == 2
+    assert asked == ["int8"]
