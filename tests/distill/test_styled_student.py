@@ -165,6 +165,7 @@ def test_the_shipped_styles_are_the_shipped_student_s_and_move_its_brows() -> No
 
 def test_styles_are_set_by_name() -> None:
     assert SPEC.vector(sadness=0.5).tolist() == [0.0, 0.5]
+    assert StyleSpec(["joy", "anger"], 4).vector(joy=1.0).tolist() == [1.0, 0.0], "in no alphabetical order"
     with pytest.raises(ConfigError, match="no style joy; there are: anger, sadness"):
         SPEC.vector(joy=1.0)
     with pytest.raises(ConfigError, match="name each once"):
