@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distill.corpus.rows.streams import Rows, StreamRows
+from distill.corpus.rows.utterances import Utterances
 from distill.corpus.rows.windows import Stretches
 from distill.corpus.shards import (
     Shard,
@@ -25,6 +27,7 @@ from distill.corpus.shards import (
 from distill.corpus.shelf import load_shards, open_shard
 from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files import disk as files
+from distill.files.pcm import to_int16
 from distill.speech.augment import Augment, add_noise
 from distill.speech.phones import Phone
 from sdk.errors import AudioError, DataError
@@ -224,6 +227,64 @@ def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment 
             (loud if jaw[row, frame] > 0.3 else quiet if jaw[row, frame] < 0.02 else []).append(level)
     assert len(loud) > 50
     assert np.percentile(loud, 5) > 4 * np.percentile(quiet, 90)
+
+
+@pytest.mark.parametrize("kind", [StreamRows, Utterances])
+def test_rows_hold_the_label_of_every_instant_at_any_speed(kind: type, tmp_path: Path) -> None:
+    """Slower speech has slower labels: in rows of several utterances the loud part is where the label is open."""
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [utterance(str(i), seconds=2.5, seed=i) for i in range(4)])
+    shards, unchanged = [read_shard(path)], Augment(strength=0.0)  # of which a speed is drawn, and nothing added
+    rows = StreamRows(shards, 320, 320, {}, unchanged) if kind is StreamRows else Utterances(shards, 320, {}, unchanged)
+    batch = rows.batch(np.random.default_rng(5), 12, 400)
+    sound = batch.clean if isinstance(batch, Rows) else batch.audio
+    jaw = batch.rig[:, 1:-1, rows.picker.channels.index("jawOpen")]
+    around = np.lib.stride_tricks.sliding_window_view(sound.reshape(12, 800, 160), 2, axis=1)[:, 1:-2:2]
+    level = np.sqrt(np.square(around).mean((2, 3))) / np.abs(sound.reshape(12, -1)).max(1, keepdims=True)
+    assert (jaw > 0.3).sum() > 300
+    assert np.percentile(level[jaw > 0.3], 5) > 4 * np.percentile(level[jaw < 0.02], 90)
+
+
+class Hum(Augment):
+    """In place of what was said one loud tone: what is heard then is not what was spoken."""
+
+    def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return np.full_like(speech, 0.75)
+
+
+def test_what_is_clean_was_never_augmented(tmp_path: Path) -> None:
+    """It is what a second teacher hears (4.4.4)."""
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [utterance("a")])
+    shards, random = [read_shard(path)], np.random.default_rng(0)
+    drawn = Stretches(shards, WindowSpec(8192, 1024), {}, Hum()).batch(random, 4, 8, 320)
+    for batch in (drawn, StreamRows(shards, 320, 320, {}, Hum()).batch(random, 4, 50)):
+        assert (batch.audio == 0.75).all()
+        assert np.abs(batch.clean).max() < 0.75
+        assert batch.clean.any()
+
+
+def test_before_and_behind_an_utterance_the_face_rests(tmp_path: Path) -> None:
+    """One that is cut inside a vowel: its curves are open at both ends, and nobody speaks beyond them."""
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [Utterance("a", "one", np.full(16000, 900, np.int16), [Phone("ɑ", 0.0, 1.0)])])
+    data = Stretches([read_shard(path)], WindowSpec(8192, 1024), {}, None)
+    batch = data.batch(np.random.default_rng(0), 32, 40, 320)
+    beside = np.pad(batch.clean[:, 0] != 0, ((0, 0), (320, 320)))
+    jaw = batch.rig[..., data.picker.channels.index("jawOpen")]
+    at = batch.starts + data.window.past_samples + 320
+    spoken = beside[:, at]
+    silent = ~(beside[:, at - 320] | spoken | beside[:, at + 320])
+    assert min(silent.sum(), spoken.sum()) > 50
+    assert np.abs(batch.rig[silent]).max() == 0
+    assert not batch.classes[silent].any()
+    assert jaw[spoken].min() > 0.1
+
+
+def test_louder_than_full_scale_is_clipped() -> None:
+    """And does not go round to the other end."""
+    found = to_int16(np.array([-2.0, -1.0, 0.0, 1.0, 2.0], np.float32))
+    assert found.tolist() == [-32767, -32767, 0, 32767, 32767]
 
 
 def test_augmentation_is_reproducible_and_keeps_timing() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -109,6 +111,13 @@ def test_rows_and_stretches_carry_it_at_the_times_of_their_labels(shard: Shard) 
     assert 2 * 255 / longest - 1.5 <= usual <= 2 * 255 / min(np.diff(shard.rig_offsets)) + 1.5
 
 
+def test_what_is_likely_is_that_of_its_time() -> None:
+    told = np.zeros((100, len(CLASSES)), np.uint8)
+    told[:, 3] = np.arange(100)
+    _, likely = Said([], told).at(np.array([0.0, 0.104, 0.5, 0.99, 1.2]))
+    assert likely[:, 3].tolist() == [0, 10, 50, 99, 99]
+
+
 def test_where_nobody_says_what_is_likely_the_phones_count_alone() -> None:
     phones = [Phone("m", 0.1, 0.3), Phone("a", 0.3, 0.5)]
     times = np.arange(0, 0.6, 0.02)
@@ -146,6 +155,23 @@ def test_the_least_loss_is_at_what_the_teacher_holds_likely() -> None:
     way.step(closure)
     held = scores.detach().softmax(-1)[0, 0]
     torch.testing.assert_close(held[[4, 7]], torch.tensor([2 / 3, 1 / 3]), atol=0.02, rtol=0)
+
+
+class Opening:
+    """A teacher by ear whose jaw opens by a tenth a second, told 25 times a second."""
+
+    def label(self, sound: np.ndarray) -> RigTrack:
+        values = np.zeros((len(sound) * 25 // 16000 + 1, 52), np.float32)
+        values[:, LAYOUT.index("jawOpen")] = np.arange(len(values)) / 250
+        return RigTrack(values, Fraction(25), LAYOUT)
+
+
+def test_labels_are_told_a_hundred_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the teacher's own rate: a second late after a hundred is an open mouth at an /m/."""
+    monkeypatch.setitem(sys.modules, "studio.mouths", SimpleNamespace(TEACHER=Opening))
+    track = labeller("studio.mouths").label(utterance("u", np.random.default_rng(0)))
+    assert (track.fps, len(track.values)) == (LABEL_HZ, 300)
+    np.testing.assert_allclose(track.values[:, LAYOUT.index("jawOpen")], np.arange(300) / 1000, atol=1e-6)
 
 
 def test_the_neural_teacher_says_what_it_holds_likely() -> None:

@@ -56,11 +56,44 @@ def test_training_leaves_out_the_noises_that_are_scored_in(known: dict[str, Chan
     assert 0.1 < np.mean([held_out_noise(f"{i}.wav") for i in range(400)]) < 0.3
     augment = Augment.from_folders(tmp_path / "noise", tmp_path / "rooms")
     assert (len(augment.noises), len(augment.rooms)) == (1, 1)
+    assert augment.rooms[0][0] == 1.0, "the direct sound comes at once, though the recording of the room began before"
     assert list(noises(tmp_path / "noise")) == ["kitchen"]
     (tmp_path / "noise" / TRAINED).unlink()
     assert len(Augment.from_folders(tmp_path / "noise", None).noises) == 1, "better one noise than none"
     alone = noises_alone(tmp_path / "noise")["kitchen"][0]
     assert np.sqrt(np.mean(alone.audio**2)) == pytest.approx(10**-1.5, rel=0.05)
+
+
+class Answers(np.random.Generator):
+    """Says yes to the draws of chance that are named by their number, and no to the others."""
+
+    def __init__(self, seed: int, *yes: int) -> None:
+        super().__init__(np.random.PCG64(seed))
+        self.yes, self.asked = yes, 0
+
+    def random(self, *_: object, **__: object) -> float:  # type: ignore[override]
+        self.asked += 1
+        return 0.0 if self.asked - 1 in self.yes else 1.0
+
+
+MU_LAW, LEVEL, OFFSET = 4, 5, 7  # which draws of chance decide on them
+
+
+def test_a_codec_leaves_quiet_speech_as_loud_and_as_it_was() -> None:
+    speech = 0.004 * ITEM.audio / np.abs(ITEM.audio).max()
+    for seed in range(10):
+        coded_ = Augment()(speech, Answers(seed, MU_LAW, LEVEL))
+        plain = Augment()(speech, Answers(seed, LEVEL))
+        assert not np.array_equal(coded_, plain)
+        np.testing.assert_allclose(coded_, plain, atol=0.05 * np.abs(plain).max())
+
+
+def test_some_microphones_have_an_offset() -> None:
+    quiet = [Augment()(ITEM.audio, Answers(seed, OFFSET)) for seed in range(20)]  # level from -54 dB: none is clipped
+    means = np.array([sound.mean() for sound in quiet])
+    assert 0.03 < means.std() < 0.1
+    assert np.abs(means).max() < 0.105
+    assert np.abs([Augment()(ITEM.audio, Answers(seed)).mean() for seed in range(20)]).max() < 0.005
 
 
 def test_a_long_recording_of_noise_is_heard_from_its_begin_to_its_end(tmp_path: Path) -> None:
