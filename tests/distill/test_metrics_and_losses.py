@@ -52,9 +52,11 @@ def test_pbm_takes_the_least_gap_within_two_frames() -> None:
 
 def test_false_closure_looks_at_the_middle_of_open_vowels() -> None:
     phones = [Phone("m", 0.1, 0.2), Phone("ɑ", 20 / 30, 26 / 30), Phone("ɑ", 30 / 30, 36 / 30)]
-    judge = metrics.LipJudge()
-    judge.add(gap_curve([23, 30]), 30.0, phones)
-    assert judge.scores().false_closure == 0.5
+    # frame 23 is the middle of the first; 20, 26 and 30 are edges, of which none is asked
+    for shut, expected in (([23], 0.5), ([33], 0.5), ([20], 0.0), ([26], 0.0), ([30], 0.0)):
+        judge = metrics.LipJudge()
+        judge.add(gap_curve(shut), 30.0, phones)
+        assert judge.scores().false_closure == expected, shut
 
 
 def test_paper_losses_by_hand() -> None:
