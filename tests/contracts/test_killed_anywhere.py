@@ -30,12 +30,12 @@ TOUCHES = {
     "open", "write", "writelines", "flush", "fsync", "replace", "rename", "unlink", "remove", "rmdir", "mkdir", "chmod",
     "flock", "close", "__exit__", "save", "truncate",
 }  # fmt: skip
-MOST = 60  # of one writer; where it touches more often, evenly among them
+MOST = 60  # of one writer, about; where it touches more often, evenly among them
 
 
 def touched(work: Callable[[], object], killed_at: int | None = None) -> int:
     """Run `work` in a process of its own, killed at one of its touches. Gives how many it made, 0 where it was killed:
-    it ends before where it has less to do than the first one had, which found nothing there."""
+    it ends before where it has less to do than the one had whose touches were counted."""
     here, there = os.pipe()
     child = os.fork()
     if not child:
@@ -70,7 +70,9 @@ def touched(work: Callable[[], object], killed_at: int | None = None) -> int:
 
 def killed_everywhere(work: Callable[[], object], check: Callable[[], None], folder: Path) -> int:
     """Kill `work`, which writes into `folder`, at its touches; `check` looks after each kill. Gives how many kills."""
-    total = touched(work)
+    touched(work)
+    check()
+    total = touched(work)  # of one that finds what another left, as all that are killed do
     check()
     wanted = {path.relative_to(folder) for path in folder.rglob("*")}
     moments = sorted({int(at) for at in np.linspace(0, total - 1, min(total, MOST))})
@@ -78,10 +80,11 @@ def killed_everywhere(work: Callable[[], object], check: Callable[[], None], fol
     for at in moments:
         kills += not touched(work, at)
         check()
+        touched(work)  # sweeps, so that the next is killed where it was counted
     touched(work)
     check()
     assert {path.relative_to(folder) for path in folder.rglob("*")} == wanted, "left behind by those that were killed"
-    print(f"{kills} kills")
+    print(f"{kills} kills of {total}")
     return kills
 
 
@@ -122,12 +125,20 @@ def test_a_shard_of_a_corpus(tmp_path: Path) -> None:
     labels = {one.name: by_phones.label(one) for one in said}  # once, and not again at every start
     by = replace(by_phones, label=lambda one: labels[one.name])
 
-    def check() -> None:
-        for path in tmp_path.rglob("*.npz"):
-            if not path.name.startswith("."):
-                assert len(read_shard(path).names) == 2
+    begun = []
 
-    assert killed_everywhere(lambda: write_shards(said, tmp_path / "corpus", "human", by), check, tmp_path) >= 10
+    def work() -> None:
+        for path in tmp_path.rglob("*.npz"):
+            path.unlink()  # one that is current is kept, and nothing of it is written
+        write_shards(said, tmp_path / "corpus", "human", by)
+
+    def check() -> None:
+        begun.extend(tmp_path.rglob("*.part"))
+        for path in tmp_path.rglob("*.npz"):
+            assert len(read_shard(path).names) == 2
+
+    assert killed_everywhere(work, check, tmp_path) >= 10
+    assert begun, "some were killed while they wrote"
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "there"])
@@ -137,6 +148,7 @@ def test_a_delivery(is_new: bool, tmp_path: Path) -> None:
 
     out = tmp_path / "face"
     contents = [mark * 5000 for mark in (b"a", b"b")]
+    between = 0
 
     def work() -> None:
         standing = (out / "model.pte").read_bytes() if (out / "model.pte").exists() else contents[0]
@@ -152,8 +164,10 @@ def test_a_delivery(is_new: bool, tmp_path: Path) -> None:
             old.rmdir()
 
     def check() -> None:
+        nonlocal between
         found = {name: (out / name).read_bytes() for name in delivery.FILES if (out / name).exists()}
         assert set(found.values()) <= set(contents)
+        between += len(set(found.values())) == 2
         if "report.json" in found:
             assert len(found) == len(delivery.FILES)
             assert len(set(found.values())) == 1
@@ -161,3 +175,4 @@ def test_a_delivery(is_new: bool, tmp_path: Path) -> None:
             assert len(found) in (0, len(delivery.FILES)), "a new folder comes whole or not at all"
 
     assert killed_everywhere(work, check, tmp_path) > 30
+    assert bool(between) != is_new, "some were killed between two renames, where there are several"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,22 +21,53 @@ import sys
 from pathlib import Path
 from export.deliver import delivery
 out, mark = Path(sys.argv[1]), sys.argv[2]
-for _ in range(30):
+for _ in range(20):
     with delivery.workshop(out) as folder:
         for name in delivery.FILES:
             delivery.write(folder / name, mark.encode())
         delivery.deliver(folder, out)
 """
+locked = pytest.mark.skipif(delivery.fcntl is None, reason="no locks of folders here")
 
 
-@pytest.mark.skipif(delivery.fcntl is None, reason="no locks of folders here")
-def test_two_deliveries_never_mix(tmp_path: Path) -> None:
+@locked
+def test_two_deliveries_never_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is stopped behind its first file. Another that begins then waits for it, and what stands is all the other's:
+    left to chance, two never met in the milliseconds that a delivery takes."""
+    out, made = tmp_path / "face", {mark: tmp_path / mark for mark in "ab"}
+    for folder in (out, *made.values()):
+        folder.mkdir()
+    for mark, folder in made.items():
+        for name in delivery.FILES:
+            delivery.write(folder / name, mark.encode())
+    moved, go_on, replace = threading.Event(), threading.Event(), os.replace
+
+    def stopping(source: Path, target: Path) -> None:
+        replace(source, target)
+        if source.parent == made["a"] and not moved.is_set():
+            moved.set()
+            go_on.wait(60)
+
+    monkeypatch.setattr(delivery.os, "replace", stopping)
+    first, second = (threading.Thread(target=delivery.deliver, args=(made[mark], out)) for mark in "ab")
+    first.start()
+    assert moved.wait(60)
+    second.start()
+    second.join(0.3)
+    waits = second.is_alive()
+    go_on.set()
+    first.join()
+    second.join()
+    assert waits
+    assert {(out / name).read_bytes() for name in delivery.FILES} == {b"b"}
+
+
+@locked
+def test_two_builds_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
     out = tmp_path / "face"
-    for _ in range(2):
-        both = [subprocess.Popen([sys.executable, "-c", DELIVERS, str(out), mark], cwd=ROOT) for mark in "ab"]
-        assert [one.wait(timeout=300) for one in both] == [0, 0]
-        found = {(out / name).read_bytes() for name in delivery.FILES}
-        assert len(found) == 1
+    both = [subprocess.Popen([sys.executable, "-c", DELIVERS, str(out), mark], cwd=ROOT) for mark in "ab"]
+    assert [one.wait(timeout=300) for one in both] == [0, 0]
+    assert len({(out / name).read_bytes() for name in delivery.FILES}) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["face"]
 
 
