@@ -35,7 +35,7 @@ def verify_styles(folder: Path, styled: StyledStream, said: Callable[[str], None
             said(f"      {path.name}: not verified: {error}")
             found |= {"verified": False, "why": str(error)}
             continue
-        if apart > allowed:
+        if not apart <= allowed:  # NaN is not above it either
             raise VerificationError(f"{path.name} says other than the student: values differ by {apart:.2g}")
         said(f"      {path.name}: off by {apart:.1e} at most on golden speech, in neutral and in every style")
         found["max_abs_error"][path.name] = apart
@@ -58,7 +58,7 @@ def furthest(path: Path, styled: StyledStream) -> float:
     judge = _player(lambda: FramePredictor(wanted))
     audio = golden_speech(_SECONDS)
     asked: list[dict[str, float]] = [{}, *({name: 1.0} for name in found.styles)]
-    return max(float(np.abs(play(audio, style) - judge(audio, style)).max()) for style in asked)
+    return float(np.max([np.abs(play(audio, style) - judge(audio, style)).max() for style in asked]))  # NaN stays NaN
 
 
 Play = Callable[[np.ndarray, Mapping[str, float]], np.ndarray]
