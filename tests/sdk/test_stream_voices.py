@@ -144,7 +144,8 @@ def test_a_crowd_is_its_voices(make_stream_engine: MakeEngine, rate: int, ensemb
         _same(frames[i] + tail, predict(engine, audio[i], rate, ensemble=ensemble))
 
 
-def test_a_crowd_that_fails_loses_nothing(make_stream_engine: MakeEngine) -> None:
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_a_crowd_that_fails_loses_nothing(make_stream_engine: MakeEngine, ensemble: bool) -> None:
     good = make_stream_engine()
     calls = iter(range(1000))
 
@@ -153,14 +154,14 @@ def test_a_crowd_that_fails_loses_nothing(make_stream_engine: MakeEngine) -> Non
             raise ArtifactError("the device went away")
         return good.function(hops, state)
 
-    crowd, audio = Crowd(EagerStreamEngine(good.manifest, flaky), 2), _noise(6400)
+    crowd, audio = Crowd(EagerStreamEngine(good.manifest, flaky), 2, ensemble=ensemble), _noise(6400)
     frames = crowd.push([audio[:640], audio[:640]])[0]
     with pytest.raises(ArtifactError):
         crowd.push([audio[640:], audio[640:]])
     with pytest.raises(AudioError):
         crowd.push([audio[640:], "speech"])
     frames += crowd.push([audio[640:], audio[640:]])[0] + crowd.finish()[0]
-    _same(frames, predict(good, audio))
+    _same(frames, predict(good, audio, ensemble=ensemble))
 
 
 def test_crowds_that_cannot_be(make_stream_engine: MakeEngine, make_engine: Callable[..., EagerEngine]) -> None:
