@@ -264,8 +264,8 @@ def test_what_is_clean_was_never_augmented(tmp_path: Path) -> None:
         assert batch.clean.any()
 
 
-def test_before_and_behind_an_utterance_the_face_rests(tmp_path: Path) -> None:
-    """One that is cut inside a vowel: its curves are open at both ends, and nobody speaks beyond them."""
+def test_behind_an_utterance_the_face_rests(tmp_path: Path) -> None:
+    """One that is cut inside a vowel: its curves are open at the end, and nobody speaks beyond it."""
     path = tmp_path / "train-human-000.npz"
     write_shard(path, [Utterance("a", "one", np.full(16000, 900, np.int16), [Phone("ɑ", 0.0, 1.0)])])
     data = Stretches([read_shard(path)], WindowSpec(8192, 1024), {}, None)

@@ -98,11 +98,15 @@ def test_what_does_not_fit_the_curves_is_refused(shard: Shard, wrong: str) -> No
 def test_rows_and_stretches_carry_it_at_the_times_of_their_labels(shard: Shard) -> None:
     random = np.random.default_rng(2)
     rows = StreamRows([shard], 320, 320, {}, None).batch(random, 4, 300)
-    stretches = Stretches([shard], WindowSpec(8192, 1024), {}, None).batch(random, 6, 40, 320)
+    stretches = Stretches([shard], WindowSpec(8192, 1024), {}, None).batch(random, 99, 40, 320)
     for batch in (rows, stretches):
         told = batch.likely.astype(np.int64).sum(-1)
         assert set(np.unique(told)) <= {0, 254, 255, 256}, "rows of bytes that are one in all, or nothing"
         assert (told > 0).any()
+    at = stretches.starts + 8192 - 1024
+    near = np.lib.stride_tricks.sliding_window_view(np.abs(stretches.clean[:, 0]), 401, axis=1)[:, at - 200].max(2)
+    assert (near == 0).any(), "some go on when nobody speaks any more"
+    assert not stretches.likely[near == 0].any()
     # the ramp's slope is that of time: sure by so much more every hop of 20 ms, within an utterance
     sure = rows.likely.max(2, where=np.arange(len(CLASSES)) > 0, initial=0).astype(np.int64)
     rises = np.diff(sure, axis=1)
