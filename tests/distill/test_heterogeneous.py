@@ -6,6 +6,7 @@ import io
 import signal
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from distill.files.disk import atomic_open
 from distill.files.sealed import sealing
 from distill.recipes import finetune, heterogeneous
 from distill.speech.augment import Augment
+from distill.speech.phones import Phone
 from distill.students.spec import Student, load_variant, variant_names
 from distill.training import feeds
 from distill.training.begin import initialise
@@ -215,6 +217,34 @@ def test_second_teachers_that_cannot_teach_are_refused(corpus: Path, tmp_path: P
         train(SPECS["stream"], PLAN, corpus, tmp_path / "s.pt", Augment(), {}, second=turned)
 
 
+@families
+@pytest.mark.parametrize("hears", ["clean", "noise"])
+def test_a_second_teacher_hears_what_the_plan_says(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, family: str, hears: str
+) -> None:
+    spec = SPECS[family]
+    second, student = Checkpoint(spec, spec.build().state_dict()), spec.build().train()
+    feed = feeds.feed_of(spec, replace(PLAN, second_hears=hears), load_shards(corpus, "train"), Augment(), second)
+    drawn, heard = feed.draw(np.random.default_rng(0), 0), []
+    assert (drawn.clean != drawn.audio).any()
+    how = "sequence" if family == "window" else "features"
+    listen = getattr(feed.second, how)  # type: ignore[attr-defined]
+    monkeypatch.setattr(feed.second, how, lambda audio: heard.append(audio) or listen(audio))  # type: ignore[attr-defined]
+    feed.loss(student, drawn, 0)
+    np.testing.assert_array_equal(heard[0], drawn.clean if hears == "clean" else drawn.audio)
+
+
+def test_steps_of_a_stretch_are_columns_at_first_and_frames_in_the_exact_stage(corpus: Path) -> None:
+    """What moves from step to step is weighed by how many steps make a frame."""
+    feed, student = feeds.feed_of(SPEC, PLAN, load_shards(corpus, "train"), None), SPEC.build().train()
+    for step, starts, per_frame in ((0, [0, 320, 640], 16000 / 30 / 320), (PLAN.steps, [0, 533, 1066], 1.0)):
+        drawn = feed.draw(np.random.default_rng(0), step)
+        assert drawn.starts[:3].tolist() == starts
+        feed.loss(student, drawn, step)
+        assert feed.objective.seen is not None
+        assert feed.objective.seen.steps_per_frame == pytest.approx(per_frame)
+
+
 @pytest.mark.parametrize(("mine", "theirs"), [(64, 256), (256, 256), (256, 64)])
 def test_both_windows_are_of_the_same_frame(mine: int, theirs: int) -> None:
     """Predictive supervision: a frame's two windows hold the same sample where each expects its frame."""
@@ -310,18 +340,31 @@ def test_an_unknown_precision_is_refused() -> None:
 def test_a_resume_file_of_another_corpus_or_noise_is_refused(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same command on other speech would go on as if nothing had happened."""
+    """The same command on other speech, by another second teacher or from other weights would go on as if nothing had
+    happened."""
     out = tmp_path / "s.pt"
     killed_at(1, out.with_name("s.pt.resume"), monkeypatch)
+    first, second, third = (Checkpoint(SPEC, SPEC.build().state_dict()) for _ in range(3))
+    given: dict[str, Any] = {"corpus": corpus, "augment": Augment(), "init": first, "second": second}
+
+    def go_on(**changes: object) -> Checkpoint:
+        return train(SPEC, PLAN, out=out, made={}, **{**given, **changes})
+
     with pytest.raises(KeyboardInterrupt):
-        run(corpus, out)
-    spec = load_variant("s2", {"channels": 8})
-    with pytest.raises(CheckpointError, match="another noise or rooms"):
-        train(spec, PLAN, corpus, out, Augment(noises=[np.ones(16000, np.float32)]), {})
-    other = tmp_path / "other"
-    write_shard(other / "shards" / "train-human-000.npz", [utterance("x", np.random.default_rng(9))])
-    with pytest.raises(CheckpointError, match="another corpus"):
-        train(spec, PLAN, other, out, Augment(), {})
+        go_on()
+    random, longer = np.random.default_rng(0), [Phone("ɑ", 0.5, 2.5)]
+    relabelled = [utterance(str(i), random, longer) for i in range(4)]  # the same sounds and names
+    write_shard(tmp_path / "other" / "shards" / "train-human-000.npz", relabelled)
+    for name, other, says in (
+        ("augment", Augment(noises=[np.ones(16000, np.float32)]), "noise or rooms"),
+        ("corpus", tmp_path / "other", "corpus"),
+        ("second", third, "second teacher"),
+        ("second", None, "second teacher"),
+        ("init", third, "beginning"),
+        ("init", None, "beginning"),
+    ):
+        with pytest.raises(CheckpointError, match=f"learned from another {says}"):
+            go_on(**{name: other})
 
 
 def test_a_resume_file_of_before_a_setting_was_there_goes_on(
