@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from distill.speech.phonetics import CLASSES
 from distill.students.spec import load_variant
 from distill.training import losses
 from distill.training.begin import groups
-from distill.training.objective import Objective, PhoneHead
+from distill.training.feeds import with_phones
+from distill.training.objective import HEAD, Objective, PhoneHead
 from distill.training.plan import Plan
 from sdk.errors import ConfigError
 from sdk.faces.face import Face
@@ -92,6 +94,54 @@ def test_the_phone_head_learns_and_leaves_unknown_times_out() -> None:
     features[:, 25:] += 100
     assert torch.equal(head.loss(features, classes, nothing), known)
     assert float(head.loss(features, torch.full((2, 50), -100), nothing)) == 0
+
+
+def test_every_term_is_as_it_is_written() -> None:
+    """Each by hand, at the end of a run, on a grid of which five thirds of a step make a frame; `predicted` goes beyond
+    what the rig can show, where lips are as a player clamps them."""
+    plan = Plan(alpha_rec=0.3, alpha_acc=0.7, own_velocity=0.4, shut_weight=8, shut_final=24, rest_weight=0.5)
+    label, asked = moving(1).clamp(0, 1), variance(moving(1))
+    predicted = label + 0.1 * torch.randn(label.shape, generator=torch.manual_seed(3))
+    predicted[:, 50:60, JAW], label[:, 50:60, JAW] = -0.6, 0.0
+    predicted[:, 50:60, LAYOUT.index("mouthClose")] = 0.0
+    per_frame = 5 / 3
+    objective, face = Objective(SPEC, plan, asked), Face.default()
+    loss = objective(label, predicted, per_frame, done=1.0)
+    one, two = label.double().numpy(), predicted.double().numpy()
+    error, moves = one - two, (np.diff(one, axis=1) - np.diff(two, axis=1)) * per_frame
+    own = losses.variance_weights(torch.from_numpy(asked)).double().numpy()
+    root = objective.root.double().numpy()
+    gaps = [torch.from_numpy(face.lip_gap_cm(x.reshape(-1, 52), LAYOUT)).view(2, 200) for x in (one, two.clip(0, 1))]
+    bent = np.diff(gaps[0].numpy() - gaps[1].numpy(), n=2, axis=1) * per_frame**2
+    expected = {
+        "rec": 0.3 * (error**2).sum(2).mean(),
+        "vel": 0.9 * (moves**2).sum(2).mean(),
+        "own": (error**2 @ own).mean() + 0.4 * (moves**2 @ own).mean(),
+        "mouth": ((error @ root) ** 2).sum(2).mean() + 0.4 * ((moves @ root) ** 2).sum(2).mean(),
+        "lip": float(losses.lip_distance(*gaps, 2, 24.0, plan.open_weight, 0.5)),
+        "acc": 0.7 * (bent**2).mean(),
+    }
+    assert objective.seen is not None
+    found = {name: float(part) for name, part in objective.seen.parts.items()}
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert float(loss) == pytest.approx(sum(expected.values()), rel=1e-3)
+
+
+def test_what_the_phones_say_is_a_term_by_its_weight() -> None:
+    torch.manual_seed(0)
+    student, label = torch.nn.Module(), moving()
+    student.add_module(HEAD, PhoneHead(6))
+    objective = Objective(SPEC, Plan(alpha_phone=2.0), variance(label))
+    before, features = objective(label, label * 0.5, 1.0), torch.randn(2, 200, 6)
+    drawn = SimpleNamespace(
+        classes=np.arange(400).reshape(2, 200) % 9, likely=np.zeros((2, 200, len(CLASSES)), np.uint8)
+    )
+    wrong = getattr(student, HEAD).loss(features, *map(torch.from_numpy, (drawn.classes, drawn.likely))).detach()
+    loss = with_phones(objective, before, student, features, drawn)  # type: ignore[arg-type]
+    assert float(wrong) > 1
+    torch.testing.assert_close(loss.detach(), before + 2 * wrong)
+    assert objective.seen is not None
+    torch.testing.assert_close(objective.seen.parts["phone"], 2 * wrong)
 
 
 def test_plans_of_eq_1_to_4_need_no_variance_and_ours_do() -> None:
