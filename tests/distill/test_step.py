@@ -21,7 +21,7 @@ from distill.corpus.shards import write_shard
 from distill.corpus.shelf import load_shards
 from distill.speech.augment import Augment
 from distill.students.spec import load_variant
-from distill.training.begin import initialise
+from distill.training.begin import LAST_SHARE, initialise
 from distill.training.feeds import feed_of
 from distill.training.options import Conduct, add_training_options, plan_of, read_plan
 from distill.training.plan import Plan
@@ -80,6 +80,48 @@ def test_four_batches_are_the_step_of_one_of_four_times_the_rows(corpus: Path, t
     assert loss == pytest.approx(loss_of_one, rel=1e-5)
     assert norm == pytest.approx(norm_of_one, rel=1e-4)
     assert float((gradient - of_one).norm() / of_one.norm()) < 1e-4
+
+
+class Narrow(nn.Module):
+    """Two weights of a run that takes microseconds: `fc3` as a student's last layer is called, and one before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc3 = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+
+
+def narrow(tmp_path: Path, accumulate: int = 1) -> Run:
+    return Run.begin(STREAM, replace(PLAN, ema=0.9), Narrow(), tmp_path / "narrow", {}, accumulate)
+
+
+def pulled(run: Run) -> Tensor:
+    return torch.stack([(weight - 5).square().sum() for weight in run.student.parameters()]).sum()
+
+
+def test_every_part_of_every_step_draws_its_own(tmp_path: Path) -> None:
+    run, drawn = narrow(tmp_path, accumulate=2), []
+    run.go(3, lambda *_: pulled(run), PLAN.rate, draw=lambda random, _: drawn.append(random.random()))
+    assert drawn == [run.random(step, part).random() for step in range(3) for part in range(2)]
+    assert len(set(drawn)) == 6
+
+
+def test_the_average_follows_the_weights_and_the_last_layer_steps_by_its_share(tmp_path: Path) -> None:
+    """The average by what its decay was at each step, (k + 1) / (k + 10) and at most the plan's."""
+    run = narrow(tmp_path)
+    averages = {name: value.clone() for name, value in run.student.state_dict().items()}
+    rates: list[dict[float, float]] = []
+
+    def watch(step: int, *_: float) -> None:
+        decay = min(0.9, (step + 1) / (step + 10))
+        for name, value in run.student.state_dict().items():
+            averages[name] = decay * averages[name] + (1 - decay) * value
+            torch.testing.assert_close(run.average[name], averages[name])
+            assert not torch.equal(run.average[name], value)
+        rates.append({group["share"]: group["lr"] for group in run.optimiser.param_groups})
+
+    run.go(4, lambda *_: pulled(run), lambda step: 0.1 * (step + 1), watch)
+    for step, found in enumerate(rates):
+        assert found == pytest.approx({1.0: 0.1 * (step + 1), LAST_SHARE: 0.01 * (step + 1)})
 
 
 def test_statistics_of_a_step_are_the_mean_of_its_batches(corpus: Path, tmp_path: Path) -> None:
