@@ -69,6 +69,53 @@ def test_rounding_anticipates() -> None:
     assert spread.values[before_vowel, pucker].max() < 0.05
 
 
+def test_lips_round_earlier_before_a_vowel_than_they_let_go_behind_it() -> None:
+    phones = [Phone("t", 0.1, 0.5), Phone("u", 0.5, 0.7), Phone("t", 0.7, 1.1)]
+    track = animate(phones, 1.2, 120)
+    pucker = track.values[:, track.layout.index("mouthPucker")]
+    half = np.flatnonzero(pucker >= pucker.max() / 2)
+    middle = 72  # of the vowel, in frames
+    assert middle - half[0] > half[-1] - middle > 12
+
+
+def shutting(*phones: tuple[str, int, int]) -> np.ndarray:
+    """How far the lips are held shut, 0..1, at each 120th of a second; phones begin and end on such."""
+    track = animate([Phone(symbol, first / 120, last / 120) for symbol, first, last in phones], 1.2, 120)
+    return track.values[:, track.layout.index("mouthPressLeft")] / 0.28
+
+
+def jerk(s: float) -> float:
+    """The ramp of least jerk, at a share `s` of its way."""
+    return s**3 * (10 - 15 * s + 6 * s * s)
+
+
+def test_a_long_stop_lets_go_before_its_end_and_a_nasal_does_not() -> None:
+    """A fifth of a /p/ of 24 frames is its burst: from 4.8 frames before its end on lips open, within 65 ms."""
+    stop, nasal = (shutting(("ɑ", 36, 60), (symbol, 60, 84), ("ɑ", 84, 108)) for symbol in "pm")
+    for held, end in ((stop, 79.2), (nasal, 84.0)):
+        for frame in range(74, 92):
+            left = np.clip(1 - (frame - end) / (0.065 * 120), 0, 1)
+            assert held[frame] == pytest.approx(jerk(left), abs=1e-3), frame
+        for frame in range(50, 61):
+            assert held[frame] == pytest.approx(jerk(np.clip(1 - (60 - frame) / 9, 0, 1)), abs=1e-3)
+
+
+def test_a_quick_vowel_opens_between_two_closures() -> None:
+    """One of 50 ms: ramps of six tenths of it leave its middle open, ramps of their whole length would keep it shut."""
+    held = shutting(("m", 48, 60), ("ɑ", 60, 66), ("m", 66, 78))
+    assert held[63] == pytest.approx(1 - (1 - jerk(1 - 25 / 30)) ** 2, abs=1e-3)
+    assert held[63] < 0.1
+
+
+def test_the_shortest_closure_is_held_for_40_ms_by_a_mouth_that_undoes_the_jaw() -> None:
+    phones = [("ɑ", 36, 60), ("p", 60, 61), ("ɑ", 61, 85)]
+    assert (shutting(*phones)[59:63] > 0.999).all()
+    track = animate([Phone(symbol, first / 120, last / 120) for symbol, first, last in phones], 1.2, 120)
+    jaw, close = (track.values[59:63, track.layout.index(name)] for name in ("jawOpen", "mouthClose"))
+    np.testing.assert_allclose(close, jaw, atol=1e-4)
+    assert jaw.min() > 0.1
+
+
 def test_any_frame_rate_samples_the_same_motion() -> None:
     phones = spell("b", "ɑ", "p", "u", "f", "i")
     fine = animate(phones, 2.0, 120)
