@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,56 @@ def test_a_file_of_channels(tmp_path: Path) -> None:
         ConfigError, match=r"line 1: expected.*line 2: no channel 'nose'.*line 3: expected.*line 4: low 1"
     ):
         Shaping.of(ARKIT, 1.0, path)
+
+
+TAIL = RigLayout(("earUp", "tail"), (0.0, -1.0), (1.0, 1.0), (0.25, 0.5))  # rests neither at 0 nor in the middle
+
+
+@pytest.fixture
+def lifted(tmp_path: Path) -> Shaping:
+    """Strength 1.2, on the tail a gain of 0.5 and an offset of -0.3 too."""
+    path = tmp_path / "channels.txt"
+    path.write_text("tail 0.5 -0.3\n")
+    return Shaping.of(TAIL, 1.2, path)
+
+
+def test_a_rig_that_does_not_rest_at_0_is_moved_from_where_it_rests(lifted: Shaping) -> None:
+    np.testing.assert_allclose(lifted.values(np.array([0.35, 0.9], np.float32)), [0.37, 0.44], atol=1e-6)
+    np.testing.assert_allclose(lifted.values(np.array(TAIL.neutral, np.float32)), [0.25, 0.2], atol=1e-6)
+
+
+class Recorded:
+    """Life that moves nothing and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.starts: list[float] = []
+        self.frames: list[Frame] = []
+
+    def reset(self) -> None: ...
+
+    def hear(self, mono: np.ndarray, rate_hz: int, start_s: float) -> None:
+        self.starts.append(start_s)
+
+    def frame(self, frame: Frame) -> Frame:
+        self.frames.append(frame)
+        return frame
+
+
+def test_a_face_comes_to_the_rest_that_was_asked_for_and_a_new_take_begins_at_0(
+    make_engine: Callable[..., EagerEngine], lifted: Shaping
+) -> None:
+    rig = {"names": list(TAIL.names), "minimum": [0, -1], "maximum": [1, 1], "neutral": [0.25, 0.5]}
+    life: Any = Recorded()
+    act = Performance(sdk.FramePredictor(make_engine(**rig)), lifted, life)
+    frames = act.push(np.full(8000, 0.2, np.float32))
+    act.push(np.full(8000, 0.2, np.float32))
+    np.testing.assert_allclose(act.neutral, [0.25, 0.2], atol=1e-6)
+    lived = len(life.frames)
+    np.testing.assert_allclose(act.settle(after=frames[-1])[-1].values, act.neutral, atol=1e-6)
+    assert len(life.frames) == lived, "a way to rest beside the take is led by who asked for it, life and all"
+    act.reset()
+    act.push(np.full(8000, 0.2, np.float32))
+    assert life.starts == [0.0, 0.5, 0.0]
 
 
 @pytest.mark.parametrize("fps", ["24", "29.97", "30", "60"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,24 @@ def test_a_signed_file_opens_and_is_trusted(signed: tuple[Path, str]) -> None:
     path, key = signed
     assert sdk.open(path, key=key).manifest.runtime == "torchscript"
     assert sdk.open(path, key=bytes.fromhex(key)).manifest.student == "tiny"
+
+
+def test_a_signature_is_of_this_domain_and_the_seals_hash(tmp_path: Path) -> None:
+    """The very bytes, so that what one version signed the next accepts; and a signature over a bare hash, which its
+    owner may have given for another purpose, is none of a file."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    secret, hashed = bytes(range(32)), bytes(range(32, 64))
+    key = Ed25519PrivateKey.from_private_bytes(secret)
+    (tmp_path / "maker.key").write_text(secret.hex())
+    artifact: Any = SimpleNamespace(path=tmp_path / "model.pte", sha256=hashed.hex())
+    made = sign(artifact, tmp_path / "maker.key").read_bytes()
+    assert made == key.sign(b"TINYFACE-SIGNATURE-1" + hashed)
+    assert made.hex().startswith("91797e50b5490869e7174cfff7831702")
+    check_signature(artifact, key.public_key().public_bytes_raw())
+    beside(artifact.path).write_bytes(key.sign(hashed))
+    with pytest.raises(ArtifactError, match="no signature of this file by this key"):
+        check_signature(artifact, key.public_key().public_bytes_raw())
 
 
 def test_every_flipped_bit_of_a_signature_is_refused(signed: tuple[Path, str]) -> None:
