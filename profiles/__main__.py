@@ -39,7 +39,7 @@ from profiles.show.spread import show, spread, trials
 from profiles.show.table import table, wide_table
 from profiles.show.tables import changes_table
 from profiles.show.words import show_bytes
-from sdk.errors import ProfileError
+from sdk.errors import ProfileError, pip_install
 from sdk.tools.command import at_least, ending, say
 from sdk.tools.whole import whole_file
 
@@ -208,7 +208,7 @@ def _need(*libraries: str) -> None:
     """Raises `ProfileError` before any time is spent where a library for the report is missing."""
     missing = [name for name in libraries if find_spec(name) is None]
     if missing:
-        raise ProfileError(f"reports need {', '.join(missing)}: pip install 'tinyface[profile]'")
+        raise ProfileError(f"reports need {', '.join(missing)}: {pip_install('profile')}")
 
 
 def _share(text: str) -> float:

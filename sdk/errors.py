@@ -17,6 +17,11 @@ def few(problems: Sequence[str]) -> str:
     return "; ".join(problems[:_SHOWN]) + more
 
 
+def pip_install(extra: str) -> str:
+    """How `extra` is installed: from this project's folder, as its name in the registry is another's."""
+    return f"pip install -e '.[{extra}]' in tinyface's folder"
+
+
 class TinyfaceError(Exception):
     """Root of all errors that this project raises on purpose."""
 

@@ -25,7 +25,7 @@ _COPYLEFT = re.compile(r"(?<!L)\bA?GPL|General Public License(?<!Lesser)", re.IG
 
 
 def required(extras: tuple[str, ...]) -> list[str]:
-    """Names of the installed packages that `tinyface[extras]` brings, sorted."""
+    """Names of the installed packages that tinyface with `extras` brings, sorted."""
     found: set[str] = set()
     todo = [("tinyface", frozenset(extras))]
     while todo:

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from distill.corpus.shards import read_shard
-from sdk.errors import ConfigError, DataError, EngineUnavailable
+from sdk.errors import ConfigError, DataError, EngineUnavailable, pip_install
 from sdk.tools.cache import cache_folder
 
 CACHE_BYTES = 50_000_000_000
@@ -166,11 +166,11 @@ def _filesystem(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise EngineUnavailable(f"{url}: stores need fsspec ({error}): pip install 'tinyface[store]'") from error
+        raise EngineUnavailable(f"{url}: stores need fsspec ({error}): {pip_install('store')}") from error
     try:
         store, path = url_to_fs(url)
     except ImportError as error:  # fsspec says which package opens such a URL
-        raise EngineUnavailable(f"{url}: {error}: pip install 'tinyface[store]', or that package") from error
+        raise EngineUnavailable(f"{url}: {error}: {pip_install('store')}, or that package") from error
     except ValueError as error:
         raise ConfigError(f"{url}: no store is opened by such a URL ({error}); give s3://, gs://, https://") from error
     return store, path

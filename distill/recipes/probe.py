@@ -18,7 +18,7 @@ from distill.files.disk import check_writable
 from distill.scoring.conditions import read_sets
 from distill.scoring.probe_report import table, write
 from distill.scoring.probing import layers_of, probe
-from sdk.errors import DataError, EngineUnavailable
+from sdk.errors import DataError, EngineUnavailable, pip_install
 from sdk.tools.command import at_least, command_line, ending
 from sdk.window import WindowSpec
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     with ending() as end:
         for package in ("sklearn", "matplotlib"):
             if find_spec(package) is None:
-                raise EngineUnavailable(f"a probe needs {package}: pip install 'tinyface[train,viewer]'")
+                raise EngineUnavailable(f"a probe needs {package}: {pip_install('train,viewer')}")
         checkpoint = Checkpoint.load(options.checkpoint)
         student, spec = checkpoint.student(), checkpoint.spec
         layers_of(student)  # refuses a stream before any work

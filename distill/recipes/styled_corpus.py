@@ -6,7 +6,7 @@
 Shards as all others, so every recipe reads them, but split by speaker into `train`, `valid` and `test`: nobody of one
 is heard in another. A recording's name tells its style (`w003_anger_10_02`), its label is the articulatory teacher's
 with the style's offsets (`distill/corpus/styled`). Made-up people's shards that are there are kept, so a stopped run
-goes on. Needs `pip install tinyface[corpus]`.
+goes on. Needs `pip install -e '.[corpus]'`.
 """
 
 from __future__ import annotations

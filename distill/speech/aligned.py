@@ -15,7 +15,7 @@ import numpy as np
 from distill.files.pcm import to_int16
 from distill.speech.phones import SILENCE, Phone, from_arpabet
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError, EngineUnavailable
+from sdk.errors import DataError, EngineUnavailable, pip_install
 
 _SILENT_RMS = 1e-4  # -80 dB of full scale
 
@@ -27,7 +27,7 @@ class Aligner:
         try:
             from pocketsphinx import Decoder, get_model_path
         except ImportError as error:
-            raise EngineUnavailable("pocketsphinx is not installed; `pip install tinyface[train]` brings it") from error
+            raise EngineUnavailable(f"pocketsphinx is not installed; {pip_install('train')} brings it") from error
         model = Path(get_model_path()) / "en-us"
         self._decoder = Decoder(
             hmm=str(model / "en-us"),

@@ -5,7 +5,7 @@
     python -m distill.speech.espeak_worker --script LINES.json --seed 1 --out DIR
     python -m distill.speech.espeak_worker --ipa TEXTS.json --out DIR
 
-espeak-ng is GPL-3.0-or-later. It is therefore an optional extra (`pip install tinyface[corpus]`) that only this file
+espeak-ng is GPL-3.0-or-later. It is therefore an optional extra (`pip install -e '.[corpus]'`) that only this file
 loads, in a process that `speech_synth.py` starts; what ships uses neither. A fresh process for each shard is also
 what makes a shard repeatable: the engine keeps state between utterances that no call resets.
 Exit status 3: espeak-ng is missing or does not start; 4: nothing to write, or nowhere to.
@@ -33,7 +33,7 @@ from distill.speech.espeak_timing import Event, phones_from_events
 from distill.speech.spoken import RATE_HZ, Spoken, spoken_name, spoken_recipe, write_spoken
 from distill.speech.text import held_out
 from distill.speech.text import utterance as draw_text
-from sdk.errors import DataError, EngineUnavailable, TinyfaceError
+from sdk.errors import DataError, EngineUnavailable, TinyfaceError, pip_install
 from sdk.tools.caller import end_with_caller
 
 _TONE = ((600, 140, 200), (1200, 100, 160), (2000, 70, 140), (3000, 50, 120))  # Hz, least and most amplitude
@@ -107,7 +107,7 @@ class Engine:
         try:
             import espeakng_loader
         except ImportError as error:
-            raise EngineUnavailable("espeakng-loader is not installed; `pip install tinyface[corpus]`") from error
+            raise EngineUnavailable(f"espeakng-loader is not installed; {pip_install('corpus')}") from error
         self._variant = _mirror_data(Path(espeakng_loader.get_data_path()), data)
         self._lib: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         self.rate_hz = int(self._lib.espeak_Initialize(_SYNCHRONOUS, 0, str(data).encode(), _INITIALIZE))

@@ -19,7 +19,7 @@ import numpy as np
 from distill.speech.aligned import Aligner
 from distill.speech.phones import ARPABET, Phone, from_arpabet
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import EngineUnavailable
+from sdk.errors import EngineUnavailable, pip_install
 
 DELAY_S = 0.06  # a phone's spike comes this long after the phone begins
 EARLY_S = 0.015  # pocketsphinx's boundaries lie this much before the Montreal Forced Aligner's
@@ -44,7 +44,7 @@ class HamaAligner:
         try:
             from hama.asr import ASRModel
         except ImportError as error:
-            raise EngineUnavailable("hama is not installed; `pip install 'tinyface[recognisers]'` brings it") from error
+            raise EngineUnavailable(f"hama is not installed; {pip_install('recognisers')} brings it") from error
         self._hama: Any = ASRModel()
         self._sphinx = Aligner()
 

@@ -16,7 +16,7 @@ from scipy.io import wavfile
 
 from distill.files.disk import atomic_open
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError, EngineUnavailable
+from sdk.errors import DataError, EngineUnavailable, pip_install
 
 LEAST_M, MOST_M = (2.5, 2.5, 2.3), (9.0, 7.0, 3.6)  # sides of a room: length, width, height
 RT60_S = (0.15, 0.9)
@@ -48,7 +48,7 @@ def room_response(random: np.random.Generator) -> np.ndarray:
     try:
         import pyroomacoustics
     except ImportError as error:
-        raise EngineUnavailable("pyroomacoustics is not installed; pip install 'tinyface[rooms]'") from error
+        raise EngineUnavailable(f"pyroomacoustics is not installed; {pip_install('rooms')}") from error
     while True:
         sides = random.uniform(LEAST_M, MOST_M)
         rt60 = random.uniform(*RT60_S)

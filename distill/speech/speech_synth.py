@@ -3,7 +3,7 @@
     python -m distill.recipes.speech_synth --hours 3 --out DIR --seed 1 --workers 2
 
 The speech engine runs in programs of its own (`espeak_worker.py` says why), one for each shard. Shards that are on
-disk are kept, so a run that was stopped goes on where it was. Needs `pip install tinyface[corpus]`.
+disk are kept, so a run that was stopped goes on where it was. Needs `pip install -e '.[corpus]'`.
 """
 
 from __future__ import annotations

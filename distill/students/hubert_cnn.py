@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from distill.students.layers import ChannelNorm, conclude, conv
 from distill.students.torchaudio_cpu import load_torchaudio
 from distill.students.window import COLUMN_SAMPLES, FIELD_SAMPLES
-from sdk.errors import CheckpointError, ConfigError, EngineUnavailable
+from sdk.errors import CheckpointError, ConfigError, EngineUnavailable, pip_install
 
 RANDOM = "random"
 SEED = 20250801
@@ -125,9 +125,7 @@ def empty_encoder(channels: int) -> nn.Module:
         from transformers import HubertConfig
         from transformers.models.hubert.modeling_hubert import HubertFeatureEncoder
     except ImportError as error:
-        raise EngineUnavailable(
-            f"HuBERT's encoder needs transformers: pip install 'tinyface[train]' ({error})"
-        ) from error
+        raise EngineUnavailable(f"HuBERT's encoder needs transformers: {pip_install('train')} ({error})") from error
     config = HubertConfig(
         conv_dim=(channels,) * len(KERNELS), conv_kernel=KERNELS, conv_stride=STRIDES, conv_bias=False,
         feat_extract_norm="group",

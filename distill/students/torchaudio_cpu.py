@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from sdk.errors import EngineUnavailable
+from sdk.errors import EngineUnavailable, pip_install
 
 
 def load_torchaudio() -> ModuleType:
@@ -19,7 +19,7 @@ def load_torchaudio() -> ModuleType:
     try:
         import torchaudio
     except ImportError as error:
-        raise EngineUnavailable(f"MFCC features need torchaudio: pip install 'tinyface[train]' ({error})") from error
+        raise EngineUnavailable(f"MFCC features need torchaudio: {pip_install('train')} ({error})") from error
     except OSError:  # its compiled extension is linked to CUDA's libraries, which are not here
         _forget("torchaudio")
         sys.modules["torchaudio._extension"] = _no_extension()

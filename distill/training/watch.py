@@ -24,7 +24,7 @@ from distill.scoring.metrics import TOLERANCE_FRAMES
 from distill.training.feeds import Feed, look
 from distill.training.objective import Objective
 from distill.training.run import Run
-from sdk.errors import ConfigError, EngineUnavailable
+from sdk.errors import ConfigError, EngineUnavailable, pip_install
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.rig import RigLayout
 
@@ -45,7 +45,7 @@ def writer_class() -> type[SummaryWriter]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise EngineUnavailable(f"--curves needs TensorBoard ({error}): pip install 'tinyface[curves]'") from error
+        raise EngineUnavailable(f"--curves needs TensorBoard ({error}): {pip_install('curves')}") from error
     return SummaryWriter
 
 

@@ -11,6 +11,7 @@ from distill.files.checkpoint import Checkpoint
 from export.deliver.delivery import write
 from export.deliver.page import page, sensitivity_of
 from sdk.artifact import open_artifact
+from sdk.errors import pip_install
 from sdk.tools.card import card
 
 
@@ -28,5 +29,5 @@ def write_papers(
             text = page(report, sensitivity_of(source, checkpoint))
             write(folder / "report.html", text.encode("utf-8"))
         except ImportError as error:
-            say(f"      no report.html: {error}: pip install 'tinyface[profile]'")
+            say(f"      no report.html: {error}: {pip_install('profile')}")
     write(folder / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8"))

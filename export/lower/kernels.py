@@ -22,7 +22,7 @@ from export.lower.deploy_styled import DeployedStyled
 from export.lower.kernel_plan import plan
 from export.lower.program import Lowered, quiet
 from export.lower.shortcuts import import_exporter, rarely_collected, shortcuts
-from sdk.errors import EngineUnavailable
+from sdk.errors import EngineUnavailable, pip_install
 
 BACKEND = "tinyface"  # in the manifest
 DELEGATE = "TinyfaceKernels"  # in the program; as sdk/c/src/run/kernel_backend.cpp
@@ -70,7 +70,7 @@ def lower_kernels(student: Student | StyledStream) -> Lowered:
             from executorch.exir.lowered_backend_module import LoweredBackendModule
             from executorch.exir.passes import MemoryPlanningPass
         except ImportError as error:
-            raise EngineUnavailable(f"export needs ExecuTorch: pip install 'tinyface[export]' ({error})") from error
+            raise EngineUnavailable(f"export needs ExecuTorch: {pip_install('export')} ({error})") from error
         with shortcuts():
             methods = {}
             for name, count in voices.items():

@@ -18,7 +18,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from export.lower.shortcuts import import_exporter, rarely_collected, shortcuts
-from sdk.errors import EngineUnavailable, VerificationError
+from sdk.errors import EngineUnavailable, VerificationError, pip_install
 
 _GLUE = {"executorch_call_delegate", "getitem"}
 
@@ -48,7 +48,7 @@ def export_program(deployed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Exp
             import_exporter()
             from executorch.exir.passes.constant_prop_pass import constant_prop_pass
         except ImportError as error:
-            raise EngineUnavailable(f"export needs ExecuTorch: pip install 'tinyface[export]' ({error})") from error
+            raise EngineUnavailable(f"export needs ExecuTorch: {pip_install('export')} ({error})") from error
         import torch.ao.quantization.fx._decomposed  # registers the operator named below
 
         # The deployed norms average by a convolution with constant weights: only known ones delegate. Constant int8

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.errors import ArtifactError, EngineUnavailable, pip_install
 
 _BITS = {
     "fp32": 32,
@@ -63,7 +63,7 @@ def program_nodes(program: bytes, method: str = "forward") -> list[Node]:
         from executorch.exir._serialize._program import deserialize_pte_binary
     except ImportError as error:
         raise EngineUnavailable(
-            f"reading a program's graph needs the executorch package ({error}): pip install 'tinyface[export]'"
+            f"reading a program's graph needs the executorch package ({error}): {pip_install('export')}"
         ) from error
     file = deserialize_pte_binary(program).program
     plan = next((plan for plan in file.execution_plan if plan.name == method), None)

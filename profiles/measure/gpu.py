@@ -15,6 +15,7 @@ from profiles.measure.steps import input_shapes, step_frames
 from profiles.model.figures import Case, MemoryRow, Timing
 from profiles.model.record import Skipped
 from sdk.artifact import open_artifact
+from sdk.errors import pip_install
 
 BACKENDS = ("cuda_torchscript", "cuda_compiled")
 
@@ -24,7 +25,7 @@ def why_no_gpu() -> str:
     try:
         import torch
     except ImportError:
-        return "PyTorch is not installed: pip install 'tinyface[play]'"
+        return f"PyTorch is not installed: {pip_install('play')}"
     if not torch.cuda.is_available():
         return f"torch {torch.__version__} sees no CUDA device: needs an NVIDIA driver and a torch built with CUDA"
     return ""

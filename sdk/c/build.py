@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from sdk.c.private import make_private
-from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.errors import EngineUnavailable, TinyfaceError, pip_install
 from sdk.tools.command import building, list_files
 from sdk.tools.programs import run_tool
 
@@ -34,7 +34,7 @@ def wheel_root() -> Path:
         if (Path(folder) / "share/cmake/executorch-config.cmake").is_file():
             return Path(folder)
     raise EngineUnavailable(
-        "the native library is built from the executorch wheel: pip install 'tinyface[play]', or build it with --alone"
+        f"the native library is built from the executorch wheel: {pip_install('play')}, or build it with --alone"
     )
 
 

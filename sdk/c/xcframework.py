@@ -1,6 +1,6 @@
 """Puts the library for iOS together as Xcode takes it: FrameStream.xcframework, for phones and for the simulator.
 
-python -m sdk.c.xcframework --out build/targets     # pip install 'tinyface[targets]'; no Mac is needed
+python -m sdk.c.xcframework --out build/targets     # pip install -e '.[targets]'; no Mac is needed
 
 Drag it into a project, or name it as a binary target of a Swift package; `import FrameStream` has the C functions.
 """

@@ -44,18 +44,20 @@ def add_animate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         usage="tinyface animate [MODEL] RECORDING --out FILE [--mesh HEAD] [options]",
     )  # fmt: skip
     parser.add_argument("words", nargs="+", metavar="[MODEL] RECORDING", help="a sound file, or - for stdin")
-    outputs = ", ".join(
-        f".{name}" for name in (*plugin_names("sdk.protocols", "PROTOCOL"), "glb", *(s[1:] for s in USD))
-    )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
-        help=f"file to write, its suffix is the format: {outputs}; - is JSON lines to stdout",
+        help=f"file to write, its suffix is the format: {', '.join(_outputs())}; - is JSON lines to stdout",
     )
     parser.add_argument("--mesh", type=Path, metavar="HEAD", help="your head, .glb, .gltf or .vrm (else ours)")
     parser.add_argument("--map", type=Path, metavar="JSON", help='your names: {"jawOpen": {"Jaw_Drop": 0.9}}')
     add_face_options(parser)
+
+
+def _outputs() -> tuple[str, ...]:
+    """The suffixes that a file may have."""
+    return (*(f".{name}" for name in plugin_names("sdk.protocols", "PROTOCOL")), ".glb", *USD)
 
 
 def run_animate(options: argparse.Namespace) -> None:
@@ -64,6 +66,11 @@ def run_animate(options: argparse.Namespace) -> None:
     if len(words) != 1:
         raise ConfigError(f"one recording at a time, not {len(words)}: {' '.join(map(show, words))}")
     suffix = options.out.suffix.lower()
+    if str(options.out) != "-" and suffix not in _outputs():
+        raise ConfigError(
+            f"--out {show(options.out)}: no {suffix[1:]!r} among the formats; there are: {', '.join(_outputs())}, "
+            "and - for JSON lines to stdout"
+        )
     seconds(options.rest)
     if options.mesh and suffix not in (".glb", *USD):
         raise ConfigError("--mesh is for --out FILE.glb or .usda")

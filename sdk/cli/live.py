@@ -33,7 +33,7 @@ _ONLY_FOR = (  # options that would do nothing for another sound
 _EXAMPLES = """examples:
   tinyface live --mic --to livelink://127.0.0.1:11111/Anna          the system's microphone to Unreal
   tinyface live --mic "USB" --to vmc://127.0.0.1 --to csv:take.csv  by a part of its name; and kept
-  tinyface live --mic --to vmc://127.0.0.1:39539?names=vrm0         a VRM 0 model without Perfect Sync
+  tinyface live --mic --to "vmc://127.0.0.1:39539?names=vrm0"       a VRM 0 model without Perfect Sync
   tinyface live --wav speech.wav --play --delay auto --to ws://     heard in time with the mouth on a page
   tts | tinyface live - --rate 24000 --to maya://127.0.0.1:7001     samples on stdin (s16le; or a wav)
   kill -USR1 PID                                                    barge-in: forget what was heard, rest, go on

@@ -10,7 +10,7 @@ import numpy as np
 
 from sdk.artifact import Artifact
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
-from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.errors import ArtifactError, EngineUnavailable, pip_install
 from sdk.manifest import Manifest
 from sdk.tools.forking import GATE
 
@@ -172,6 +172,6 @@ def load_runtime() -> Any:
             from executorch.extension.pybindings import _C as runtime
     except ImportError as error:
         raise EngineUnavailable(
-            f"this artefact needs ExecuTorch, which is not installed ({error}): pip install 'tinyface[play]'"
+            f"this artefact needs ExecuTorch, which is not installed ({error}): {pip_install('play')}"
         ) from error
     return runtime

@@ -12,7 +12,7 @@ import numpy as np
 from sdk.artifact import Artifact
 from sdk.engines._allowed import check_graph, checked_program
 from sdk.engines.base import Engine, EngineState, check_hops, check_values, check_voices, check_window, zero_state
-from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.errors import ArtifactError, EngineUnavailable, pip_install
 from sdk.manifest import Manifest
 from sdk.tools.forking import GATE
 from sdk.tools.threads import one_thread
@@ -71,7 +71,7 @@ def open_engine(artifact: Artifact) -> Engine:
         import torch
     except ImportError as error:
         raise EngineUnavailable(
-            f"this artefact needs PyTorch, which is not installed ({error}): pip install 'tinyface[play]'"
+            f"this artefact needs PyTorch, which is not installed ({error}): {pip_install('play')}"
         ) from error
     del torch
     module = load_module(artifact.path)

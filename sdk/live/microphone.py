@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sdk.errors import AudioError, EngineUnavailable
+from sdk.errors import AudioError, EngineUnavailable, pip_install
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
 from sdk.tools.command import quietly
@@ -49,7 +49,7 @@ def pyaudio_module() -> Any:
     except (ImportError, OSError) as error:
         raise EngineUnavailable(
             f"microphones and players need PyAudio ({error}): install PortAudio (Debian: portaudio19-dev), "
-            "then pip install 'tinyface[mic]'"
+            f"then {pip_install('mic')}"
         ) from error
     return pyaudio
 

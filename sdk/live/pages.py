@@ -9,7 +9,7 @@ import asyncio
 import threading
 from typing import Any
 
-from sdk.errors import ConfigError, EngineUnavailable
+from sdk.errors import ConfigError, EngineUnavailable, pip_install
 from sdk.protocols.base import FrameProtocol
 from sdk.rig import Frame, RigLayout
 
@@ -24,7 +24,7 @@ class Pages:
         try:
             import websockets.asyncio.server as server
         except ImportError as error:
-            raise EngineUnavailable(f"ws:// needs websockets ({error}): pip install 'tinyface[ws]'") from error
+            raise EngineUnavailable(f"ws:// needs websockets ({error}): {pip_install('ws')}") from error
         self.name, self.sent, self.failed = f"ws://{host}:{port}", 0, 0
         self._server, self._protocol, self._layout = server, protocol, layout
         self._header, self._pages, self._error = header.decode(), set(), ""  # type: ignore[var-annotated]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sdk.errors import EngineUnavailable, FaceError
+from sdk.errors import EngineUnavailable, FaceError, pip_install
 from sdk.faces.face import Face
 from sdk.rig import Frame, RigLayout
 from sdk.scenes.head import normals
@@ -29,7 +29,7 @@ def spoken_usd(path: Path, face: Face, frames: Sequence[Frame], layout: RigLayou
     try:
         from pxr import Gf, Tf, Usd, UsdGeom, UsdSkel, Vt
     except ImportError as error:
-        raise EngineUnavailable(f"USD needs usd-core ({error}): pip install 'tinyface[usd]'") from error
+        raise EngineUnavailable(f"USD needs usd-core ({error}): {pip_install('usd')}") from error
     if not frames:
         raise FaceError("no frames to animate a head with")
     try:

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from sdk.errors import AudioError, EngineUnavailable
+from sdk.errors import AudioError, EngineUnavailable, pip_install
 from sdk.sounds.wav import WavStream
 from sdk.tools.limits import LARGEST_FILE_BYTES
 
@@ -185,7 +185,7 @@ def _coded(source: Any, name: str) -> Iterator[Sound]:
     try:
         soundfile = importlib.import_module("soundfile")
     except ImportError:
-        why = "soundfile, which reads flac, ogg and mp3, is not installed: pip install 'tinyface[play]'"
+        why = f"soundfile, which reads flac, ogg and mp3, is not installed: {pip_install('play')}"
     if soundfile is not None:
         try:
             opened = soundfile.SoundFile(source)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sdk.errors import AudioError, EngineUnavailable
+from sdk.errors import AudioError, EngineUnavailable, pip_install
 from sdk.sounds.recording import check_sound, read_recording
 
 
@@ -16,9 +16,7 @@ def open_sound(path: Path | str) -> Any:
     try:
         import soundfile
     except ImportError as error:
-        raise EngineUnavailable(
-            f"reading sound files needs soundfile ({error}): pip install 'tinyface[play]'"
-        ) from error
+        raise EngineUnavailable(f"reading sound files needs soundfile ({error}): {pip_install('play')}") from error
     try:
         sound = soundfile.SoundFile(str(path))
     except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: headerless sound, `.raw`

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import sdk
-from sdk.errors import EngineUnavailable
+from sdk.errors import EngineUnavailable, pip_install
 
 # At import, which is what the rooms ask: an editable install finds this file although `sdk` itself is somebody else's.
 if Path(sdk.__file__ or "").resolve().parent != Path(__file__).resolve().parents[1]:
@@ -24,7 +24,7 @@ def need(extra: str, doing: str, packages: Sequence[str]) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if not missing:
         return
-    text = f"{doing} needs {' and '.join(missing)}, not installed here: pip install 'tinyface[{extra}]'"
+    text = f"{doing} needs {' and '.join(missing)}, not installed here: {pip_install(extra)}"
     if sys.argv[:1] == ["-m"]:
         print(f"error: {text}", file=sys.stderr)
         raise SystemExit(2)

@@ -4,7 +4,7 @@
 
 The seal's hash covers every byte of the file, so the signature does. It tells who made the file that was read; whoever
 can exchange files on this disk between that and the runtime's own reading is not kept out by it.
-The mathematics is `cryptography`'s, which is imported when it is used (`pip install 'tinyface[sign]'`).
+The mathematics is `cryptography`'s, which is imported when it is used (`pip install -e '.[sign]'`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdk.artifact import Artifact
-from sdk.errors import ArtifactError, ConfigError, EngineUnavailable
+from sdk.errors import ArtifactError, ConfigError, EngineUnavailable, pip_install
 from sdk.tools.limits import read_whole
 from sdk.tools.whole import whole_file
 
@@ -112,6 +112,6 @@ def _cryptography() -> Any:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
         raise EngineUnavailable(
-            f"signatures need the package cryptography, which is not installed ({error}): pip install 'tinyface[sign]'"
+            f"signatures need the package cryptography, which is not installed ({error}): {pip_install('sign')}"
         ) from error
     return ed25519

@@ -33,6 +33,31 @@ def test_every_row_of_promises_names_a_test_and_not_only_a_file() -> None:
     assert len(by_hand) <= 1
 
 
+def test_extras_are_installed_from_the_folder_and_only_one_function_says_so() -> None:
+    """In the registry the name is another's: who followed `pip install` with it would run a stranger's package."""
+    pages = [ROOT / "README.md", ROOT / "RELIABILITY.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
+    rooms = ("sdk", "distill", "export", "profiles", "runtime_examples", "docs", "tests")
+    kinds = (".py", ".md", ".yaml", ".toml", ".js", ".html", ".txt")
+    pages += [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in kinds]
+    told = {path: path.read_text("utf-8") for path in pages if "node_modules" not in path.parts}
+    strangers = re.compile(r"tinyface\[|pip install [^\n`]*\btinyface\b(?!'s)")
+    assert [str(path) for path, text in told.items() if strangers.search(text)] == []
+    extra = re.compile(r"pip_install\(['\"]([\w,]+)['\"]\)|-e '\.\[([\w,]+)\]'")
+    named = [one or other for text in told.values() for one, other in extra.findall(text)]
+    extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
+    assert len(named) > 40
+    assert {extra for names in named for extra in names.split(",")} <= set(extras)
+
+
+def test_addresses_with_a_question_mark_are_quoted_where_they_are_typed() -> None:
+    """zsh looks for files by such a name, finds none, and does not run the command."""
+    typed = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "sdk/cli").glob("*.py")]
+    typed += [*(ROOT / "runtime_examples").rglob("*.md")]
+    words = [word for path in typed for word in re.findall(r"--to +(\S+)", path.read_text("utf-8")) if "?" in word]
+    assert words
+    assert all(word[0] == word[-1] == '"' for word in words), words
+
+
 def test_every_package_has_a_licence_and_copyleft_runs_apart() -> None:
     try:
         metadata.distribution("tinyface")

@@ -26,7 +26,7 @@ COUNT = 20
 HOURS = COUNT * UTTERANCE_S / 3600
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None,
-    reason="espeakng-loader is not installed (pip install tinyface[corpus])",
+    reason="espeakng-loader is not installed (the extra corpus)",
 )
 
 
@@ -262,7 +262,7 @@ def test_say_speaks_and_refuses_what_it_cannot() -> None:
 def test_without_the_engine_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "espeakng_loader.py").write_text("raise ImportError('hidden')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(EngineUnavailable, match=r"pip install tinyface\[corpus\]"):
+    with pytest.raises(EngineUnavailable, match=r"pip install -e '\.\[corpus\]' in tinyface's folder"):
         say("Hello.")
     with pytest.raises(EngineUnavailable, match="espeakng-loader"):
         synthesise(tmp_path / "out", HOURS, seed=1)

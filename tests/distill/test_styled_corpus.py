@@ -21,7 +21,7 @@ PHONES = [Phone("m", 0.3, 0.42), Phone("ɑ", 0.42, 0.9, 1), Phone("b", 0.9, 1.0)
 LAYOUT = RigLayout.arkit()
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None,
-    reason="espeakng-loader is not installed (pip install tinyface[corpus])",
+    reason="espeakng-loader is not installed (the extra corpus)",
 )
 
 

@@ -119,7 +119,7 @@ def test_what_is_absent_is_named() -> None:
 
 def test_openvino_runs_where_it_is_installed(brooks: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("openvino") is None or importlib.util.find_spec("nncf") is None:
-        pytest.skip("openvino and nncf are not installed: pip install 'tinyface[openvino]'")
+        pytest.skip("openvino and nncf are not installed: the extra openvino brings them")
     report = build_foreign("openvino", tmp_path / "out", Wanted("s2", checkpoints=brooks))
     assert report["verification"]["verified"]
     assert report["verification"]["max_abs_error"]["model.pte"] < 0.15

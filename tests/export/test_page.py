@@ -112,7 +112,7 @@ def test_without_its_libraries_the_build_has_no_page_but_everything_else(
     said: list[str] = []
     write_papers(tmp_path, built.report, Path("s2.pt"), built.checkpoint, said.append)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.md", "model.pte", "report.json"]
-    assert "pip install 'tinyface[profile]'" in said[0]
+    assert "pip install -e '.[profile]'" in said[0]
 
 
 def test_card_and_info_hold_all_of_the_manifest(built: Built, capsys: pytest.CaptureFixture[str]) -> None:

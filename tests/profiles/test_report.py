@@ -170,7 +170,7 @@ def test_a_missing_library_is_told_before_anything_is_measured(
 ) -> None:
     monkeypatch.setattr("profiles.__main__.find_spec", lambda name: None if name == "jinja2" else object())
     assert main(["render", str(tmp_path / "none.json"), "--out", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == "error: reports need jinja2: pip install 'tinyface[profile]'\n"
+    assert capsys.readouterr().err == "error: reports need jinja2: pip install -e '.[profile]' in tinyface's folder\n"
 
 
 def test_operators_without_a_time_are_said_and_shown_by_their_work() -> None:

@@ -78,7 +78,7 @@ def test_a_project_gets_the_build_that_it_asks_for(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="makes symbolic links")
 def test_it_plays_where_numpy_alone_is_installed(alone: Path, make_case: Callable[[str], Case], tmp_path: Path) -> None:
-    """As after `pip install tinyface` without an extra: 57 MB, no torch and no runtime to be found at all."""
+    """As after `pip install .` without an extra: 57 MB, no torch and no runtime to be found at all."""
     home = Path(np.__file__).parents[1]
     for name in ("numpy", "numpy.libs"):
         if (home / name).exists():

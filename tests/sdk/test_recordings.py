@@ -163,7 +163,7 @@ def test_pipes_and_devices_at_both_ends(sealed: dict[str, Path], tmp_path: Path)
     assert len(done.stdout.splitlines()) == 1 + 15
     done = run("animate", model, "/dev/stdin", "--out", "/dev/stdout", stdin=wav(tone()))
     assert done.returncode == 2
-    assert b"no '' among the protocols" in done.stderr
+    assert b"no '' among the formats" in done.stderr
     real, link = tmp_path / "real.csv", tmp_path / "link.csv"
     real.write_text("before")
     link.symlink_to(real)

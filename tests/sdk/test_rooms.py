@@ -33,7 +33,8 @@ def test_with_numpy_alone_exporting_says_what_to_install(tmp_path: Path) -> None
         done = python(*words, cwd=ROOT, path=tmp_path, flags=("-S",))
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
-            "error: exporting needs torch and executorch, not installed here: pip install 'tinyface[export]'\n"
+            "error: exporting needs torch and executorch, not installed here: "
+            "pip install -e '.[export]' in tinyface's folder\n"
         )
     done = python("-c", "import export.build", cwd=ROOT, path=tmp_path, flags=("-S",))
     assert "EngineUnavailable: exporting needs torch and executorch" in done.stderr

@@ -124,7 +124,14 @@ def test_mistakes_end_with_2_and_a_sentence(
         (["animate", model, str(speech), "--out", out, "--fps", "x"], "no frame rate"),
         (["animate", model, str(speech), "--out", out, "--style", "anger"], "give a name and a strength"),
         (["animate", model, str(speech), "--out", out, "--style", "anger=1"], "this artefact has none"),
-        (["animate", model, str(speech), "--out", str(tmp_path / "out.xml")], "no 'xml' among the protocols"),
+        (
+            ["animate", model, str(speech), "--out", str(tmp_path / "out.xml")],
+            "no 'xml' among the formats; there are: ",
+        ),
+        (
+            ["animate", model, str(speech), "--out", "spoken.mp4"],
+            ".csv, .jsonl, .livelink, .maya, .ovr, .vmc, .glb, .usda",
+        ),
         (["animate", model, str(speech), "--out", str(tmp_path / "nowhere" / "out.csv")], "cannot write"),
         (["animate", model, str(speech), "--out", str(text / "out.csv")], "cannot write"),
         (["animate", model, str(speech), "--out", "a.usda", "--map", "m.json"], "--map is for --out FILE.glb"),

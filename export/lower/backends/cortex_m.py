@@ -8,10 +8,11 @@ from distill.students.spec import Student
 from export.lower.backends.base import Backend, without
 from export.lower.program import Lowered, lower_with, quiet
 from export.lower.pt2e import quantised
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch.backends.cortex_m", "tosa_serializer", remedy="pip install 'tinyface[arm]'")
+    return without("executorch.backends.cortex_m", "tosa_serializer", remedy=pip_install("arm"))
 
 
 def _lower(student: Student) -> Lowered:

@@ -8,12 +8,13 @@ from distill.students.spec import Student
 from export.lower.backends.base import Backend, without, without_maximum
 from export.lower.program import Lowered, lower_with, quiet
 from export.lower.pt2e import quantised
+from sdk.errors import pip_install
 
 TARGET = "ethos-u55-128"
 
 
 def _missing() -> str:
-    return without("executorch", "tosa_serializer", "ethosu", remedy="pip install 'tinyface[arm]'")
+    return without("executorch", "tosa_serializer", "ethosu", remedy=pip_install("arm"))
 
 
 def _lower(student: Student) -> Lowered:

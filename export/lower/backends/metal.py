@@ -7,12 +7,13 @@ from typing import Any
 
 from export.lower.backends.base import Backend, delegated, without
 from export.lower.program import quiet
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
     if sys.platform != "darwin":
         return "it compiles with Apple's tools: export on a Mac with Xcode"
-    return without("executorch.backends.apple.metal", remedy="pip install 'tinyface[export]'")
+    return without("executorch.backends.apple.metal", remedy=pip_install("export"))
 
 
 def _partitioner(method: str) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 from export.lower.backends.base import Backend, delegated, without
 from export.lower.program import quiet
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch", "openvino", "nncf", remedy="pip install 'tinyface[openvino]'")
+    return without("executorch", "openvino", "nncf", remedy=pip_install("openvino"))
 
 
 def _partitioner(method: str) -> Any:

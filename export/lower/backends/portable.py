@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from export.lower.backends.base import Backend, Speed, delegated, without
 from export.lower.memory import portable_rows
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch", remedy="pip install 'tinyface[export]'")
+    return without("executorch", remedy=pip_install("export"))
 
 
 BACKEND = Backend(

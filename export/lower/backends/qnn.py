@@ -7,12 +7,13 @@ from typing import Any
 
 from export.lower.backends.base import Backend, delegated, without
 from export.lower.program import quiet
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
     if not os.environ.get("QNN_SDK_ROOT"):
         return "Qualcomm's AI Engine Direct SDK: install it by hand and `export QNN_SDK_ROOT=FOLDER`"
-    return without("executorch.backends.qualcomm", remedy="pip install 'tinyface[export]'")
+    return without("executorch.backends.qualcomm", remedy=pip_install("export"))
 
 
 def _partitioner(method: str) -> Any:

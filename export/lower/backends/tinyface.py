@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from export.lower.backends.base import Backend, Speed, without
 from export.lower.kernels import DELEGATE, lower_kernels
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch", remedy="pip install 'tinyface[export]'")
+    return without("executorch", remedy=pip_install("export"))
 
 
 # fitted to one core of an x86-64 server with AVX-512 and VNNI, as `python -m tests.kernels` measures it

@@ -7,10 +7,11 @@ from typing import Any
 
 from export.lower.backends.base import Backend, delegated, without, without_maximum
 from export.lower.program import quiet
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    reason = without("executorch", "tosa_serializer", remedy="pip install 'tinyface[arm]'")
+    reason = without("executorch", "tosa_serializer", remedy=pip_install("arm"))
     if not reason and not shutil.which("model-converter") and not shutil.which("model_converter"):
         reason = "Arm's model converter: pip install ai_ml_sdk_model_converter==0.10.0"
     return reason

@@ -6,10 +6,11 @@ from typing import Any
 
 from export.lower.backends.base import Backend, delegated, without, without_maximum
 from export.lower.program import quiet
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch", remedy="pip install 'tinyface[export]'")
+    return without("executorch", remedy=pip_install("export"))
 
 
 def _partitioner(method: str) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 from export.lower.backends.base import Backend, delegated, without, without_maximum
 from export.lower.program import quiet
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch.backends.webgpu", remedy="pip install 'tinyface[export]' (executorch 1.5.1 or later)")
+    return without("executorch.backends.webgpu", remedy=f"{pip_install('export')} (executorch 1.5.1 or later)")
 
 
 def _partitioner(method: str) -> Any:

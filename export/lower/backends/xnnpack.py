@@ -7,10 +7,11 @@ from export.lower.backends.base import Backend, Speed, without
 from export.lower.memory import xnnpack_rows
 from export.lower.program import Lowered, lower
 from export.lower.trace import trace
+from sdk.errors import pip_install
 
 
 def _missing() -> str:
-    return without("executorch", "torchao", remedy="pip install 'tinyface[export]'")
+    return without("executorch", "torchao", remedy=pip_install("export"))
 
 
 def _lower(student: Student) -> Lowered:
