@@ -2,7 +2,7 @@
 
 `tinyface live --wav SPEECH --loop` sends to a Live Link socket, a VMC socket, a Maya-like TCP server and a WebSocket
 page at once, each a process of its own that notes when every frame arrives; then the same with every core kept busy.
-Arrivals and departures share the computer's monotonic clock, so drift is against the clock that paces the recording.
+Arrivals and departures share the computer's clock, so drift is against the clock that paces the recording.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Arrivals = list[tuple[float, int]]  # seconds, number of the frame
 
 def receive(kind: str, seconds: float) -> Arrivals:
     """Every frame of one kind as it arrives, until `seconds` have passed or the sender has gone."""
-    end = time.monotonic() + seconds
+    end = time.perf_counter() + seconds
     if kind == "ws":
         return asyncio.run(_page(end))
     if kind == "maya":
@@ -39,7 +39,7 @@ def receive(kind: str, seconds: float) -> Arrivals:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", PORTS[kind]))
         udp.settimeout(0.5)
-        while time.monotonic() < end:
+        while time.perf_counter() < end:
             try:
                 data = udp.recv(65536)
             except TimeoutError:
@@ -47,22 +47,22 @@ def receive(kind: str, seconds: float) -> Arrivals:
             if kind == "livelink":
                 device = struct.unpack_from(">i", data, 1)[0]
                 subject = struct.unpack_from(">i", data, 5 + device)[0]
-                heard.append((time.monotonic(), struct.unpack_from(">i", data, 9 + device + subject)[0]))
+                heard.append((time.perf_counter(), struct.unpack_from(">i", data, 9 + device + subject)[0]))
             elif b"/VMC/Ext/T\0" in data:  # the first bundle of a frame; numbered by its time
                 place = data.index(b"/VMC/Ext/T\0") + 16
-                heard.append((time.monotonic(), round(struct.unpack_from(">f", data, place)[0] * 30)))
+                heard.append((time.perf_counter(), round(struct.unpack_from(">f", data, place)[0] * 30)))
     return heard
 
 
 def _lines(end: float) -> Arrivals:
     heard: Arrivals = []
     with socket.create_server(("127.0.0.1", PORTS["maya"])) as server:
-        server.settimeout(max(1.0, end - time.monotonic()))
+        server.settimeout(max(1.0, end - time.perf_counter()))
         opened, _ = server.accept()
         with opened, opened.makefile("r") as stream:
             for line in stream:
                 if line.startswith("tinyface frame"):
-                    heard.append((time.monotonic(), int(line.split()[2])))
+                    heard.append((time.perf_counter(), int(line.split()[2])))
     return heard
 
 
@@ -70,13 +70,13 @@ async def _page(end: float) -> Arrivals:
     from websockets.asyncio.client import connect
 
     heard: Arrivals = []
-    while time.monotonic() < end and not heard:
+    while time.perf_counter() < end and not heard:
         try:
             async with connect(f"ws://127.0.0.1:{PORTS['ws']}") as page:
                 async for message in page:
                     frame = json.loads(message)
                     if "index" in frame:
-                        heard.append((time.monotonic(), int(frame["index"])))
+                        heard.append((time.perf_counter(), int(frame["index"])))
         except OSError:
             await asyncio.sleep(0.1)
     return heard

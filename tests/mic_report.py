@@ -45,7 +45,7 @@ def heard_by_parec(environment: dict[str, str], levels: list[tuple[float, float]
             data = parec.stdout.read(480)
             if not data:
                 return
-            levels.append((time.monotonic(), float(np.abs(np.frombuffer(data, "<i2").astype(float)).mean())))
+            levels.append((time.perf_counter(), float(np.abs(np.frombuffer(data, "<i2").astype(float)).mean())))
         parec.terminate()
 
 
@@ -87,7 +87,7 @@ def measure(model: Path, wav: Path) -> dict[str, float]:
                     frame = json.loads(udp.recv(65536))
                 except TimeoutError:
                     continue
-                got.append((time.monotonic(), frame["values"]["jawOpen"]))
+                got.append((time.perf_counter(), frame["values"]["jawOpen"]))
 
         receiver = threading.Thread(target=receive)
         receiver.start()

@@ -96,10 +96,10 @@ class Conductor:
     def run(self) -> Counters:
         """All of it. Sinks are left open, for `close`."""
         self.source.start()
-        self._heard_at = time.monotonic()
+        self._heard_at = time.perf_counter()
         going = True
         while going and not self._stopped:
-            until = time.monotonic() + _TICK_S
+            until = time.perf_counter() + _TICK_S
             block = self.source.read(min(until, self._due[0][0]) if self._due else until)
             for _ in range(
                 _MOST_BEHIND
@@ -109,11 +109,11 @@ class Conductor:
                 self._hear(block)
                 if not len(block):
                     break
-                block = self.source.read(time.monotonic())
+                block = self.source.read(time.perf_counter())
             if block is None:
                 self._queue(self.show.finish())
                 going = False
-            self._send_due(time.monotonic())
+            self._send_due(time.perf_counter())
             self._watch()
         self._drain()
         return self.counters
@@ -127,7 +127,7 @@ class Conductor:
                 self._break(sink, error)
 
     def _hear(self, block: np.ndarray) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         generation = getattr(self.source, "generation", 0)
         if generation != self._generation:
             self._generation, self._read = generation, getattr(self.source, "position", self._read)
@@ -262,16 +262,16 @@ class Conductor:
     def _drain(self) -> None:
         """After the end: the frames that wait leave at their moments, unless stopped."""
         while self._due and not self._stopped:
-            now = time.monotonic()
+            now = time.perf_counter()
             if self._due[0][0] > now:
                 time.sleep(min(self._due[0][0] - now, _TICK_S))
-            self._send_due(time.monotonic())
+            self._send_due(time.perf_counter())
             self._watch()
         if self._report:
             self._report(self)
 
     def _watch(self) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         if self._report and now - self._reported > _REPORT_S:
             self._reported = now
             self._report(self)

@@ -17,11 +17,11 @@ class Meter:
 
     def __init__(self, quiet: bool = False) -> None:
         self._on = not quiet and sys.stderr.isatty()
-        self._last: tuple[float, int] = (time.monotonic(), 0)
+        self._last: tuple[float, int] = (time.perf_counter(), 0)
         self._rate = 0.0
 
     def show(self, conductor: Conductor) -> None:
-        counters, now = conductor.counters, time.monotonic()
+        counters, now = conductor.counters, time.perf_counter()
         since, frames = self._last
         if now - since >= 1.0:
             self._rate, self._last = (counters.frames - frames) / (now - since), (now, counters.frames)

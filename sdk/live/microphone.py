@@ -123,7 +123,7 @@ class Microphone:
     def read(self, until: float) -> np.ndarray:
         """What the card gave, waiting until then at most; nothing while the device is away."""
         while not self._ring.waiting:
-            now = time.monotonic()
+            now = time.perf_counter()
             if not self._searching and now - self._called > _SILENT_S:
                 self._lose()
             if now >= until:
@@ -138,7 +138,7 @@ class Microphone:
         return ring.read(int(self.rate_hz * _RING_S))
 
     def time_of(self, sample: float) -> float:
-        return self._clock.time_of(sample) if self._clock.started else time.monotonic()
+        return self._clock.time_of(sample) if self._clock.started else time.perf_counter()
 
     @property
     def ppm(self) -> float:
@@ -172,14 +172,14 @@ class Microphone:
             ring, clock = Ring(int(rate * _RING_S), 1), CardClock(rate)
 
             def callback(data: bytes, frames: int, _: Any, __: int, ring: Ring = ring, clock: CardClock = clock) -> Any:
-                now = time.monotonic()
+                now = time.perf_counter()
                 ring.write(np.frombuffer(data, np.float32).reshape(-1, 1))
                 clock.arrived(ring.written + ring.overrun, now)
                 self._called = now
                 return None, pyaudio.paContinue
 
             try:
-                self._called = time.monotonic() + _FIRST_S - _SILENT_S
+                self._called = time.perf_counter() + _FIRST_S - _SILENT_S
                 stream = self._port.open(
                     rate=rate, channels=1, format=pyaudio.paFloat32, input=True, input_device_index=device.index,
                     frames_per_buffer=int(rate * _BLOCK_S), stream_callback=callback,
@@ -208,8 +208,8 @@ class Microphone:
             except (AudioError, OSError):
                 continue
             # a driver may open a device that gives nothing: it is back when it calls
-            opened = time.monotonic()
-            while self._wanted_back and time.monotonic() - opened < _FIRST_S and not self._ring.written:
+            opened = time.perf_counter()
+            while self._wanted_back and time.perf_counter() - opened < _FIRST_S and not self._ring.written:
                 time.sleep(_POLL_S)
             if self._ring.written:
                 self.generation += 1

@@ -60,7 +60,7 @@ class Player:
 
     def push(self, samples: np.ndarray, spoken_at: float) -> None:
         """Sound to be heard, `(n,)` or `(n, channels)`, whose first sample was there at `spoken_at` in
-        `time.monotonic`."""
+        `time.perf_counter`."""
         mono = samples if samples.ndim == 1 else samples.mean(axis=1)
         lacked = self._lacked - self._lacked_before
         if self._fed:
@@ -86,7 +86,7 @@ class Player:
         """How many samples of silence go before a block of `count` that is to be heard at `due`; below 0, how many of
         the block are left out."""
         waiting = self._ring.waiting
-        now = time.monotonic()
+        now = time.perf_counter()
         taken_next = max(now, self._clock.time_of(self._taken + self._block)) if self._clock.started else now
         early = round((due - taken_next) * self.rate_hz) - waiting
         if self._until is None and early < -_MOST_LATE_S * self.rate_hz:
@@ -114,7 +114,7 @@ class Player:
 
     def time_of(self, sample: float) -> float:
         """When the card has taken so many samples since it was started; before it began, soon."""
-        return self._clock.time_of(sample) if self._clock.started else time.monotonic() + _BLOCK_S
+        return self._clock.time_of(sample) if self._clock.started else time.perf_counter() + _BLOCK_S
 
     @property
     def ppm(self) -> float:
@@ -128,7 +128,7 @@ class Player:
     def _callback(self, pyaudio: Any) -> Any:
         def give(_: Any, frames: int, __: Any, ___: int) -> Any:
             self._taken += frames
-            self._clock.arrived(self._taken, time.monotonic())
+            self._clock.arrived(self._taken, time.perf_counter())
             block = self._ring.read(frames)
             if len(block) < frames:
                 self._lacked += frames - len(block)

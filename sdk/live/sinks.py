@@ -184,7 +184,7 @@ class Line:
 
     def _connect(self) -> socket.socket | None:
         """The receiver, once another thread has reached it; a try a second, and nothing waits for it."""
-        now = time.monotonic()
+        now = time.perf_counter()
         if now >= self._try_at:
             self._try_at = now + _AGAIN_S
             threading.Thread(target=self._reach, daemon=True).start()

@@ -48,7 +48,8 @@ class Source(Protocol):
         ...
 
     def time_of(self, sample: float) -> float:
-        """When the source was or will be at `sample` of what `read` gave since `start`, in `time.monotonic`."""
+        """When the source was or will be at `sample` of what `read` gave since `start`, in `time.perf_counter`: on
+        Windows `time.monotonic` goes in steps of 15.6 ms before Python 3.13, half a frame."""
         ...
 
     def stop(self) -> None: ...
@@ -75,7 +76,7 @@ class Recording:
         return len(self.samples) / self.rate_hz
 
     def start(self) -> None:
-        self._began, self._at = time.monotonic(), 0
+        self._began, self._at = time.perf_counter(), 0
 
     def read(self, until: float) -> np.ndarray | None:
         if not self._loop and self._at >= len(self.samples):
@@ -85,7 +86,7 @@ class Recording:
             _sleep_until(until)
             return self.samples[:0]
         _sleep_until(due)
-        behind = int((time.monotonic() - due) * self.rate_hz)
+        behind = int((time.perf_counter() - due) * self.rate_hz)
         if behind > _MOST_BEHIND_S * self.rate_hz:  # what nobody had time to hear is left out, as a card would
             self._at, self.overruns, self.generation = self._at + behind, self.overruns + behind, self.generation + 1
             if not self._loop and self._at >= len(self.samples):
@@ -141,16 +142,16 @@ class Piped:
 
     def read(self, until: float) -> np.ndarray | None:
         ahead = self._ring.read_total / self.rate_hz - _AHEAD_S
-        while not self._ring.waiting or (self._origin is not None and time.monotonic() < self._origin + ahead):
+        while not self._ring.waiting or (self._origin is not None and time.perf_counter() < self._origin + ahead):
             if self._ended and not self._ring.waiting:
                 if self._failed:
                     raise self._failed
                 return None
-            if time.monotonic() >= until:
+            if time.perf_counter() >= until:
                 return self._ring.read(0)
             time.sleep(_POLL_S)
         block = self._ring.read(int(self.rate_hz * BLOCK_S))
-        began = time.monotonic() - self._ring.read_total / self.rate_hz
+        began = time.perf_counter() - self._ring.read_total / self.rate_hz
         self._origin = began if self._origin is None else max(self._origin, began)
         return one_channel(block, self._channel, self.name)
 
@@ -159,7 +160,7 @@ class Piped:
         return self._ring.skip()
 
     def time_of(self, sample: float) -> float:
-        return (time.monotonic() if self._origin is None else self._origin) + sample / self.rate_hz
+        return (time.perf_counter() if self._origin is None else self._origin) + sample / self.rate_hz
 
     def stop(self) -> None:
         pass
@@ -196,6 +197,8 @@ class Piped:
 
 
 def _sleep_until(moment: float) -> None:
-    left = moment - time.monotonic()
+    # Windows wakes up to 15.6 ms later before Python 3.11; moments are absolute, so that does not add up, and what came
+    # due meanwhile is read before anything is sent
+    left = moment - time.perf_counter()
     if left > 0:
         time.sleep(left)

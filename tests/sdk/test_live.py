@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -134,7 +135,7 @@ class Kept:
 
     def send(self, frame: Frame) -> None:
         self.frames.append(frame)
-        self.times.append(time.monotonic())
+        self.times.append(time.perf_counter())
 
     def close(self) -> None:
         pass
@@ -157,6 +158,29 @@ def test_a_recording_leaves_in_its_own_time(act: Performance, tmp_path: Path) ->
     assert np.median(np.subtract(kept.times, due)) < 0.03
     facts = summary(conductor)
     assert facts["sinks"]["kept"]["sent"] == facts["frames"] == len(kept.frames)
+
+
+def test_no_moment_is_told_by_a_clock_of_steps(
+    act: Performance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`time.monotonic` goes by 15.6 ms on Windows before Python 3.13; and two clocks must not be mixed."""
+
+    def asked() -> float:
+        raise AssertionError("time.monotonic was asked")
+
+    monkeypatch.setattr(time, "monotonic", asked)
+    (tmp_path / "a.wav").write_bytes(wav(tone(0.5)))
+    kept = Kept()
+    Conductor(Recording(tmp_path / "a.wav"), act, [kept], 100.0).run()
+    act.reset()
+    Conductor(Piped(16000, 1, "s16le", io.BytesIO(bytes(8000))), act, [kept], 100.0).run()
+    assert len(kept.frames) > 10
+    player = Player(48000, 100.0)
+    player.push(np.zeros(480, np.float32), player.time_of(0))
+    player._callback(_Card)(None, 480, None, 0)
+    rooms = [*Path(sdk.__file__).parent.joinpath("live").glob("*.py")]
+    assert len(rooms) > 10
+    assert [path.name for path in rooms if re.search(r"time\.(monotonic|time)\(", path.read_text("utf-8"))] == []
 
 
 def test_late_frames_are_dropped_and_counted(act: Performance, tmp_path: Path) -> None:
@@ -256,7 +280,7 @@ class _Card:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, delay_ms: float) -> None:
         self.now = 100.0
-        monkeypatch.setattr("sdk.live.player.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("sdk.live.player.time.perf_counter", lambda: self.now)
         self.player = Player(self.rate_hz, delay_ms)
         self._give = self.player._callback(self)
         self.heard: list[np.ndarray] = []
@@ -349,11 +373,11 @@ def test_a_device_that_comes_back_begins_one_take(act: Performance) -> None:
 
     class Away(Recording):
         def read(self, until: float) -> np.ndarray | None:
-            gone = 0.3 < time.monotonic() - self._began < 0.6
+            gone = 0.3 < time.perf_counter() - self._began < 0.6
             if gone:
-                time.sleep(max(0.0, until - time.monotonic()))
+                time.sleep(max(0.0, until - time.perf_counter()))
                 return self.samples[:0]
-            if time.monotonic() - self._began >= 0.6 and not self.generation:
+            if time.perf_counter() - self._began >= 0.6 and not self.generation:
                 self._at, self.generation = int(0.6 * self.rate_hz), 1
             return super().read(until)
 
@@ -393,7 +417,7 @@ def test_one_channel_of_a_pipe_is_heard_and_what_breaks_it_is_told() -> None:
     heard: list[np.ndarray] = []
 
     def hear() -> None:
-        while (block := source.read(time.monotonic() + 0.05)) is not None:
+        while (block := source.read(time.perf_counter() + 0.05)) is not None:
             heard.append(block)
 
     with pytest.raises(AudioError, match="torn"):
