@@ -89,7 +89,8 @@ def test_build_rules_name_files_that_exist(platform: str, rules: list[str], plug
     assert platform == "Linux" or beside == wanted.get(platform, set())
     for target, source in shipped:
         assert Path(source).is_file()
-        assert target == f"$(BinaryOutputDir)/{Path(source).name}"
+        assert target == (source if platform == "Win64" else f"$(BinaryOutputDir)/{Path(source).name}")
+    assert "module Projects" in done.stdout, "where IPluginManager is"
     assert ("delay frame_stream.dll" in done.stdout) == (platform == "Win64")
     assert ("define FP_STATIC=1" in done.stdout) == (platform == "IOS")
     if platform == "Android":
@@ -157,6 +158,24 @@ def _included(file: Path) -> str:
     """The module's own headers that `file` includes."""
     names = re.findall(r'#include "(\w+\.h)"', file.read_text("utf-8"))
     return "".join(path.read_text("utf-8") for path in file.parents[1].rglob("*.h") if path.name in names)
+
+
+def test_windows_loads_the_library_from_where_it_lies(
+    compiler: str, plugin: Path, stubs: list[str], tmp_path: Path
+) -> None:
+    """Whoever delay-loads a DLL loads it by its path before the first call; what is shipped is what is loaded."""
+    for system, flags in (("windows", ["-DPLATFORM_WINDOWS=1"]), ("other", [])):
+        command = [compiler, *FLAGS, *flags, *stubs, str(HERE / "module_driver.cpp"), "-o", str(tmp_path / system)]
+        subprocess.run(command, check=True)
+
+    def said(system: str, folder: Path) -> list[str]:
+        command = [str(tmp_path / system), str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    library = "ThirdParty/frame_stream/lib/Win64/frame_stream.dll"
+    assert said("windows", plugin) == [f"freed {plugin}/{library}"] * 2
+    assert said("windows", tmp_path) == [f"said {tmp_path}/{library}"] * 2, "its path is told where it is not there"
+    assert said("other", tmp_path) == []
 
 
 @pytest.fixture(scope="module")

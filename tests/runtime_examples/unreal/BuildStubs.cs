@@ -10,6 +10,7 @@ namespace UnrealBuildTool
     public class RuntimeDependencyList
     {
         public readonly List<string> Added = new List<string>();
+        public void Add(string path) { Added.Add(path + " <- " + path); } // from where it lies
         public void Add(string target, string source) { Added.Add(target + " <- " + source); }
     }
     public class ReceiptPropertyList
@@ -40,6 +41,7 @@ namespace UnrealBuildTool
             ModuleRules.Home = words[0];
             var platform = (UnrealTargetPlatform)Enum.Parse(typeof(UnrealTargetPlatform), words[1]);
             var rules = new Tinyface(new ReadOnlyTargetRules { Platform = platform });
+            foreach (var name in rules.PrivateDependencyModuleNames) Console.WriteLine("module " + name);
             foreach (var path in rules.PrivateIncludePaths) Console.WriteLine("include " + path);
             foreach (var path in rules.PublicAdditionalLibraries) Console.WriteLine("link " + path);
             foreach (var path in rules.PrivateRuntimeLibraryPaths) Console.WriteLine("load " + path);

@@ -44,7 +44,8 @@ struct FStubText {  // of seven bits
 // What stands in for the engine itself, to be set and asked by the driver.
 struct FStubEngine {
   static inline double seconds = 0;
-  static inline std::vector<std::string> said, files;  // logged, and read
+  static inline std::vector<std::string> said, files, freed;  // logged, read, and libraries that were let go
+  static inline std::string plugins;  // where this one lies
   static void Say(const TCHAR* text) { said.push_back(FStubText(text).narrow); }
 };
 
@@ -137,7 +138,34 @@ struct FActorComponentTickFunction {
   bool bCanEverTick = false;
   ETickingGroup TickGroup = TG_PrePhysics;
 };
-struct FDefaultModuleImpl {};
+class IModuleInterface {
+ public:
+  virtual ~IModuleInterface() = default;
+  virtual void StartupModule() {}
+  virtual void ShutdownModule() {}
+};
+struct IPlugin {
+  FString GetBaseDir() const { return FStubText(FStubEngine::plugins.c_str()).wide.c_str(); }
+};
+struct IPluginManager {
+  static IPluginManager& Get() {
+    static IPluginManager one;
+    return one;
+  }
+  std::shared_ptr<IPlugin> FindPlugin(const FString& name) {
+    return name.text == u"Tinyface" ? std::make_shared<IPlugin>() : nullptr;
+  }
+};
+struct FPlatformProcess {  // a library that is a file is loaded
+  static void* GetDllHandle(const TCHAR* path) {
+    const std::string name = FStubText(path).narrow;
+    return std::ifstream(name) ? new std::string(name) : nullptr;
+  }
+  static void FreeDllHandle(void* handle) {
+    FStubEngine::freed.push_back(*static_cast<std::string*>(handle));
+    delete static_cast<std::string*>(handle);
+  }
+};
 class USkeletalMeshComponent {
  public:
   void SetMorphTarget(FName name, float value) { morphs[name] = value; }

@@ -8,7 +8,7 @@ public class Tinyface : ModuleRules
 	{
 		PCHUsage = PCHUsageMode.UseExplicitOrSharedPCHs;
 		PublicDependencyModuleNames.AddRange(new[] { "Core", "CoreUObject", "Engine" });
-		PrivateDependencyModuleNames.Add("LiveLinkInterface");
+		PrivateDependencyModuleNames.AddRange(new[] { "LiveLinkInterface", "Projects" });
 
 		string Home = Path.Combine(PluginDirectory, "ThirdParty", "frame_stream");
 		PrivateIncludePaths.Add(Path.Combine(Home, "include"));
@@ -16,8 +16,11 @@ public class Tinyface : ModuleRules
 		if (Target.Platform == UnrealTargetPlatform.Win64)
 		{
 			PublicAdditionalLibraries.Add(Path.Combine(Libraries, "frame_stream.lib"));
-			PublicDelayLoadDLLs.Add("frame_stream.dll");
-			Ship(Libraries, "*.dll");
+			PublicDelayLoadDLLs.Add("frame_stream.dll"); // the module loads it from where it lies: TinyfaceModule.cpp
+			foreach (string Library in Directory.GetFiles(Libraries, "*.dll"))
+			{
+				RuntimeDependencies.Add(Library);
+			}
 		}
 		else if (Target.Platform == UnrealTargetPlatform.Mac)
 		{
