@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import os
 import re
 import shutil
@@ -28,6 +30,21 @@ def test_the_node_calls_what_the_class_has() -> None:
     names = (GODOT / "addons/tinyface/tinyface.gdextension").read_text("utf-8")
     (entry,) = re.findall(r'entry_symbol = "(\w+)"', names)
     assert f"EXPORT GDExtensionBool {entry}(" in source
+
+
+def test_an_export_ships_frame_stream_too() -> None:
+    """On every platform that has the extension, from the folder it lies in: a path and a target, as Godot reads it."""
+    text = (GODOT / "addons/tinyface/tinyface.gdextension").read_text("utf-8")
+    config = configparser.ConfigParser()
+    config.read_string(text)
+    libraries, needed = dict(config["libraries"]), dict(config["dependencies"])
+    assert list(needed) == list(libraries)
+    for platform, library in libraries.items():
+        path = json.loads(library).replace("tinyface_godot", "frame_stream")
+        target = "Contents/Frameworks" if platform == "macos" else ""
+        assert json.loads(needed[platform]) == {path: target}
+    built = (GODOT / "CMakeLists.txt").read_text("utf-8")
+    assert 'set(here "@loader_path")' in built, "a Mac knows no $ORIGIN"
 
 
 def test_the_node_asks_whether_a_face_is_there() -> None:
