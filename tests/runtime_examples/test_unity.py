@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import sdk
 from runtime_examples.platforms import Platform, platform_of
 from runtime_examples.unity.meta import guid_of
 from runtime_examples.unity.pack import PackFailed, main, pack
+from sdk.artifact import seal
+from sdk.manifest import Manifest
 from sdk.sounds.sound import read_sound
 
 UNITY = Path(__file__).resolve().parents[2] / "runtime_examples" / "unity"
@@ -119,6 +122,22 @@ def test_packing_again_replaces_and_refuses_what_is_none(
         pack([built_native / "lib", built_native / "lib"], tmp_path / "out")
     with pytest.raises(PackFailed, match="may be replaced"):
         pack([built_native / "lib"], tmp_path)
+
+
+def test_a_rig_of_one_channel_that_no_shape_is_named_like_is_told(
+    compile_cs: Compile, packed: Path, built_native: Path, make_facts: Callable[..., Manifest], tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch", reason="torch builds the program under test")
+    pytest.importorskip("executorch.exir", reason="executorch builds the program under test")
+    from export.lower.program import export_program, lower
+
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1000, 1)).eval()
+    program = lower({"forward": export_program(net, (torch.zeros(1, 1, 1000),))}).program
+    (tmp_path / "one.pte").write_bytes(seal(program, make_facts(names=["jawOpen"])))
+    sources = [*STUBS.glob("Unity*.cs"), *packed.rglob("*.cs"), CSHARP / "animate_wav" / "Wav.cs"]
+    done = start(compile_cs("one", sources), tmp_path / "one.pte", libraries=built_native / "lib")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "named like a channel of this artefact (jawOpen): give the faces" in done.stdout
 
 
 def face(frame: sdk.Frame) -> np.ndarray:

@@ -60,6 +60,8 @@ namespace Tinyface
             internal volatile FrameStream.FrameStreamException Failure;
         }
 
+        private const string Closed = "its artefact is closed: a new take needs the Speech Crowd that opened it";
+
         private FrameStream.Model model;
         private volatile Take take;
         private List<KeyValuePair<SkinnedMeshRenderer, int>>[] shapes;
@@ -79,6 +81,30 @@ namespace Tinyface
                 Debug.LogError("SpeechFace: " + error.Message, this);
                 enabled = false;
             }
+        }
+
+        // A take that cannot begin is said, and leaves the face at rest.
+        private void BeginTake(int rateHz, int channels)
+        {
+            try
+            {
+                StartTake(rateHz, channels);
+            }
+            catch (FrameStream.FrameStreamException error)
+            {
+                GiveUp(error.Message);
+            }
+            catch (ObjectDisposedException) // the crowd whose artefact this face plays was destroyed
+            {
+                GiveUp(Closed);
+            }
+        }
+
+        private void GiveUp(string why)
+        {
+            Debug.LogError("SpeechFace: " + why, this);
+            EndTake();
+            for (var channel = 0; channel < shapes.Length; ++channel) Move(channel, model.ChannelRange(channel).Neutral);
         }
 
         private void OnDisable()
@@ -102,7 +128,7 @@ namespace Tinyface
         {
             if (model == null) return;
             if (listening == Listening.ToMicrophone) RestartMicrophone();
-            else StartTake(AudioSettings.outputSampleRate, SpeakerChannels());
+            else BeginTake(AudioSettings.outputSampleRate, SpeakerChannels());
         }
 
         // Of what OnAudioFilterRead will be given; where it is given others, LateUpdate begins again with them.
@@ -123,7 +149,7 @@ namespace Tinyface
         public void Restart()
         {
             var old = take;
-            if (old != null) StartTake(old.RateHz, old.Channels);
+            if (old != null) BeginTake(old.RateHz, old.Channels);
         }
 
         private void StartTake(int rateHz, int channels)
@@ -204,7 +230,7 @@ namespace Tinyface
                 if (now.Failure != null) throw now.Failure;
                 if (now.WrongChannels != 0)
                 {
-                    StartTake(now.RateHz, now.WrongChannels);
+                    BeginTake(now.RateHz, now.WrongChannels);
                     return;
                 }
                 var moment = Clock();
@@ -213,8 +239,7 @@ namespace Tinyface
             }
             catch (FrameStream.FrameStreamException error)
             {
-                Debug.LogError("SpeechFace: " + error.Message, this);
-                EndTake();
+                GiveUp(error.Message);
                 return;
             }
             Draw(now.Track.Values);
@@ -222,13 +247,17 @@ namespace Tinyface
 
         private void Draw(float[] face)
         {
-            for (var channel = 0; channel < shapes.Length; ++channel)
-                for (var i = 0; i < shapes[channel].Count; ++i)
-                {
-                    var renderer = shapes[channel][i].Key;
-                    if (renderer == null) continue; // destroyed since: a hat, another level of detail
-                    renderer.SetBlendShapeWeight(shapes[channel][i].Value, fullWeight * face[channel]);
-                }
+            for (var channel = 0; channel < shapes.Length; ++channel) Move(channel, face[channel]);
+        }
+
+        private void Move(int channel, float value)
+        {
+            for (var i = 0; i < shapes[channel].Count; ++i)
+            {
+                var renderer = shapes[channel][i].Key;
+                if (renderer == null) continue; // destroyed since: a hat, another level of detail
+                renderer.SetBlendShapeWeight(shapes[channel][i].Value, fullWeight * value);
+            }
         }
 
         // Blend shapes by name: what follows the last dot, in any case.
@@ -257,8 +286,9 @@ namespace Tinyface
             }
             if (found == 0)
                 Debug.LogWarning(
-                    "SpeechFace: no blend shape is named like a channel of this artefact (" + model.ChannelName(0) + ", " +
-                    model.ChannelName(1) + ", ...): give the faces, and rename their shapes", this);
+                    "SpeechFace: no blend shape is named like a channel of this artefact (" + model.ChannelName(0) +
+                    (model.Channels > 1 ? ", " + model.ChannelName(1) + ", ..." : "") +
+                    "): give the faces, and rename their shapes", this);
         }
     }
 }

@@ -49,7 +49,11 @@ namespace Tinyface
             }
             catch (FrameStream.FrameStreamException error)
             {
-                Debug.LogError("SpeechFace: " + error.Message, this);
+                GiveUp(error.Message);
+            }
+            catch (ObjectDisposedException)
+            {
+                GiveUp(Closed);
             }
         }
 

@@ -1,6 +1,7 @@
 // driver model.pte speech.wav: plays a mono 16-bit wav through SpeechFace as Unity would, on the stubs, and prints what the
 // faces did: `audible seconds weight ...` of a loop that follows its blocks, and `game BLOCK seconds weight ...` of sixty
-// pictures a second whose sound is cut off. Run by tests/runtime_examples/test_unity.py.
+// pictures a second whose sound is cut off. Without a wav: a face none of whose shapes is named like a channel. Run by
+// tests/runtime_examples/test_unity.py.
 using System;
 using System.Globalization;
 using System.IO;
@@ -249,6 +250,74 @@ internal static class Driver
         Expect(Debug.Said.Count == 0, string.Join("; ", Debug.Said));
     }
 
+    private static float Most(SpeechFace face) { return face.faces[0].Weights.Values.Select(Math.Abs).Max(); }
+
+    private static float Speak(SpeechFace face, int blocks)
+    {
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        var update = Message(face, "LateUpdate");
+        double begin = now;
+        float most = 0;
+        for (var i = 0; i < blocks; ++i)
+        {
+            now = begin + (i + 1) * Block / (double)wav.RateHz;
+            filter(Interleaved(i * Block, 2), 2);
+            update();
+            if (face.faces[0].Weights.Count > 0) most = Math.Max(most, Most(face));
+        }
+        return most;
+    }
+
+    // A device that no voice can hear, a sound that is none, a crowd that is destroyed: said, and the face is at rest.
+    private static void FailWhileItSpeaks(string artefact)
+    {
+        var half = wav.Samples / Block / 2;
+        var face = Make(artefact, "jawOpen", "mouthClose", "tongueOut");
+        Message(face, "OnEnable")();
+        Expect(Speak(face, half) > 1, "it speaks");
+        AudioSettings.outputSampleRate = 192000;
+        AudioSettings.ChangeDevice();
+        Expect(Debug.Said.Single().Contains("192000"), "no voice hears so fast: " + string.Join("; ", Debug.Said));
+        Expect(Most(face) < 0.5, "at rest, not in the pose of its last word: " + Most(face));
+        face.Restart();
+        AudioSettings.outputSampleRate = wav.RateHz;
+        AudioSettings.ChangeDevice();
+        Debug.Said.Clear();
+        Expect(Speak(face, half) > 1, "another device, and it speaks again");
+        var broken = Interleaved(0, 2);
+        broken[100] = float.NaN;
+        Message<float[], int>(face, "OnAudioFilterRead")(broken, 2);
+        Message(face, "LateUpdate")();
+        Expect(Debug.Said.Single().Contains("NaN") && Most(face) < 0.5, "at rest after a sound that is none");
+        Debug.Said.Clear();
+        Message(face, "OnDisable")();
+
+        var crowd = new SpeechCrowd { artefact = artefact };
+        face = Make("not looked for", "jawOpen", "mouthClose", "tongueOut");
+        face.crowd = crowd;
+        Message(face, "OnEnable")();
+        if (face.enabled) // a window student has no crowd
+        {
+            Expect(Speak(face, half) > 1, "it speaks in a crowd");
+            typeof(SpeechCrowd).GetMethod("OnDestroy", BindingFlags.Instance | BindingFlags.NonPublic).Invoke(crowd, null);
+            crowd.Destroyed = true;
+            face.Restart();
+            Expect(Debug.Said.Single().Contains("its artefact is closed"), string.Join("; ", Debug.Said));
+            Expect(Most(face) < 0.5, "at rest without its crowd");
+            Message(face, "OnDisable")();
+        }
+        Debug.Said.Clear();
+    }
+
+    private static void OneChannel(string artefact)
+    {
+        var face = Make(artefact, "nothing alike");
+        Message(face, "OnEnable")();
+        Expect(face.enabled, "it is told, and no fault");
+        Message(face, "OnDisable")();
+        Console.WriteLine(Debug.Said.Single());
+    }
+
     private static void Failures(string artefact)
     {
         var face = Make("absent.pte", "jawOpen");
@@ -343,6 +412,13 @@ internal static class Driver
 
     private static int Main(string[] words)
     {
+        if (words.Length == 1)
+        {
+            AudioSettings.outputSampleRate = 48000;
+            AudioSettings.BlockSamples = Block;
+            OneChannel(words[0]);
+            return 0;
+        }
         wav = Wav.Read(words[1]);
         AudioSettings.outputSampleRate = wav.RateHz;
         AudioSettings.BlockSamples = Block;
@@ -360,6 +436,7 @@ internal static class Driver
         Together(words[0], 20);
         ChangeDevice(words[0]);
         Failures(words[0]);
+        FailWhileItSpeaks(words[0]);
         LoseFaces(words[0]);
         NoGarbage(words[0]);
         Console.WriteLine("done");
