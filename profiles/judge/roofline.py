@@ -29,9 +29,7 @@ FACTOR_CALLS = 1.5  # assumption: scalar code a cycle differs by this between th
 LIKE_WORK = 5.0  # artefacts within this ratio of multiply-adds are held against each other
 
 
-def estimate(
-    calibration: Calibration, artifact: str, device: Device, backend: str = "xnnpack", counts: Counts | None = None
-) -> Estimate | None:
+def estimate(calibration: Calibration, artifact: str, device: Device, counts: Counts | None = None) -> Estimate | None:
     """What one frame of `artifact` would take on `device`, on as many threads as it leaves us; None if not calibrated.
 
     bound: `memory` if fetching the weights takes longer than computing with them. counts: of instructions and
@@ -50,8 +48,9 @@ def estimate(
     fetching = fitted.work.weight_bytes / (device.bytes_per_s(threads) / 1e6)
     factor = interval_factor(calibration, device, fitted.precision, fitted.is_calls)
     return Estimate(
-        artifact=artifact, device=device.name, backend=backend, threads=threads, us=round(computing + fetching, 1),
-        low_us=round(max(computing, fetching) / factor, 1), high_us=round((computing + fetching) * factor, 1),
+        artifact=artifact, device=device.name, backend=fitted.backend, threads=threads,
+        us=round(computing + fetching, 1), low_us=round(max(computing, fetching) / factor, 1),
+        high_us=round((computing + fetching) * factor, 1),
         bound="memory" if fetching > computing else "compute",
         method=f"counts of the program, rates measured on this machine ({fitted.backend}), peak and memory rate of the "
         f"device's file; interval: slowest to fastest by {factor:.2f}, and fetching hidden behind computing at best",

@@ -101,6 +101,8 @@ class LeftToUs:
         ]
         if self.frame_share.value > 1:
             problems.append(f"frame_share {self.frame_share.value} is over 1")
+        if self.threads.value < 1 or self.threads.value % 1:
+            problems.append(f"threads {self.threads.value:g} is no whole number from 1")
         for name in ("backends", "precisions", "latency_limits"):
             if not getattr(self, name):
                 problems.append(f"{name} is empty")

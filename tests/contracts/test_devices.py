@@ -58,6 +58,7 @@ def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
     ("old", "new", "says"),
     [
         ("clock_ghz:", "clock_gHz:", "hardware.clock_gHz is unknown"),
+        ("threads: {value: ", "threads: {value: 0.", "is no whole number from 1"),
         ("isa: avx2", "isa: avx3", "'avx3' is none of"),
         ("frame_share: {value: 0.06", "frame_share: {value: 1.06", "frame_share 1.06 is over 1"),
         ("cores: {value: 8", "cores: {value: 0", "value 0.0 is not above zero"),

@@ -215,3 +215,13 @@ def test_calibrating_measures_this_machine() -> None:
     assert made.peak_macs_per_us[1] > 100
     assert made.read_bytes_per_us[1] > 10
     assert made.int8_gain == 2
+
+
+def test_an_estimate_is_of_the_backend_that_it_is_reckoned_from() -> None:
+    """Of a portable program `xnnpack` was said."""
+    one = case("a")
+    portable = dataclasses.replace(one, setting=dataclasses.replace(one.setting, backend="portable"))
+    for made, backend in ((one, "xnnpack"), (portable, "portable")):
+        found = estimate(calibration(made), "a", console())
+        assert found is not None
+        assert found.backend == backend
