@@ -22,7 +22,7 @@ from profiles.measure import cpu, gpu
 from profiles.measure.counts import Counts, native_counts
 from profiles.measure.cpu import Job
 from profiles.measure.delay import latency_rows
-from profiles.measure.from_device import merge_launches, read_result
+from profiles.measure.from_device import merge_launches, read_result, read_results
 from profiles.measure.harness import sharing_imports
 from profiles.measure.native import find_profiler, library_sha256, run_native
 from profiles.measure.plan import Plan, Subject, jobs_of, subjects_of
@@ -50,25 +50,28 @@ def profile(
     subjects = subjects_of(paths, plan.trusted)
     facts = [subject.facts for subject in subjects]
     where = environment()
-    brought = [case for path in plan.native_results for case in read_result(path, facts)]
+    brought, machines = read_results(plan.native_results, facts)
     jobs, skipped = jobs_of(subjects, plan)
+    on_gpu = _on_gpu(subjects, plan, say)  # first: one that is required and not there is told before the minutes
     found: list[Case | Skipped] = list(
         cpu.measure_cases(
             jobs, launches=plan.launches, rounds=plan.rounds, frames=plan.frames, seconds=plan.seconds, say=say
         )
     )
-    found += [*_on_gpu(subjects, plan, say), *_native(subjects, plan, say), *brought]
+    native = _native(subjects, plan, say)
+    if any(isinstance(result, Case) for result in native):
+        where = dataclasses.replace(where, versions=where.versions | {NATIVE_LIBRARY: library_sha256()[:16]})
+    found += [*on_gpu, *native, *brought]
     cases = [_with_latency(result, subjects) for result in found if isinstance(result, Case)]
     skipped += [result for result in found if isinstance(result, Skipped)]
     cases, without = _with_operators(cases, subjects, plan, say)
     estimates, predictions, missing = _estimated(cases, facts, device, plan, where, say)
-    if any(case.setting.backend == "native" and case.machine == "here" for case in cases):
-        where = dataclasses.replace(where, versions=where.versions | {NATIVE_LIBRARY: library_sha256()[:16]})
     demands = device.facts() if device else None
     return Record(
         schema=SCHEMA, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), command=command, environment=where,
         artifacts=facts, cases=cases, device=demands, estimates=estimates, predictions=predictions,
         checks=checks(facts, cases, estimates, demands) if demands else [], skipped=[*skipped, *without, *missing],
+        machines=machines,
     )  # fmt: skip
 
 
@@ -132,15 +135,27 @@ def _native(subjects: Sequence[Subject], plan: Plan, say: Say) -> list[Case | Sk
         return [Skipped("everything in C++ (native)", str(error))]
     say(f"native: {', '.join(subject.facts.name for subject in programs)}")
     taken: dict[str, list[list[Case]]] = {subject.facts.name: [] for subject in programs}
+    failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for launch in range(plan.launches):
             for subject in programs:
-                seconds = plan.seconds if launch == 0 else 0.0
-                found = [_run_native(subject, plan, Path(folder, "alone.json"), seconds, voices=1)]
-                if voices := subject.artifact.manifest.crowd_voices:
-                    found.append(_run_native(subject, plan, Path(folder, "crowd.json"), 0.0, voices))
-                taken[subject.facts.name].append([case for cases in found for case in cases])
-    return [case for runs in taken.values() for case in merge_launches(runs)]
+                name, seconds = subject.facts.name, plan.seconds if launch == 0 else 0.0
+                if name in failed:
+                    continue
+                try:
+                    taken[name].append(_launch_native(subject, plan, Path(folder), seconds))
+                except TinyfaceError as error:  # what else was measured stays worth its minutes
+                    failed[name] = str(error)
+    whole = [case for name, runs in taken.items() if name not in failed for case in merge_launches(runs)]
+    return [*whole, *(Skipped(f"{name}: native", why) for name, why in failed.items())]
+
+
+def _launch_native(subject: Subject, plan: Plan, folder: Path, seconds: float) -> list[Case]:
+    """One launch of the C++ profiler for one voice, and one for a crowd, where there is one."""
+    found = _run_native(subject, plan, folder / "alone.json", seconds, voices=1)
+    if voices := subject.artifact.manifest.crowd_voices:
+        found += _run_native(subject, plan, folder / "crowd.json", 0.0, voices)
+    return found
 
 
 def _run_native(subject: Subject, plan: Plan, out: Path, seconds: float, voices: int) -> list[Case]:

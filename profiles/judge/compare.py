@@ -29,8 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from profiles.model.figures import Case, percentile
-from profiles.model.record import NATIVE_LIBRARY, OUR_SOURCES, Record
+from profiles.model.figures import COUNTED, HELD, Case, percentile
+from profiles.model.record import NATIVE_LIBRARY, OUR_SOURCES, Environment, Record
 from sdk.errors import ProfileError
 
 ALPHA = 0.05
@@ -70,28 +70,36 @@ def compare(old: Record, new: Record, fail_above: float = 0.10, clock: Clock = "
     """
     if not 0 < fail_above < 10:
         raise ProfileError(f"cannot fail above {fail_above:.0%}: give a share such as 10%")
-    here, there = old.environment, new.environment
-    if (here.cpu, here.machine) != (there.cpu, there.machine):
-        raise ProfileError(
-            f"cannot compare: the old run was made on {here.cpu} ({here.machine}), the new one on {there.cpu} "
-            f"({there.machine}). Times of different processors say nothing about the artefact; profile both on one"
-        )
-    pairs = [(a, b) for a in old.cases for b in new.cases if key(a) == key(b) and a.label == b.label]
+    pairs = matched([old, new])
     if not pairs:
         raise ProfileError(
             f"nothing to compare: the old run has {_some(old)}, the new one {_some(new)}. "
             "Profile the same artefacts with the same threads and pacing"
         )
+    for a, b in pairs:
+        _check_processors(old.environment_of(a), new.environment_of(b), a)
     changes = [change for a, b in pairs for change in _changes(a, b, fail_above, clock, _one_file(old, new, a))]
     order: list[Verdict] = ["regression", "cannot tell", "improvement", "no change"]
     return sorted(changes, key=lambda change: (order.index(change.verdict), -change.ratio))
+
+
+def _check_processors(old: Environment | None, new: Environment | None, case: Case) -> None:
+    """Of the machine that the case ran on. A record of before the devices' own were kept does not tell theirs."""
+    if old and new and (old.cpu, old.machine) != (new.cpu, new.machine):
+        raise ProfileError(
+            f"cannot compare {case.title}: the old run was made on {old.cpu} ({old.machine}), the new one on {new.cpu} "
+            f"({new.machine}). Times of different processors say nothing about the artefact; profile both on one"
+        )
 
 
 def _one_file(old: Record, new: Record, case: Case) -> bool:
     """Whether a case's artefact is the same file in both runs, run by the same tools."""
     before, after = ({facts.name: facts.sha256 for facts in record.artifacts} for record in (old, new))
     same = before.get(case.artifact) is not None and before.get(case.artifact) == after.get(case.artifact)
-    return same and _same_tools(old.environment.versions, new.environment.versions, case.setting.backend)
+    one, other = old.environment_of(case), new.environment_of(case)
+    if not same or one is None or other is None:
+        return False
+    return _same_tools(one.versions, other.versions, case.setting.backend)
 
 
 def _same_tools(before: Mapping[str, str], after: Mapping[str, str], backend: str) -> bool:
@@ -106,9 +114,32 @@ def _same_tools(before: Mapping[str, str], after: Mapping[str, str], backend: st
     return OUR_SOURCES in one and one == other
 
 
-def key(case: Case) -> tuple[str, str, str]:
-    """What makes two cases of two records the same one. Where they were pinned does not."""
-    return case.artifact, case.machine, case.setting.title
+def matched(records: Sequence[Record]) -> list[list[Case]]:
+    """Each case that all `records` have, once a record.
+
+    Where it was pinned does not tell cases apart while every record has one of its kind: a core here is as good as
+    another. Where one has several, a slow core is none of a quick one: the same cores are the same case.
+    """
+    found: list[list[Case]] = []
+    for kind in dict.fromkeys(map(_kind, records[0].cases)):
+        groups = [[case for case in record.cases if _kind(case) == kind] for record in records]
+        if all(len(group) == 1 for group in groups):
+            found.append([case for (case,) in groups])
+            continue
+        for cores in dict.fromkeys(case.setting.cores for case in groups[0]):
+            on_them = [[case for case in group if case.setting.cores == cores] for group in groups]
+            found += map(list, zip(*on_them, strict=False))
+    return found
+
+
+def _kind(case: Case) -> tuple[str, str, str, str]:
+    return case.artifact, case.machine, case.setting.title, case.label
+
+
+def shared_title(cases: Sequence[Case]) -> str:
+    """What matched cases are called: with their cores, where all were on the same."""
+    cores = {case.setting.cores for case in cases}
+    return cases[0].title + (f", {cores.pop()}" if len(cores) == 1 and cases[0].setting.cores else "")
 
 
 def launch_figures(case: Case, clock: Clock, against_reference: bool) -> tuple[list[float], bool]:
@@ -146,10 +177,10 @@ def _changes(a: Case, b: Case, fail_above: float, clock: Clock, one_file: bool) 
     if one_file:
         timed = dataclasses.replace(timed, verdict="no change", how=f"one file, by its SHA-256; {timed.how}")
     changes = [timed]
-    for name in ("counted",):
+    for name in (COUNTED, HELD):
         before, after = a.memory_bytes(name), b.memory_bytes(name)
         if before and after:
-            changes.append(_memory(a.title, name, before, after, fail_above))
+            changes.append(_memory(shared_title([a, b]), name, before, after, fail_above))
     return changes
 
 
@@ -184,8 +215,9 @@ def time_change(a: Case, b: Case, fail_above: float, clock: Clock) -> Change:
         verdict = "cannot tell"  # the reference drifted, or the program did: the two clocks contradict one another
     how = f"{len(before)} + {len(after)} " + ("launches" if several else "rounds of one process")
     how += ", taking turns, signed ranks" if paired else ", Mann-Whitney"
+    quantity = ("processor" if used == "cpu" else "wall") + " time a frame" + ", beside a reference" * relative
     return Change(
-        a.title, ("processor" if used == "cpu" else "wall") + " time a frame" + ", beside a reference" * relative, "ms",
+        shared_title([a, b]), quantity, "ms",
         _typical_ms(a, used), _typical_ms(b, used), math.exp(shift), None if low is None else math.exp(low),
         None if high is None else math.exp(high), threshold, verdict, how,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from profiles.judge.compare import Verdict, time_change
+from profiles.judge.compare import Verdict, shared_title, time_change
 from profiles.model.figures import Case, Timing
 
 FAIL_ABOVE = 0.10
@@ -40,7 +40,7 @@ def trial(cases: Sequence[Case]) -> Trial:
     told = [_verdict(old, new) for old, new in pairs]
     seen = {loss: [_verdict(old, slowed(new, 1 + loss)) for old, new in pairs].count("regression") for loss in PLANTED}
     slower, quicker, unsure = (told.count(verdict) for verdict in ("regression", "improvement", "cannot tell"))
-    return Trial(cases[0].title, len(pairs), slower, quicker, unsure, seen)
+    return Trial(shared_title(cases), len(pairs), slower, quicker, unsure, seen)
 
 
 def _verdict(old: Case, new: Case) -> Verdict:

@@ -15,8 +15,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+from profiles.measure.cpu import median_uncertainty_percent
 from profiles.model.device import plays, runs
-from profiles.model.figures import Case, Estimate, Label, LatencyRow
+from profiles.model.figures import COUNTED, HELD, PERCENTILES, Case, Estimate, Label, LatencyRow, MemoryRow, percentile
 from profiles.model.record import ArtifactFacts, Check, DeviceFacts
 
 Answer = Literal["fits", "does not fit", "cannot tell"]
@@ -37,7 +38,7 @@ def checks(
         alone = _alone(there, device)
         guessed = [e for e in estimates if e.artifact == facts.name and e.device == device.name]
         frame = _frame_time(facts.name, alone, guessed, device, cold_factor(own))
-        found += [_memory(facts.name, there or own, device), frame, _late(facts.name, alone), *_allowed(facts, device)]
+        found += [_memory(facts.name, there, own, device), frame, _late(facts.name, alone), *_allowed(facts, device)]
         found += _latency(facts.name, alone, elsewhere, frame, device)
     return found
 
@@ -80,13 +81,19 @@ def _decisive(cases: Sequence[Case], badness: Callable[[Case], tuple[float, ...]
     return min(((max(group, key=badness), group) for group in whole), key=lambda pair: badness(pair[0]))
 
 
-def _memory(name: str, cases: Sequence[Case], device: DeviceFacts) -> Check:
+def _memory(name: str, there: Sequence[Case], own: Sequence[Case], device: DeviceFacts) -> Check:
+    """What the device counted; else what was counted here, whatever else the device brought back; else what stayed."""
     limit = device.memory_budget_bytes / 1e6
-    rows = [(row, case) for case in cases for row in case.memory if row.name == "counted"]
+    told = ((_rows(cases, row), row) for row in (COUNTED, HELD) for cases in (there, own))
+    rows, what = next(((rows, what) for rows, what in told if rows), ([], ""))
     if not rows:
         return Check(name, MEMORY, None, limit, "MB", None, "measured_here", None, "no case counted its memory")
     row, case = max(rows, key=lambda pair: pair[0].bytes)
     value = row.bytes / 1e6
+    if what == HELD:  # the least that it takes: that it is too much can be told, that it fits cannot
+        note = f"{HELD} alone, {case.setting.title}: what opening takes for a moment is counted on the program here"
+        passed = False if value > limit else None
+        return Check(name, MEMORY, value, limit, "MB", passed, row.label, None, note)
     note = f"the largest of {len(rows)} cases: {case.setting.title}" if len(rows) > 1 else case.setting.title
     return Check(
         name, MEMORY, value, limit, "MB", _judge(value, limit, row.uncertainty_percent), row.label,
@@ -94,20 +101,41 @@ def _memory(name: str, cases: Sequence[Case], device: DeviceFacts) -> Check:
     )  # fmt: skip
 
 
+def _rows(cases: Sequence[Case], name: str) -> list[tuple[MemoryRow, Case]]:
+    return [(row, case) for case in cases for row in case.memory if row.name == name]
+
+
 def cold_factor(cases: Sequence[Case]) -> float:
     """How many times as long a frame took here at the speed of speech as flat out: between frames its caches cool.
 
     The largest over settings that were measured both ways, by processor time where both have it; 1 where none was.
     """
-    flat = {(c.machine, c.setting.backend, c.setting.threads, c.setting.voices): c for c in cases if c.setting.is_plain}
+    flat = {_place(c): c for c in cases if c.setting.is_plain}
     found = [1.0]
     for paced in (c for c in cases if c.pace is not None and c.setting.load == "none"):
-        warm = flat.get((paced.machine, paced.setting.backend, paced.setting.threads, paced.setting.voices))
+        warm = flat.get(_place(paced))
         if warm and paced.cpu_us and warm.cpu_us:
             found.append(paced.cpu_us / warm.cpu_us)
         elif warm:
             found.append(paced.timing.p50_us / warm.timing.p50_us)
     return max(found)
+
+
+def _place(case: Case) -> tuple[str, str, int, int, str]:
+    """What two cases share that differ in pace alone: a slow core's cooled caches are not a quick one's."""
+    setting = case.setting
+    return case.machine, setting.backend, setting.threads, setting.voices, setting.cores
+
+
+def p99_uncertainty_percent(case: Case) -> float | None:
+    """Of a case's 99th percentile, by those of its launches; None where fewer than three tell how they differ.
+
+    That of its median says nothing here: a tail scatters several times as much.
+    """
+    launches: dict[int, list[float]] = {}
+    for samples, number in zip(case.timing.rounds_us, case.launch, strict=False):
+        launches.setdefault(number, []).extend(samples)
+    return median_uncertainty_percent([percentile(samples, PERCENTILES["p99"]) for samples in launches.values()])
 
 
 def _frame_time(
@@ -120,14 +148,14 @@ def _frame_time(
     if alone:
 
         def judged(case: Case) -> bool | None:
-            return _judge(case.timing.p99_us / 1e3, device.our_ms, case.uncertainty_percent)
+            return _judge(case.timing.p99_us / 1e3, device.our_ms, p99_uncertainty_percent(case))
 
         worst, all_ways = _decisive(alone, lambda case: (_WORSE.index(judged(case)), case.timing.p99_us))
         note = f"99th percentile, {worst.setting.title}" + f", the worst of {len(all_ways)} cases" * (len(all_ways) > 1)
         taken = {(case.setting.pacing, case.setting.cache) for case in all_ways}
         if lacking := [words for way, words in _WAYS.items() if way not in taken]:
             note += f"; not brought back: {', '.join(lacking)}"
-        value, percent = worst.timing.p99_us / 1e3, worst.uncertainty_percent
+        value, percent = worst.timing.p99_us / 1e3, p99_uncertainty_percent(worst)
         return Check(name, TIME, value, device.our_ms, "ms", judged(worst), worst.label, percent, note)
     allowed = [e for e in guessed if e.threads <= device.threads]
     if not allowed:

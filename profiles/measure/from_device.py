@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Literal
 
 from profiles.measure.cpu import median_uncertainty_percent
-from profiles.model.figures import Case, Label, MemoryRow, OperatorRow, Pace, Pacing, Setting, Timing
-from profiles.model.record import ArtifactFacts, Environment, convert, parse_object
+from profiles.model.figures import COUNTED, HELD, Case, Label, MemoryRow, OperatorRow, Pace, Pacing, Setting, Timing
+from profiles.model.record import ArtifactFacts, Environment, Machine, convert, parse_object
 from sdk.errors import ProfileError
 from sdk.tools.limits import LARGEST_TEXT_BYTES, read_whole
 
 SCHEMA = 1
 KIND = "tinyface-native-profile"
 FEWEST_ROUNDS = 3
+BLOCK_MS = 10  # of the audio that it is given: what a delay is reckoned with
+_OLD_NAMES = {COUNTED: HELD}  # profilers of before 30 November 2026 gave it the name of the other
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ class DeviceCase:
 
 @dataclass(frozen=True)
 class Result:
-    """One run of the profiler on one artefact. machine: the device's name, or `here`. sha256: from the seal."""
+    """One run of the profiler on one artefact. machine: the device's name, or `here`. sha256: from the seal.
+
+    fps, ensemble, chunk_ms: how it was played; None in results of before they were told.
+    """
 
     schema: int
     kind: str
@@ -101,13 +106,44 @@ class Result:
     precision: str = ""
     channels: int = 0
     note: str = ""
+    fps: float | None = None
+    ensemble: bool | None = None
+    chunk_ms: int | None = None
 
 
 def read_result(path: Path, artifacts: Sequence[ArtifactFacts]) -> list[Case]:
     """The cases in a result, under the names that `artifacts` have in the record.
 
-    Raises `ProfileError`: unreadable, of another kind or version, mistakes in it, or of an artefact that is not there.
+    Raises `ProfileError`: unreadable, of another kind or version, mistakes in it, of an artefact that is not there, or
+    played otherwise than its manifest says.
     """
+    result, facts = _read(path, artifacts)
+    return [_case(case, result, facts) for case in result.cases]
+
+
+def read_results(paths: Sequence[Path], artifacts: Sequence[ArtifactFacts]) -> tuple[list[Case], list[Machine]]:
+    """The cases of several results, and the machines that they came from, once each.
+
+    Raises as `read_result`, and where two machines of one name are not the same.
+    """
+    cases: list[Case] = []
+    machines: dict[str, Machine] = {}
+    for path in paths:
+        result, facts = _read(path, artifacts)
+        cases += [_case(case, result, facts) for case in result.cases]
+        before, there = machines.get(result.machine), result.environment
+        if before and (before.environment.cpu, before.environment.machine) != (there.cpu, there.machine):
+            raise ProfileError(
+                f"{path}: comes from a {result.machine} with {there.cpu} ({there.machine}), another result from one "
+                f"with {before.environment.cpu} ({before.environment.machine}). "
+                "Profile again, with a --machine name each"
+            )
+        notes = dict.fromkeys([*(before.notes if before else []), *([result.note] if result.note else [])])
+        machines[result.machine] = Machine(result.machine, before.environment if before else there, list(notes))
+    return cases, list(machines.values())
+
+
+def _read(path: Path, artifacts: Sequence[ArtifactFacts]) -> tuple[Result, ArtifactFacts]:
     raw = parse_object(read_whole(path, ProfileError, LARGEST_TEXT_BYTES), str(path))
     if (raw.get("kind"), raw.get("schema")) != (KIND, SCHEMA):
         raise ProfileError(
@@ -122,7 +158,24 @@ def read_result(path: Path, artifacts: Sequence[ArtifactFacts]) -> list[Case]:
             f"is none of {', '.join(f'{facts.name} ({facts.sha256[:16]}...)' for facts in artifacts)}. "
             "Give that artefact on the command line too"
         )
-    return [_case(case, result, facts) for case in result.cases]
+    _check_played(path, result, facts)
+    return result, facts
+
+
+def _check_played(path: Path, result: Result, facts: ArtifactFacts) -> None:
+    """Raises `ProfileError` for other frames than all other figures are of: nothing could be held against them."""
+    wrong = []
+    if result.fps is not None and abs(result.fps - facts.fps) > 1e-4 * facts.fps:
+        wrong.append(f"at {result.fps:g} frames a second, which its manifest has at {facts.fps:g} (--fps)")
+    if result.ensemble is not None and result.ensemble != facts.ensemble:
+        wrong.append(f"with{'' if result.ensemble else 'out'} the ensemble, unlike its manifest (--ensemble)")
+    if result.chunk_ms is not None and result.chunk_ms != BLOCK_MS:
+        wrong.append(f"in blocks of {result.chunk_ms} ms, where delays are reckoned with {BLOCK_MS} (--chunk-ms)")
+    if wrong:
+        raise ProfileError(
+            f"{path}: {facts.name} was played {', and '.join(wrong)}: its times are of other frames. "
+            "Run the profiler again without these options"
+        )
 
 
 def merge_launches(launches: Sequence[Sequence[Case]]) -> list[Case]:
@@ -156,7 +209,7 @@ def _case(case: DeviceCase, result: Result, facts: ArtifactFacts) -> Case:
         setting=Setting("native", case.threads, case.pacing, case.cache, case.load, case.pinned_cores, case.voices),
         uncertainty_percent=_uncertainty_percent(case, timing), real_time_factor=timing.p50_us * facts.fps / 1e6,
         load_ms=case.load_ms, cpu_us=case.cpu_us, pace=case.pace,
-        memory=[MemoryRow(row.name, row.bytes, row.part, label) for row in case.memory],
+        memory=[MemoryRow(_OLD_NAMES.get(row.name, row.name), row.bytes, row.part, label) for row in case.memory],
         operators=[OperatorRow(**vars(row), label=label) for row in result.operators] if case in plain[:1] else [],
         started_s=case.started_s, launch=case.launch, reference_us=case.reference_us, cpu_rounds_us=case.cpu_rounds_us,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from profiles.measure.harness import ROOT
 from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.tools.limits import read_whole
 
 PROGRAM = "FRAME_STREAM_PROFILER"  # environment variable: the path of the program, where it is not in build/native
 _LIMIT_S = 600
@@ -38,7 +39,7 @@ def library_sha256() -> str:
     libraries = {path for place in ("bin", "lib") for path in (program.parents[1] / place).glob("*frame_stream*")}
     found = hashlib.sha256()
     for path in (program, *sorted(path for path in libraries if path.is_file() and not path.is_symlink())):
-        found.update(path.name.encode() + b"\0" + path.read_bytes())
+        found.update(path.name.encode() + b"\0" + read_whole(path, EngineUnavailable))
     return found.hexdigest()
 
 

@@ -23,7 +23,9 @@ def environment() -> Environment:
     cpuinfo = _read("/proc/cpuinfo")
     flags = set((_find(r"^(?:flags|Features)\s*:\s*(.*)$", cpuinfo) or "").split())
     memory_kb = _find(r"^MemTotal:\s+(\d+) kB", _read("/proc/meminfo"))
-    clock_mhz = _find(r"^cpu MHz\s*:\s*(.*)$", cpuinfo)
+    # /proc/cpuinfo tells what the core runs at just now, and it is idle just now
+    highest_khz = _read("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq").strip()
+    clock_mhz = float(highest_khz or 0) / 1000 or float(_find(r"^cpu MHz\s*:\s*(.*)$", cpuinfo) or 0)
     system = _find(r'^PRETTY_NAME="?([^"\n]*)', _read("/etc/os-release")) or platform.system()
     return Environment(
         machine=platform.machine(),
@@ -35,7 +37,7 @@ def environment() -> Environment:
         python=platform.python_version(),
         versions=_versions(),
         load_average=list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
-        clock_ghz=round(float(clock_mhz) / 1000, 2) if clock_mhz else None,
+        clock_ghz=round(clock_mhz / 1000, 2) if clock_mhz else None,
         governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
         gpu=_gpu(),
     )

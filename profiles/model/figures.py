@@ -16,6 +16,9 @@ from typing import Literal
 
 Label = Literal["measured_here", "measured_on_device", "estimated"]
 Pacing = Literal["flat_out", "real_time"]
+# What a budget counts holds the peak while a file is opened. The native profiler, whose loader peaks otherwise, tells
+# what stays: two quantities, two names.
+COUNTED, HELD = "counted", "model and state"
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 
 
@@ -52,6 +55,12 @@ class Setting:
     def is_plain(self) -> bool:
         """Flat out, warm caches, nothing beside it: what cases are compared by."""
         return (self.pacing, self.cache, self.load) == ("flat_out", "warm", "none")
+
+    @property
+    def cores(self) -> str:
+        """`core 0`, `cores 0 1`: where it was pinned; "" where the system chose."""
+        found = " ".join(map(str, sorted(self.pinned_cores)))
+        return f"core{'s' * (len(self.pinned_cores) > 1)} {found}" if found else ""
 
     @property
     def title(self) -> str:
@@ -176,8 +185,9 @@ class LatencyRow:
 class Case:
     """One artefact in one setting on one machine. machine: `here`, or the device that brought it back.
 
-    load_ms: open, load, first frame. cpu_us: median processor time of a frame, all threads. real_time_factor: time
-    taken over time played, below 1 keeps up. pace: only at real-time pace. latency: empty where it was not asked for.
+    uncertainty_percent: of the median. load_ms: open, load, first frame. cpu_us: median processor time of a frame, all
+    threads. real_time_factor: time taken over time played, below 1 keeps up. pace: only at real-time pace. latency:
+    empty where it was not asked for.
     started_s: Unix time of each round, by which a comparison sees that two cases took turns. reference_us: what a fixed
     piece of arithmetic took right beside each round, by which a comparison sees how busy the machine was. launch: in
     which of several processes each round ran, counted from 0; [] for all in one. cpu_rounds_us: median processor time

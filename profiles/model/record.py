@@ -132,6 +132,18 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """A machine that results were brought back from: the name that its cases have, and what it said of itself.
+
+    notes: what was written down with its results (`docked, 15 W`).
+    """
+
+    name: str
+    environment: Environment
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class Skipped:
     """What was asked for and not measured, and why."""
 
@@ -141,7 +153,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Record:
-    """One profile run, whole."""
+    """One profile run, whole. environment: of the machine that made it; machines: that others brought results from."""
 
     schema: int
     created: str
@@ -154,9 +166,16 @@ class Record:
     predictions: list[Prediction]
     checks: list[Check]
     skipped: list[Skipped]
+    machines: list[Machine] = dataclasses.field(default_factory=list)
 
     def artifact(self, name: str) -> ArtifactFacts:
         return next(facts for facts in self.artifacts if facts.name == name)
+
+    def environment_of(self, case: Case) -> Environment | None:
+        """Of the machine that a case ran on; None where nobody wrote it down."""
+        if case.machine == "here":
+            return self.environment
+        return next((one.environment for one in self.machines if one.name == case.machine), None)
 
     def to_json(self) -> str:
         """JSON of every field; numbers are finite, or this raises `ValueError`."""

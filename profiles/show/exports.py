@@ -83,7 +83,7 @@ def prometheus(record: Record) -> str:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
-    setting = ("artifact", "machine", "backend", "threads", "pacing", "cache", "load", "voices", "figure")
+    setting = ("artifact", "machine", "backend", "threads", "pacing", "cache", "load", "voices", "cores", "figure")
 
     def gauge(name: str, words: str, labels: tuple[str, ...]) -> Gauge:
         return Gauge(f"tinyface_{name}", words, labels, registry=registry)
@@ -96,7 +96,9 @@ def prometheus(record: Record) -> str:
     memory = gauge("memory_bytes", "Memory by row; counted is what a budget counts.", (*setting, "row"))
     for case in record.cases:
         s = case.setting
-        place = (case.artifact, case.machine, s.backend, str(s.threads), s.pacing, s.cache, s.load, str(s.voices))
+        cores = " ".join(map(str, s.pinned_cores))
+        how = (s.backend, str(s.threads), s.pacing, s.cache, s.load, str(s.voices), cores)
+        place = (case.artifact, case.machine, *how)
         of, t = (*place, case.label), case.timing
         for quantile, us in (("0.5", t.p50_us), ("0.95", t.p95_us), ("0.99", t.p99_us), ("1", t.max_us)):
             frame.labels(*of, quantile).set(us / 1e6)

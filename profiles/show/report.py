@@ -26,6 +26,7 @@ from sdk.tools.whole import whole_file
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 DEFAULT_LIMITS_MS = {"video after audio (ITU-R BT.1359)": 90.0, "Han et al. 2025": 140.0, "streamed": 200.0}
 _OPERATORS_SHOWN = 14
+REPORTS = ("report.json", "report.md", "report.html")
 _SECTIONS = {
     "verdict": "verdict", "changes": "against the run before", "comparison": "side by side", "artefacts": "artefacts",
     "latency": "latency", "histogram": "histogram", "timeline": "a minute", "memory": "memory",
@@ -270,4 +271,7 @@ def _environment(record: Record) -> list[tuple[str, str]]:
         ("python", env.python), *env.versions.items(), ("GPU", env.gpu or "none"),
         ("load average, 1, 5, 15 minutes", loads or "not known"), ("command", record.command),
     ]  # fmt: skip
+    for one in record.machines:
+        there = one.environment
+        rows.append((one.name, "; ".join([f"{there.cpu}, {there.cores} cores, {there.system}", *one.notes])))
     return [(name, value) for name, value in rows if value]

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profiles.judge.compare import key, launch_figures
+from profiles.judge.compare import launch_figures, matched, shared_title
 from profiles.judge.trials import FAIL_ABOVE, PLANTED, Trial, trial
 from profiles.model.figures import Case
 from profiles.model.record import Record
@@ -54,11 +54,7 @@ def _in_common(records: Sequence[Record]) -> list[list[Case]]:
     """Each case that all runs have, once a run."""
     if len(records) < 2:
         raise ProfileError("a spread needs two runs or more: profile the same artefacts again and give all report.json")
-    found = []
-    for case in records[0].cases:
-        same = [[other for other in record.cases if key(other) == key(case)][:1] for record in records]
-        if all(same):
-            found.append([cases[0] for cases in same])
+    found = matched(records)
     if not found:
         raise ProfileError("the runs have no case in common: profile the same artefacts with the same threads")
     return found
@@ -85,7 +81,7 @@ def show(rows: Sequence[Spread], judged: Sequence[Trial]) -> str:
 
 def _of(cases: Sequence[Case]) -> list[Spread]:
     """Median, tail, quick frames (as a comparison takes them, and beside the reference), memory."""
-    title, rows = cases[0].title, []
+    title, rows = shared_title(cases), []
     rows.append(Spread(title, "p50", tuple(case.timing.p50_us / 1e3 for case in cases), "ms"))
     rows.append(Spread(title, "p99", tuple(case.timing.p99_us / 1e3 for case in cases), "ms"))
     quick = tuple(statistics.median(launch_figures(case, "wall", False)[0]) / 1e3 for case in cases)

@@ -51,6 +51,7 @@ def _column(record: Record, case: Case) -> str:
     backend = f"{setting.backend} ({inside})" if setting.backend in ("native", "python_sdk") else setting.backend
     words = [backend, f"{setting.threads} thread" + "s" * (setting.threads > 1)]
     words += [f"{setting.voices} voices"] * (setting.voices > 1) + [case.machine] * (case.machine != "here")
+    words += [setting.cores] * bool(setting.cores)
     return ", ".join(words)
 
 

@@ -16,11 +16,13 @@ from records import case, environment, minute, record, timing
 from profiles.__main__ import main
 from profiles.judge.compare import Change, compare, independent_shift, judge, launch_figures, paired_shift, took_turns
 from profiles.judge.trials import slowed, trial
+from profiles.measure.native import PROGRAM, library_sha256
 from profiles.model.environment import environment as profiled_environment
 from profiles.model.environment import sources_sha256
 from profiles.model.figures import Case, MemoryRow, Setting, Timing
-from profiles.model.record import Record
+from profiles.model.record import Machine, Record
 from profiles.show.spread import spread
+from profiles.show.table import wide_table
 from sdk.errors import ProfileError
 
 TRIALS = range(10)
@@ -163,6 +165,19 @@ def test_another_line_of_our_own_code_may_well_be_slower(backend: str) -> None:
     assert verdict({}, {}) == "regression", "a record of before names no code of ours, so it may be any"
 
 
+def test_a_native_library_is_told_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built again from other lines it has the same version, and the library may lie beside the program."""
+    for folder, name in (("bin", "profiler"), ("lib", "libframe_stream.so")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(b"built")
+    monkeypatch.setenv(PROGRAM, str(tmp_path / "bin" / "profiler"))
+    found = {library_sha256()}
+    for path in ("bin/profiler", "lib/libframe_stream.so"):
+        (tmp_path / path).write_bytes(b"built again")
+        found.add(library_sha256())
+    assert len(found) == 3
+
+
 def test_our_own_code_is_part_of_the_environment() -> None:
     here = profiled_environment().versions
     assert here["sdk sources"] == sources_sha256("sdk")[:16] != sources_sha256("profiles")[:16]
@@ -192,6 +207,43 @@ def test_more_memory_is_a_regression_without_statistics() -> None:
 def test_paced_runs_are_compared_too() -> None:
     old = minute(NAME)
     assert time_of(old, slowed(old, 1.5)).verdict == "regression"
+
+
+def pinned(made: Case, core: int, factor: float = 1.0, **changes: Any) -> Case:
+    setting = dataclasses.replace(made.setting, pinned_cores=[core])
+    return dataclasses.replace(slowed(made, factor), setting=setting, **changes)
+
+
+def test_a_slow_core_is_no_regression_of_a_quick_one() -> None:
+    """Core 0 was held against core 1, and one of both was lost from spread, table and gauges."""
+    made = case(NAME)
+    both = [pinned(made, 0), pinned(made, 1, 2.0)]
+    old = dataclasses.replace(one_case(made), cases=both)
+    new = another_file(dataclasses.replace(old, cases=both[::-1]))
+    timed = [change for change in compare(old, new) if "time" in change.quantity]
+    assert [change.verdict for change in timed] == ["no change"] * 2
+    assert {change.case for change in timed} == {f"{NAME}: xnnpack, 1 thread, flat out, core {core}" for core in (0, 1)}
+    assert {row.case for row in spread([old, new])} == {change.case for change in timed}
+    assert "xnnpack, 1 thread, core 0" in wide_table(old)
+    assert "xnnpack, 1 thread, core 1" in wide_table(old)
+    alone = another_file(dataclasses.replace(old, cases=[pinned(made, 3)]))
+    assert compare(one_case(made), alone)[0].case == f"{NAME}: xnnpack, 1 thread, flat out", "one each: any core"
+    with pytest.raises(ProfileError, match="nothing to compare"):
+        compare(old, alone)
+
+
+def test_a_device_s_times_are_of_its_own_processor() -> None:
+    """Two hosts that read what one phone brought back are the phone's machine neither."""
+    there = dataclasses.replace(environment(), cpu="Phone", versions={"frame_stream": "1"})
+    made = dataclasses.replace(case(NAME), machine="phone", label="measured_on_device", memory=[])
+    old = dataclasses.replace(one_case(made), machines=[Machine("phone", there, ["in a case"])])
+    host = dataclasses.replace(environment(), cpu="Another")
+    new = dataclasses.replace(another_file(old), environment=host)
+    assert compare(old, new)[0].verdict == "no change"
+    other = dataclasses.replace(new, machines=[Machine("phone", dataclasses.replace(there, cpu="Newer"), [])])
+    with pytest.raises(ProfileError, match=r"on phone: the old run was made on Phone .*Newer"):
+        compare(old, other)
+    assert compare(dataclasses.replace(old, machines=[]), other), "a record of before does not tell"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from itertools import accumulate
@@ -79,3 +80,12 @@ def test_the_command_line_writes_both(tmp_path: Path) -> None:
     assert main(["render", str(tmp_path / "in.json"), *options]) == 0
     assert json.loads(trace.read_text("utf-8"))["displayTimeUnit"] == "ms"
     assert gauges.read_text("utf-8").startswith("# HELP tinyface_")
+
+
+def test_cores_have_gauges_of_their_own() -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    made = record()
+    settings = [dataclasses.replace(made.cases[0].setting, pinned_cores=[core]) for core in (0, 1)]
+    both = dataclasses.replace(made, cases=[dataclasses.replace(made.cases[0], setting=one) for one in settings])
+    families = {family.name: family for family in parser.text_string_to_metric_families(prometheus(both))}
+    assert {sample.labels["cores"] for sample in families["tinyface_real_time_factor"].samples} == {"0", "1"}

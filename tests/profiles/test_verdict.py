@@ -56,6 +56,11 @@ def test_cooled_caches_are_in_an_estimate() -> None:
     paced = dataclasses.replace(minute(NAME), cpu_us=700.0)
     assert cold_factor([warm, paced]) == pytest.approx(7)
     assert cold_factor([warm]) == cold_factor([paced]) == 1.0
+    cores = [[dataclasses.replace(c.setting, pinned_cores=[core]) for c in (warm, paced)] for core in (0, 1)]
+    both = [dataclasses.replace(c, setting=s) for on_core in cores for c, s in zip((warm, paced), on_core, strict=True)]
+    both[2:] = [dataclasses.replace(c, cpu_us=(c.cpu_us or 0) * 3) for c in both[2:]]
+    for order in (both, both[::-1]):
+        assert cold_factor(order) == pytest.approx(7), "each core against itself"
     slow = dataclasses.replace(paced, cpu_us=None, timing=Timing.of([[3 * warm.timing.p50_us] * 30]))
     assert cold_factor([warm, slow]) == pytest.approx(3, rel=0.01), "times where processor time was not taken"
     alone = judged([warm], [estimate(300, 250, 400)])["time of a frame"]
@@ -87,9 +92,39 @@ def test_the_worst_of_warm_cold_and_real_time_whatever_came_first() -> None:
 
 def test_an_open_answer_is_worse_than_a_longer_time_that_is_sure() -> None:
     sure, open_ = brought(case(NAME), 1450, cache="cold"), brought(case(NAME), 1400)
-    sure, open_ = (dataclasses.replace(c, uncertainty_percent=p) for c, p in ((sure, None), (open_, 20.0)))
+    rounds = [[us] * 100 for us in (1250.0, 1300.0, 1400.0)]
+    open_ = dataclasses.replace(open_, timing=Timing.of(rounds), launch=[0, 1, 2])
     found = judged([sure, open_])["time of a frame"]
     assert (found.value, found.passed) == (1.4, None)
+
+
+def test_a_tail_is_judged_by_how_tails_scatter() -> None:
+    """Medians that agree to .1 % say nothing of a 99th percentile that is 1.2 ms in one process and 1.9 in another."""
+    rounds = [[500.0] * 97 + [tail] * 3 for tail in (1200.0, 1450.0, 1900.0)]
+    made = dataclasses.replace(brought(case(NAME), 500), timing=Timing.of(rounds), launch=[0, 1, 2])
+    made = dataclasses.replace(made, uncertainty_percent=0.1)
+    found = judged([made])["time of a frame"]
+    assert (found.value, found.passed) == (1.45, None), "by the interval of the median it fitted 1.5 ms"
+    assert found.uncertainty_percent is not None
+    assert found.uncertainty_percent > 50
+    alone = judged([dataclasses.replace(made, launch=[0, 0, 1])])["time of a frame"]
+    assert (alone.passed, alone.uncertainty_percent) == (True, None), "two processes cannot tell how they differ"
+
+
+def test_memory_that_was_counted_here_stands_whatever_the_device_left_out() -> None:
+    here, there = case(NAME), dataclasses.replace(brought(case(NAME), 1000), memory=[])
+    found = judged([here, there])["memory"]
+    assert (found.value, found.passed, found.label) == (4.633, True, "measured_here")
+
+
+@pytest.mark.parametrize(("size", "passed"), [(7_900_000, None), (8_100_000, False)])
+def test_what_stays_is_the_least_that_it_takes(size: int, passed: bool | None) -> None:
+    """The native profiler does not see what opening takes for a moment: too much can be told, enough cannot."""
+    held = [MemoryRow("model and state", size, False, "measured_on_device")]
+    alone = dataclasses.replace(brought(case(NAME), 1000), memory=held)
+    assert judged([alone])["memory"].passed is passed
+    assert "model and state alone" in judged([alone])["memory"].note
+    assert judged([case(NAME), alone])["memory"].value == 4.633, "counted as budgets count it"
 
 
 def test_threads_are_chosen_by_their_own_worst() -> None:
