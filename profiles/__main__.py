@@ -11,8 +11,8 @@
 Exit status: 0 done (compare: no regression), 1 a regression was found, 2 a mistake that the message explains, 130
 interrupted. A mistake is: an artefact that cannot be read or run, a device file with a typo, a pinned core that this
 process may not use, a GPU that was required and is not there, a result of another artefact, runs of different
-processors. What was not asked for by name and cannot run here (a GPU, a backend) is no mistake: the report lists it
-with the reason.
+processors, a backend that was asked for by name and ran nowhere. What was not asked for by name and cannot run here (a
+GPU, a backend) is no mistake: the report lists it with the reason.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from profiles.model.record import Record
 from profiles.model.schema import schema
 from profiles.run import profile
 from profiles.show.exports import chrome_trace, prometheus
+from profiles.show.places import check_places
 from profiles.show.report import summary, write_report
 from profiles.show.spread import show, spread, trials
 from profiles.show.table import table, wide_table
@@ -87,13 +88,18 @@ def _profile(given: list[str]) -> int:
     add("--against", type=Path, metavar="OLD", help="an earlier report.json to compare with in the report")
     _add_exports(parser)
     options = parser.parse_args(given)
-    _need("jinja2", "matplotlib", *["prometheus_client"] * bool(options.prometheus), *["scipy"] * bool(options.against))
+    _need("jinja2", "matplotlib", "scipy", *["prometheus_client"] * bool(options.prometheus))
+    check_places(options.out, (options.trace, options.prometheus))
     device = load_device(options.device) if options.device else None
     earlier = Record.read(options.against) if options.against else None
     command = shlex.join(["python", "-m", "profiles", *given])
-    record = profile(options.artefacts, device, _plan(options), say, command)
+    plan = _plan(options)
+    record = profile(options.artefacts, device, plan, say, command)
     _write(record, options, earlier)
     print(table(record), end="")
+    ran = {case.setting.backend for case in record.cases}
+    if idle := [name for name in plan.backends or () if name not in ran]:
+        raise ProfileError(f"--backends {','.join(idle)}: asked for by name, and ran nowhere; the report says why")
     return 0
 
 
@@ -125,6 +131,8 @@ def _compare(given: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="also write the new run's report with the comparison to this folder")
     options = parser.parse_args(given)
     _need("scipy", *["jinja2", "matplotlib"] * bool(options.out))
+    if options.out:
+        check_places(options.out, ())
     old, new = Record.read(options.old), Record.read(options.new)
     clock: Clock = options.clock
     changes = compare(old, new, _share(options.fail_above), clock)
@@ -147,7 +155,9 @@ def _table(given: list[str]) -> int:
 def _spread(given: list[str]) -> int:
     parser = _parser(" spread", "How far repeated runs of one profile lie apart, and what a comparison of them says.")
     parser.add_argument("records", nargs="+", type=Path, metavar="REPORT.json")
-    records = [Record.read(path) for path in parser.parse_args(given).records]
+    options = parser.parse_args(given)
+    _need("scipy")
+    records = [Record.read(path) for path in options.records]
     print(show(spread(records), trials(records)), end="")
     return 0
 
@@ -160,6 +170,7 @@ def _render(given: list[str]) -> int:
     _add_exports(parser)
     options = parser.parse_args(given)
     _need("jinja2", "matplotlib", *["prometheus_client"] * bool(options.prometheus), *["scipy"] * bool(options.against))
+    check_places(options.out, (options.trace, options.prometheus))
     record = Record.read(options.record)
     _write(record, options, Record.read(options.against) if options.against else None)
     return 0

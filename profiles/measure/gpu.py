@@ -15,7 +15,7 @@ from profiles.measure.steps import input_shapes, step_frames
 from profiles.model.figures import Case, MemoryRow, Timing
 from profiles.model.record import Skipped
 from sdk.artifact import open_artifact
-from sdk.errors import pip_install
+from sdk.errors import TinyfaceError, pip_install
 
 BACKENDS = ("cuda_torchscript", "cuda_compiled")
 
@@ -41,8 +41,7 @@ def measure_cases(
 ) -> Iterator[Case | Skipped]:
     """A case, or why there is none, for each job (flat out, backend `cuda_torchscript` or `cuda_compiled`).
 
-    launches, rounds (a launch), frames (a round): as in `cpu.py`. Raises `ArtifactError` for a program that does
-    not run.
+    launches, rounds (a launch), frames (a round): as in `cpu.py`. A program that does not run has no case.
     """
     reason = why_no_gpu()
     for job in jobs:
@@ -54,7 +53,10 @@ def measure_cases(
             yield Skipped(title, f"a CUDA device runs the .pt of a student, not this file on {job.setting.backend}")
         else:
             say(title)
-            yield _case(job, launches, rounds, frames)
+            try:
+                yield _case(job, launches, rounds, frames)
+            except TinyfaceError as error:  # a driver's mood must not cost what the processor took minutes for
+                yield Skipped(title, str(error))
 
 
 def _case(job: Job, launches: int, rounds: int, frames: int) -> Case:

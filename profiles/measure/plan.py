@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from profiles.measure.cpu import Job
+from profiles.model.device import BACKENDS
 from profiles.model.environment import available_cores
 from profiles.model.figures import Setting
 from profiles.model.record import ArtifactFacts, Skipped
@@ -96,6 +97,7 @@ def names(artifacts: Sequence[Artifact]) -> list[str]:
 
 def jobs_of(subjects: Sequence[Subject], plan: Plan) -> tuple[list[Job], list[Skipped]]:
     """Every case for this processor, in an order in which artefacts of one setting stand together."""
+    _check_backends(subjects, plan)
     pinned = [] if plan.pinned_core is None else [plan.pinned_core]
     jobs, skipped = [], []
     for subject in subjects:
@@ -111,10 +113,21 @@ def jobs_of(subjects: Sequence[Subject], plan: Plan) -> tuple[list[Job], list[Sk
     return sorted(jobs, key=lambda job: order[job.setting.title]), skipped
 
 
-def _backends(subject: Subject, plan: Plan) -> list[str]:
+def _check_backends(subjects: Sequence[Subject], plan: Plan) -> None:
+    """Raises `ProfileError` for a backend that there is none of, with those that there are."""
+    there = sorted({*BACKENDS, *(_own(subject) for subject in subjects)})
+    strange = [name for name in plan.backends or () if name not in there]
+    if strange:
+        raise ProfileError(f"no backend {', '.join(map(repr, strange))}; there are: {', '.join(there)}")
+
+
+def _own(subject: Subject) -> str:
     manifest = subject.artifact.manifest
-    own = "torchscript" if manifest.runtime == "torchscript" else manifest.backend
-    found = [own, "python_sdk"]
+    return "torchscript" if manifest.runtime == "torchscript" else manifest.backend
+
+
+def _backends(subject: Subject, plan: Plan) -> list[str]:
+    found = [_own(subject), "python_sdk"]
     wanted = found if plan.backends is None else plan.backends
     return [name for name in wanted if not name.startswith("cuda") and name != "native"]
 

@@ -10,18 +10,22 @@ from typing import Any
 
 import pytest
 import torch
+from records import case
 from sealed import manifest, write_script
 
+from profiles import __main__ as commands
 from profiles import run
 from profiles.__main__ import main
 from profiles.measure.cpu import Job
-from profiles.measure.from_device import KIND, merge_launches, read_result
-from profiles.measure.plan import Plan, jobs_of, names, subjects_of
+from profiles.measure.from_device import KIND, merge_launches, read_result, read_results
+from profiles.measure.plan import Plan, Subject, jobs_of, names, subjects_of
+from profiles.model import environment as surroundings
 from profiles.model.environment import available_cores, environment
-from profiles.model.record import ArtifactFacts, Record
+from profiles.model.figures import Case
+from profiles.model.record import ArtifactFacts, Record, Skipped
 from profiles.run import profile
 from sdk.artifact import Artifact, open_artifact
-from sdk.errors import EngineUnavailable, ProfileError
+from sdk.errors import ArtifactError, EngineUnavailable, ProfileError
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +96,17 @@ def test_mistakes_are_told_in_words(script: Path, tmp_path: Path, capsys: pytest
     assert "not available" in fails([str(script), "--pin", str(core), *out], capsys) or core == 0
     assert "whole numbers" in fails([str(script), "--threads", "1;2", *out], capsys)
     assert "1 or more" in fails([str(script), "--launches", "0", *out], capsys)
+    assert "no backend 'torchskript'; there are: " in fails([str(script), "--backends", "torchskript", *out], capsys)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Required, it is a mistake; otherwise it is listed with its reason."""
+    """Required or asked for by name, it is a mistake; it is listed with its reason all the same."""
     only_gpu = [str(script), "--trust", "--backends", "cuda_torchscript", "--out", str(tmp_path / "out"), "--no-native"]
     assert "a GPU was required" in fails([*only_gpu, "--gpu", "require"], capsys)
-    assert main([*only_gpu, "--quick"]) == 0
+    said = fails([*only_gpu, "--quick"], capsys)
+    assert "--backends cuda_torchscript: asked for by name, and ran nowhere" in said
     record = Record.read(tmp_path / "out" / "report.json")
     assert record.cases == []
     assert any("CUDA" in skipped.reason for skipped in record.skipped)
@@ -180,6 +186,8 @@ def test_what_a_device_brought_back(script: Path, tmp_path: Path) -> None:
     (tmp_path / "deck.json").write_text(json.dumps(result(script)), "utf-8")
     plain, paced = read_result(tmp_path / "deck.json", [facts_of(script)])
     assert (plain.artifact, plain.machine, plain.label) == ("tiny", "steam_deck", "measured_on_device")
+    assert plain.memory_bytes("counted") is None, "what the profiler of before called so lacks the peak of opening"
+    assert plain.memory_bytes("model and state") == 4_900_000
     assert plain.timing.p50_us == 1050.0
     assert plain.real_time_factor == pytest.approx(1050 * 30 / 1e6)
     assert plain.memory[0].label == "measured_on_device"
@@ -188,6 +196,28 @@ def test_what_a_device_brought_back(script: Path, tmp_path: Path) -> None:
     assert paced.pace is not None
     assert paced.pace.late == [1]
     assert plain.uncertainty_percent is None, "one process cannot tell how processes differ"
+
+
+def test_what_was_played_as_the_manifest_says_is_taken(script: Path, tmp_path: Path) -> None:
+    played = result(script, fps=30.0, ensemble=False, chunk_ms=10)
+    (tmp_path / "deck.json").write_text(json.dumps(played), "utf-8")
+    assert len(read_result(tmp_path / "deck.json", [facts_of(script)])) == 2
+
+
+def test_a_device_keeps_its_own_processor_and_notes(script: Path, tmp_path: Path) -> None:
+    there = dataclasses.asdict(environment()) | {"cpu": "Van Gogh"}
+    for name, changes in {
+        "docked": {"note": "docked, 15 W"}, "hand": {"note": "in the hand"},
+        "other": {"environment": there | {"cpu": "X"}},
+    }.items():  # fmt: skip
+        text = json.dumps(result(script, **{"environment": there} | changes))
+        (tmp_path / f"{name}.json").write_text(text, "utf-8")
+    paths = [tmp_path / "docked.json", tmp_path / "hand.json"]
+    cases, (machine,) = read_results(paths, [facts_of(script)])
+    assert (len(cases), machine.name, machine.environment.cpu) == (4, "steam_deck", "Van Gogh")
+    assert machine.notes == ["docked, 15 W", "in the hand"]
+    with pytest.raises(ProfileError, match=r"other.json: comes from a steam_deck with X .* with Van Gogh"):
+        read_results([*paths, tmp_path / "other.json"], [facts_of(script)])
 
 
 def test_launches_of_the_native_profiler_become_one_case(script: Path, tmp_path: Path) -> None:
@@ -208,6 +238,10 @@ def test_launches_of_the_native_profiler_become_one_case(script: Path, tmp_path:
         ({"schema": 2}, "schema 2; this version reads"),
         ({"kind": "something else"}, "kind 'something else'"),
         ({"colour": 1}, "colour is unknown"),
+        ({"fps": 60.0}, r"tiny was played at 60 frames a second, which its manifest has at 30 \(--fps\)"),
+        ({"fps": 29.97}, "at 29.97 frames a second"),
+        ({"ensemble": True}, r"with the ensemble, unlike its manifest \(--ensemble\)"),
+        ({"chunk_ms": 100}, r"in blocks of 100 ms, where delays are reckoned with 10 \(--chunk-ms\)"),
         ({"cases": [{"threads": "one"}]}, r"cases\[0\].threads is 'one', not a whole number; .*rounds_us is missing"),
     ],
 )
@@ -224,6 +258,8 @@ def test_a_device_result_decides_the_verdict(script: Path, tmp_path: Path) -> No
     options = ["--backends", "native", "--no-native", "--gpu", "off", "--native", str(tmp_path / "deck.json")]
     assert main([str(script), "--trust", "--device", "steam_deck", "--out", str(tmp_path / "out"), *options]) == 0
     record = Record.read(tmp_path / "out" / "report.json")
+    assert [machine.name for machine in record.machines] == ["steam_deck"]
+    assert "- steam_deck: " in (tmp_path / "out" / "report.md").read_text("utf-8")
     assert {case.machine for case in record.cases} == {"steam_deck"}
     assert all(len(case.latency) == 4 for case in record.cases)
     found = {check.demand: check for check in record.checks}
@@ -245,3 +281,67 @@ def test_the_environment_is_this_machine() -> None:
     release, found = (version.partition("+")[0] for version in (torch.__version__, here.versions["torch"]))
     assert found == release, "a wheel for CUDA may keep its build to itself"
     assert here.python.count(".") == 2
+
+
+def test_the_clock_is_what_a_core_reaches_and_not_what_it_idles_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/proc/cpuinfo": "cpu MHz\t\t: 800.0\n"}
+    monkeypatch.setattr(surroundings, "_read", lambda path: files.get(path, ""))
+    assert environment().clock_ghz == 0.8, "all that such a system tells"
+    files["/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"] = "4200000\n"
+    assert environment().clock_ghz == 4.2
+
+
+@pytest.mark.parametrize("option", ["--out", "--trace", "--prometheus"])
+def test_a_place_that_cannot_be_written_is_told_before_the_minutes(
+    option: str, script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(commands, "profile", never)
+    (tmp_path / "file").write_text("in the way", "utf-8")
+    (tmp_path / "folder").mkdir()
+    out = [] if option == "--out" else ["--out", str(tmp_path / "out")]
+    places = [tmp_path / "file" / "below"] + [tmp_path / "folder", tmp_path / "none" / "x"] * (option != "--out")
+    for place in places:
+        assert f"cannot write {place}" in fails([str(script), "--trust", *out, option, str(place)], capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"], "nothing is made either"
+
+
+def test_without_scipy_it_is_told_before_the_minutes(
+    script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "find_spec", lambda name: None if name == "scipy" else object())
+    for arguments in ([str(script), "--out", str(tmp_path / "out")], ["spread", "a.json", "b.json"]):
+        assert "reports need scipy: pip install" in fails(arguments, capsys)
+
+
+def test_a_gpu_that_fails_costs_its_own_cases_alone(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_there(*_: Any) -> None:
+        raise ArtifactError("out of memory")
+
+    monkeypatch.setattr(run.gpu, "why_no_gpu", lambda: "")
+    monkeypatch.setattr(run.gpu, "_case", fails_there)
+    subjects = subjects_of([script], True)
+    found = run._on_gpu(subjects, Plan(), lambda line: None)
+    assert [one.reason for one in found if isinstance(one, Skipped)] == ["out of memory"] * 2
+    with pytest.raises(EngineUnavailable, match="nothing ran on one: out of memory"):
+        run._on_gpu(subjects, Plan(gpu="require"), lambda line: None)
+
+
+def test_a_native_profiler_that_fails_costs_its_own_cases_alone(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = subjects_of([script], True)[0]
+    made = dataclasses.replace(first, artifact=artifact("a", runtime="executorch", backend="xnnpack"))
+    bad = dataclasses.replace(made, facts=dataclasses.replace(made.facts, name="bad"))
+    one = case("s5 fp32 xnnpack")
+
+    def sometimes(subject: Subject, *_: Any, **__: Any) -> list[Case]:
+        if subject is bad:
+            raise ArtifactError("the profiler refuses it")
+        return [one]
+
+    monkeypatch.setattr(run, "find_profiler", lambda: Path("profiler"))
+    monkeypatch.setattr(run, "_run_native", sometimes)
+    found = run._native([made, bad], Plan(launches=2), lambda line: None)
+    assert [type(one).__name__ for one in found] == ["Case", "Skipped"]
+    assert found[1] == Skipped("bad: native", "the profiler refuses it")
