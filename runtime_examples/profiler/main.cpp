@@ -153,6 +153,9 @@ void profile(const Options& options) {
   result.machine_name = options.machine;
   result.note = options.note;
   Player player(options.model, audio, options.config, options.voices, options.chunk_ms);
+  const bool asked = options.config.ensemble != FP_ENSEMBLE_AS_MODEL;
+  result.ensemble = asked ? options.config.ensemble == FP_ENSEMBLE_ON : player.info().ensemble != 0;
+  result.chunk_ms = options.chunk_ms;
   double unused = 0;
   for (int i = 0; i < 10; ++i) player.next_frame_us(&unused);
   result.cases.push_back(flat_out(player, options, nullptr));

@@ -65,7 +65,7 @@ std::string memory_rows(const Result& result, const Player& player) {
   };
   const Row rows[] = {{"model", model, true},
                       {"stream state", voice, true},
-                      {"counted", model < 0 ? -1 : model + voice, false},
+                      {"model and state", model < 0 ? -1 : model + voice, false},
                       {"RSS", result.memory.resident, false},
                       {"peak RSS", result.memory.peak_resident, false},
                       {"private", result.memory.private_dirty, false}};
@@ -125,6 +125,8 @@ void write_json(std::FILE* file, const Result& result, const Player& player) {
                quoted(m.system).c_str(), fp_abi_version(), list(m.load_average, two).c_str());
   std::fprintf(file, "\"governor\": %s, \"gpu\": null},\n", m.governor.empty() ? "null" : quoted(m.governor).c_str());
   const fp_model_info& info = player.info();
+  std::fprintf(file, "\"fps\": %.6f, \"ensemble\": %s, \"chunk_ms\": %u,\n", player.frames_per_second(),
+               result.ensemble ? "true" : "false", result.chunk_ms);
   std::fprintf(file, "\"sha256\": %s, \"student\": %s, \"precision\": %s, \"channels\": %u, \"operators\": [],\n\"cases\": [",
                quoted(info.sha256).c_str(), quoted(info.student).c_str(), quoted(info.precision).c_str(), info.channels);
   for (std::size_t i = 0; i < result.cases.size(); ++i) {

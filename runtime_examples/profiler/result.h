@@ -23,6 +23,8 @@ struct Case {
 
 struct Result {
   std::string machine_name, note;
+  bool ensemble = false;  // as it was played, and in blocks of how much audio
+  unsigned chunk_ms = 0;
   Machine machine;
   Memory memory;
   std::vector<Case> cases;

@@ -17,7 +17,7 @@ from profiles.measure.from_device import read_result
 from profiles.measure.native import PROGRAM, find_profiler, run_native
 from profiles.model.record import ArtifactFacts
 from sdk.artifact import open_artifact
-from sdk.errors import ArtifactError, EngineUnavailable
+from sdk.errors import ArtifactError, EngineUnavailable, ProfileError
 
 SHORT = ["--seconds", "0.5", "--rounds", "2", "--frames", "5"]
 
@@ -40,6 +40,7 @@ def test_the_file_is_what_profiles_reads(profiler: Path, tiny: Path, tmp_path: P
     out = tmp_path / "deck.json"
     raw = profile(profiler, tiny, out, "--machine", "steam_deck", "--note", 'a "quoted" note')
     assert raw["note"] == 'a "quoted" note'
+    assert (raw["fps"], raw["ensemble"], raw["chunk_ms"]) == (30.0, False, 10)
     artifact = open_artifact(tiny)
     assert raw["sha256"] == artifact.sha256
     cases = read_result(out, [ArtifactFacts.of(artifact, "tiny", str(tiny))])
@@ -50,7 +51,7 @@ def test_the_file_is_what_profiles_reads(profiler: Path, tiny: Path, tmp_path: P
     assert {case.machine for case in cases} == {"steam_deck"}
     warm, _, paced = cases
     assert [len(samples) for samples in warm.timing.rounds_us] == [5, 5]
-    assert warm.memory_bytes("counted") == warm.memory_bytes("model") + warm.memory_bytes("stream state")  # type: ignore[operator]
+    assert warm.memory_bytes("model and state") == warm.memory_bytes("model") + warm.memory_bytes("stream state")  # type: ignore[operator]
     assert warm.load_ms is not None
     assert warm.load_ms > 0
     assert paced.pace is not None
@@ -68,6 +69,8 @@ def test_quantiles_and_histogram_are_those_of_the_samples(profiler: Path, tiny: 
     paced = raw["cases"][-1]
     assert paced["late_frames"] == len(paced["pace"]["response_us"]), "nothing answers within a microsecond"
     assert paced["pace"]["period_us"] == pytest.approx(1e6 * 1001 / 30000, abs=0.1)
+    with pytest.raises(ProfileError, match=r"played at 29.97 frames a second, which its manifest has at 30 \(--fps\)"):
+        read_result(tmp_path / "result.json", [ArtifactFacts.of(open_artifact(tiny), "tiny", str(tiny))])
 
 
 def test_a_wav_and_many_voices(profiler: Path, tiny: Path, tmp_path: Path) -> None:
