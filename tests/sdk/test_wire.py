@@ -225,7 +225,10 @@ def test_a_mouth_that_cannot_be_read_is_refused_and_not_sent_at_rest(protocol: F
     assert protocol.header(RigLayout.arkit(), FPS) == b""
 
 
-@pytest.mark.parametrize("protocol", [OvrVisemes(), *map(Vmc, EXPRESSIONS), LiveLinkUdp(), LiveLinkFaceCsv()], ids=repr)
+SCALED = [OvrVisemes(), *map(Vmc, EXPRESSIONS), LiveLinkUdp(), LiveLinkFaceCsv()]
+
+
+@pytest.mark.parametrize("protocol", SCALED, ids=lambda one: type(one).__name__)
 def test_values_of_another_scale_are_refused(protocol: FrameProtocol) -> None:
     with pytest.raises(RigError, match=r"from 0 to 1, and here go browDownLeft to 100; .*leave out --names"):
         protocol.header(UNITY, FPS)
