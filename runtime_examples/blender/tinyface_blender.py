@@ -6,6 +6,7 @@ README.md says in which it was run.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -27,6 +28,7 @@ bl_info = {
     "location": "View3D > Sidebar > tinyface",
 }
 PORT = 11112
+_live = {}  # the listener, if there is one, and why the last one stopped
 _SIDE = re.compile(r"[_. ]?(Left|Right|LEFT|RIGHT)$|[_. ](left|right|[lrLR])$")
 
 
@@ -201,8 +203,7 @@ def values_of(datagram):
 class Listener:
     """Frames by UDP onto one object: the newest of each redraw is shown, older ones are left out.
 
-    It keeps the object's name and no more: an undo, a shape key that goes or a file that is opened frees what Blender's
-    objects stand for, and writing into one that was kept is writing into somebody else's memory.
+    It keeps the object's name alone: undo, a key that is removed and a file that is opened free whatever else it kept.
     """
 
     def __init__(self, thing, port=PORT, host="127.0.0.1"):
@@ -216,54 +217,40 @@ class Listener:
 
     def apply(self):
         """Show the newest frame that has come. Raises `ValueError` where the object or its keys are gone."""
-        newest = None
-        while True:
-            try:
+        newest = b""
+        with contextlib.suppress(BlockingIOError):
+            while True:
                 newest, self.received = self.udp.recv(65536), self.received + 1
-            except BlockingIOError:
-                break
-        values = values_of(newest) if newest is not None else None
+        values = values_of(newest)
         if values is None:
             return
         thing = bpy.data.objects.get((self.name, self.library))
         if thing is None:
             raise ValueError(f"{self.name} is gone, or has another name now")
         keys = keys_of(thing)
-        for channel, value in values.items():
-            if channel in keys:
-                keys[channel].value = value
+        for channel in values.keys() & keys.keys():
+            keys[channel].value = values[channel]
         self.shown += 1
-
-    def close(self):
-        self.udp.close()
-
-
-_live = {}
 
 
 def hang_up(why=""):
     """Stop listening, if it goes on; the panel says why."""
-    listener = _live.pop("listener", None)
-    if listener is not None:
-        listener.close()
+    if "listener" in _live:
+        _live.pop("listener").udp.close()
     _live["why"] = why
 
 
 def tick():
     """Blender's timer: again in a hundredth of a second, until listening stops."""
-    listener = _live.get("listener")
-    if listener is None:
-        return None
     try:
-        listener.apply()
+        if "listener" in _live:
+            _live["listener"].apply()
     except (OSError, ValueError) as error:
         hang_up(f"stopped: {error}")
-        print("tinyface: stopped listening:", error)
         for window in bpy.context.window_manager.windows:  # else the panel says Stop until a mouse comes by
             for area in window.screen.areas:
                 area.tag_redraw()
-        return None
-    return 0.01
+    return 0.01 if "listener" in _live else None
 
 
 class TINYFACE_OT_bake(bpy.types.Operator, ImportHelper):
@@ -313,12 +300,10 @@ class TINYFACE_PT_panel(bpy.types.Panel):
 
     def draw(self, context):
         self.layout.operator("tinyface.bake")
-        running = "listener" in _live
         if _live.get("why"):
             self.layout.label(text=_live["why"], icon="ERROR")
-        self.layout.operator("tinyface.live", text="Stop" if running else "Listen").action = (
-            "STOP" if running else "START"
-        )
+        text, action = ("Stop", "STOP") if "listener" in _live else ("Listen", "START")
+        self.layout.operator("tinyface.live", text=text).action = action
 
 
 _CLASSES = (TINYFACE_OT_bake, TINYFACE_OT_live, TINYFACE_PT_panel)

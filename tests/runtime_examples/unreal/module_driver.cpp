@@ -1,5 +1,6 @@
 // driver PLUGIN: the module as Unreal starts and stops it on Windows, on the stand-ins; prints what it let go and what it said.
 #include <cstdio>
+#include <string>
 
 #include "TinyfaceModule.cpp"
 
