@@ -26,8 +26,8 @@ def sentence() -> Item:
 
 @pytest.mark.parametrize("student", ["s2", "s5", "s6", "s7", "s8", "s9"])
 def test_a_mouth_shuts_when_the_line_is_over(student: str, sentence: Item) -> None:
-    """Cut behind its last phone, silence from there on, as an engine plays a line; `s5` stood open in nine frames of ten
-    for a third of a second, by labels that did."""
+    """Cut behind its last phone, silence from there on, as an engine plays a line; `s5` stood open in nine of ten
+    frames of the third of a second behind it, by labels that did."""
     layout, track, _ = open_judged(str(ROOT / "checkpoints" / f"{student}.pt"))
     line, judge = ended(sentence), Specificity()
     judge.add(Face.default().lip_gap_cm(track(line, line.reference), layout), FPS, line.phones, "reader")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from profiles.measure import cpu
+from profiles.measure import _worker, cpu
 from profiles.measure.cpu import Job, check_setting, measure_cases, median_uncertainty_percent, memory_rows, why_not
 from profiles.model.figures import Case, Setting
 from profiles.model.record import Skipped
@@ -142,3 +146,41 @@ def test_uncertainty_is_the_interval_of_a_median() -> None:
     # five launches, sd 2: 1.25 * 2.78 * 2 / sqrt(5) of 100
     spread = [100.0 + 2 * value for value in (-1.264911, -0.632456, 0.0, 0.632456, 1.264911)]
     assert median_uncertainty_percent(spread) == pytest.approx(3.108, abs=0.01)
+
+
+class Cache:
+    """In place of what is read to cool the caches: counts how often it is."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def sum(self) -> None:
+        self.read += 1
+
+
+def test_caches_of_a_cold_case_are_cooled_before_every_step() -> None:
+    cache: Any = Cache()
+    read_by_then: list[int] = []
+
+    def step() -> float:
+        read_by_then.append(cache.read)
+        return 1.0
+
+    _worker._round(step, 3, cache)
+    assert read_by_then == [1, 2, 3]
+
+
+@pytest.mark.parametrize("evicted", [0, 4096])
+def test_a_worker_cools_as_many_bytes_as_it_is_told(evicted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = {
+        "path": "a.pt", "backend": "xnnpack", "threads": 1, "voices": 1, "pinned_cores": [], "shapes": [],
+        "step_frames": 1.0, "rate_hz": 16000, "fps": 30.0, "evict_bytes": evicted,
+    }  # fmt: skip
+    given: list[Any] = []
+    monkeypatch.setattr(_worker, "_program_opener", lambda _: lambda: lambda: 1.0)
+    monkeypatch.setattr(_worker, "_answer", lambda _: None)
+    monkeypatch.setattr(_worker, "_round", lambda step, frames, evict: given.append(evict))
+    monkeypatch.setattr(sys, "argv", ["worker", json.dumps(job)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"do": "open"}\n{"do": "round", "frames": 1}\n'))
+    _worker.main()
+    assert [0 if evict is None else evict.nbytes for evict in given] == [evicted]

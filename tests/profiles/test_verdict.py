@@ -220,3 +220,11 @@ def test_answers() -> None:
     assert answer(NAME, judged([case(NAME)]).values()) == "cannot tell"
     assert answer(NAME, judged([case(NAME)], precision="fp16").values()) == "does not fit"
     assert answer("another", fits.values()) == "cannot tell"
+
+
+def test_an_estimate_of_more_threads_than_the_device_gives_does_not_count() -> None:
+    """Two threads of a device that leaves us one would be fast enough; what one takes is not known."""
+    two = dataclasses.replace(estimate(100, 90, 110), threads=2)
+    found = judged([], [two])["time of a frame"]
+    assert (found.value, found.passed) == (None, None)
+    assert judged([], [two, estimate(1000, 800, 1400)])["time of a frame"].value == 1.0
