@@ -29,7 +29,7 @@ from export.load.checkpoints import CHECKPOINTS, Wanted
 from export.lower.backends.base import exportable, load_backend
 from export.measure.counted import in_words
 from export.pipeline import build
-from export.plan.target import allowed_backends, allowed_precision, parse_budget, target
+from export.plan.target import allowed_backends, allowed_bytes, allowed_precision, parse_budget
 from export.quantise.precision import PRECISIONS
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
         return _run_styled(options, wanted)
     if _is_foreign(options.backend):
         return _run_foreign(options, wanted)
-    budget_bytes, _ = target(options.budget, options.device, options.precision)
+    budget_bytes = allowed_bytes(options.device, options.budget)
     if options.out is None:
         if not options.explain:
             raise ConfigError("say where to build: --out FOLDER; or ask for the table alone with --explain")
@@ -116,7 +116,7 @@ def _run_styled(options: argparse.Namespace, wanted: Wanted) -> int:
     file = None if options.styles == Path() else options.styles
     budget_bytes: int | None = None
     if options.backend != "tinyface":  # whose memory cannot be computed
-        budget_bytes, _ = target(options.budget, options.device, options.precision)
+        budget_bytes = allowed_bytes(options.device, options.budget)
         backends = ("xnnpack",) if "xnnpack" in wanted.backends else wanted.backends[:1]
         wanted = replace(wanted, backends=backends)
     report = styled.build_styled(budget_bytes, options.out, wanted, file, say)

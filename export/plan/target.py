@@ -40,17 +40,21 @@ def parse_budget(text: str) -> int:
 
 
 def target(budget: str | None, device: str | None, precision: str | None) -> tuple[int, str]:
-    """(budget in bytes, precision) from the words of the command line; what is said outright wins over the device.
-
-    Raises as `allowed_precision`; `ConfigError` for neither budget nor device, `BudgetError` for a budget that cannot
-    be parsed.
-    """
-    if budget is None and device is None:
-        raise ConfigError("say what to build for: --budget 8MB, or --device NAME (`python -m profiles devices`)")
+    """(budget in bytes, precision) from the words of the command line. Raises as the two that tell them."""
     wanted = allowed_precision(device, precision)
+    return allowed_bytes(device, budget), wanted
+
+
+def allowed_bytes(device: str | None, budget: str | None) -> int:
+    """The budget in bytes; what is said outright wins over the device.
+
+    Raises `ConfigError` for an unknown device or neither of the two, `BudgetError` for a budget that cannot be parsed.
+    """
     if budget is not None:
-        return parse_budget(budget), wanted
-    return load_device(str(device)).memory_budget_bytes, wanted
+        return parse_budget(budget)
+    if device is None:
+        raise ConfigError("say what to build for: --budget 8MB, or --device NAME (`python -m profiles devices`)")
+    return load_device(device).memory_budget_bytes
 
 
 def allowed_precision(device: str | None, precision: str | None) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sdk.names.orders import arkit_name
 from sdk.rig import Frame, RigLayout
 
 
@@ -55,3 +56,8 @@ def datagrams(protocol: FrameProtocol, frame: Frame, layout: RigLayout) -> list[
 def values_by_name(frame: Frame, layout: RigLayout) -> dict[str, float]:
     """The frame's channels of `layout` by name. Raises `RigError` if it lacks one."""
     return dict(zip(layout.names, values_in(frame, layout).tolist(), strict=True))
+
+
+def values_by_arkit_name(frame: Frame, layout: RigLayout) -> dict[str, float]:
+    """The same as ARKit spells them: `JawOpen` is jawOpen."""
+    return {arkit_name(name): value for name, value in values_by_name(frame, layout).items()}

@@ -25,7 +25,7 @@ from sdk.errors import ConfigError, RigError, few
 from sdk.names.convert import check_scale
 from sdk.names.orders import IPHONE_ORDER as COLUMNS
 from sdk.names.orders import ROTATIONS, arkit_name, pascal
-from sdk.protocols.base import FrameProtocol, values_by_name
+from sdk.protocols.base import FrameProtocol, values_by_arkit_name
 from sdk.rig import ARKIT_52, Frame, RigLayout
 from sdk.tools.limits import read_text
 
@@ -69,7 +69,7 @@ class LiveLinkFaceCsv:
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:
         """One row, ten decimals as the app writes. Raises `RigError` if the frame lacks a channel of `layout`."""
-        values = {arkit_name(name): value for name, value in values_by_name(frame, layout).items()}
+        values = values_by_arkit_name(frame, layout)
         cells = [f"{values.get(name, 0.0):.10f}" for name in COLUMNS]
         time = _whole_timecode(frame.index, self.fps) if self.fps else _timecode(frame.sample)
         rate = [f"{float(self.fps):.10g}"] if self.fps else []

@@ -18,7 +18,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, RigError
 from sdk.names.convert import check_scale
 from sdk.names.orders import PACKET_ORDER, arkit_name
-from sdk.protocols.base import FrameProtocol, values_by_name
+from sdk.protocols.base import FrameProtocol, values_by_arkit_name
 from sdk.rig import Frame, RigLayout
 
 VERSION, COUNT, DEVICE_BYTES = 6, 61, 36
@@ -61,7 +61,7 @@ class LiveLinkUdp:
 
     def encode(self, frame: Frame, layout: RigLayout) -> bytes:
         """One packet. Raises `RigError` if the frame lacks a channel of `layout`."""
-        values = {arkit_name(name): value for name, value in values_by_name(frame, layout).items()}
+        values = values_by_arkit_name(frame, layout)
         device, subject = self.device_id.encode("utf-8"), self.subject.encode("utf-8")
         return b"".join(
             (

@@ -21,9 +21,7 @@ from sdk.rig import Frame, RigLayout
 
 DEFAULT_PORT = 7001
 _NODE = re.compile(r"[A-Za-z_][\w:|]*")
-_MOST = (
-    4000  # characters of a line: a port that was opened without -bufferSize hangs up on a command of more than 4,096
-)
+_MOST = 4000  # characters of a line: a port that was opened without -bufferSize hangs up on more than 4,096
 _VALUE = 16  # the most characters that a value takes
 
 

@@ -23,8 +23,8 @@ inline std::vector<std::int16_t> noise_from(std::uint64_t first, std::size_t cou
   return out;
 }
 
-// A buzz that says /a i a i/, four a second with silence between. A trained student rests its lips in noise, and tests that compare
-// frames or wait for a move would then compare stillness.
+// A buzz that says /a i a i/, four a second with silence between. A trained student rests its lips in noise, and tests
+// that compare frames or wait for a move would then compare stillness.
 inline std::int16_t voice(std::uint64_t n, std::uint32_t rate_hz) {
   constexpr double kPulse_s = 1 / 120.0, kSyllable_s = 0.25, kSaid_s = 0.17, kTwoPi = 6.283185307179586;
   const double at_s = double(n) / rate_hz, pulse_s = std::fmod(at_s, kPulse_s);

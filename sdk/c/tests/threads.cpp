@@ -104,7 +104,8 @@ int main(int count, char** words) {
       given[i] = tool::animate(voice, kRate_hz, channels, kSamples, 1000 + 100 * static_cast<std::size_t>(i));
       if (own != model) fp_model_close(own);  // before its stream, which may outlive the handle
       fp_stream_reset(voice, nullptr);
-      tool::expect(tool::animate(voice, kRate_hz, channels, kSamples, kChunk) == wanted, "a stream outlives the model's handle");
+      tool::expect(tool::animate(voice, kRate_hz, channels, kSamples, kChunk) == wanted,
+                   "a stream outlives the model's handle");
       fp_stream_destroy(voice);
     });
   for (std::thread& worker : workers) worker.join();
