@@ -20,6 +20,7 @@ from distill.files.disk import find_audio, load_mono
 from sdk.clock import SAMPLE_RATE_HZ
 
 _RING = SAMPLE_RATE_HZ // 2  # samples that a blow may ring
+_TIMES_S = np.arange(_RING, dtype=np.float32) / SAMPLE_RATE_HZ
 
 
 @dataclass
@@ -67,23 +68,23 @@ class Augment:
         out = out * np.float32(10 ** (level_db / 20) / max(np.abs(out).max(), 1e-3))
         if chance(0.95):  # the floor of any microphone; now and then none, for engines that play exact silence
             floor_db = min(random.uniform(-80, -50), level_db - 30)
-            out = out + random.normal(0, 10 ** (floor_db / 20), out.shape).astype(np.float32)
+            out = out + _white(len(out), random, 10 ** (floor_db / 20))
         if chance(0.1):
             out = out + np.float32(random.uniform(-0.1, 0.1))  # a constant offset of a cheap sound card
-        return np.clip(out, -1, 1).astype(np.float32)
+        return np.asarray(np.clip(out, -1, 1), np.float32)
 
     def _room(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
         if self.rooms and random.random() < 0.4:
             response = self.rooms[random.integers(len(self.rooms))]
         else:
             response = made_up_room(random)
-        return scipy.signal.fftconvolve(speech, response)[: len(speech)].astype(np.float32)
+        return np.asarray(scipy.signal.oaconvolve(speech, response)[: len(speech)], np.float32)
 
     def noise(self, count: int, random: np.random.Generator) -> np.ndarray:
         """`count` samples float32 of noise alone, at any level."""
         noise = self._some_noise(count, random)
         peak = 10 ** (random.uniform(-60, -3) / 20) / max(float(np.abs(noise).max()), 1e-9)
-        return (noise * peak + random.normal(0, 10 ** (random.uniform(-80, -50) / 20), count)).astype(np.float32)
+        return noise * np.float32(peak) + _white(count, random, 10 ** (random.uniform(-80, -50) / 20))
 
     def _noise(self, speech: np.ndarray, random: np.random.Generator, snr_db: float) -> np.ndarray:
         return add_noise(speech, self._some_noise(len(speech), random), snr_db)
@@ -95,7 +96,14 @@ class Augment:
             source = self.noises[random.integers(len(self.noises))]
             return np.resize(np.roll(source, -random.integers(len(source))), count)
         pole = random.choice([0.0, 0.9, 0.98])
-        return np.asarray(scipy.signal.lfilter([1.0], [1.0, -pole], random.normal(0, 1, count)))
+        coloured = scipy.signal.lfilter(np.float32([1.0]), np.float32([1.0, -pole]), _white(count, random))
+        return np.asarray(coloured, np.float32)
+
+
+def _white(count: int, random: np.random.Generator, deviation: float = 1.0) -> np.ndarray:
+    """`count` normal samples float32: drawn and kept so they cost half of what float64 does, and most of a batch is
+    noise of one kind or another."""
+    return random.standard_normal(count, np.float32) * np.float32(deviation)
 
 
 def clatter(count: int, random: np.random.Generator) -> np.ndarray:
@@ -108,12 +116,15 @@ def clatter(count: int, random: np.random.Generator) -> np.ndarray:
     while at < count:
         tones_hz = np.exp(random.uniform(np.log(150), np.log(7000), random.integers(1, 7)))
         decay_s = np.exp(random.uniform(np.log(0.004), np.log(0.12))) * (tones_hz / 1000) ** -0.4
-        time_s = np.arange(min(int(7 * decay_s.max() * SAMPLE_RATE_HZ) + 160, _RING)) / SAMPLE_RATE_HZ
-        ring = np.sin(2 * np.pi * tones_hz[:, None] * time_s + random.uniform(0, 6.28, (len(tones_hz), 1)))
-        blow = (ring * np.exp(-time_s / decay_s[:, None]) * random.uniform(0.2, 1, (len(tones_hz), 1))).sum(0)
+        phases, levels = random.uniform(0, 6.28, len(tones_hz)), random.uniform(0.2, 1, len(tones_hz))
+        blow = np.zeros(min(int(7 * decay_s.max() * SAMPLE_RATE_HZ) + 160, _RING), np.float32)
+        for tone_hz, tone_s, phase, level in zip(tones_hz, decay_s, phases, levels, strict=True):
+            time_s = _TIMES_S[: min(int(7 * tone_s * SAMPLE_RATE_HZ) + 160, len(blow))]  # a thousandth is left then
+            ring = np.sin(np.float32(2 * np.pi * tone_hz) * time_s + np.float32(phase))
+            blow[: len(time_s)] += np.float32(level) * ring * np.exp(time_s * np.float32(-1 / tone_s))
         click = int(random.uniform(0.0005, 0.01) * SAMPLE_RATE_HZ)
-        blow[:click] += random.normal(0, random.uniform(0, 1), click)
-        out[int(at) : int(at) + len(blow)] += np.exp(random.normal(0, 0.8)) * blow
+        blow[:click] += _white(click, random, random.uniform(0, 1))
+        out[int(at) : int(at) + len(blow)] += np.float32(np.exp(random.normal(0, 0.8))) * blow
         at += random.exponential(gap_s) * SAMPLE_RATE_HZ + 1
     return out[:count]
 
@@ -186,5 +197,6 @@ def _filtered(speech: np.ndarray, order: int, edges_hz: float | list[float], kin
 def _mu_law(speech: np.ndarray) -> np.ndarray:
     """G.711-style companding to 8 bits and back."""
     peak = max(float(np.abs(speech).max()), 1e-6)
-    code = np.round(np.sign(speech) * np.log1p(255 * np.abs(speech) / peak) / np.log(256) * 127)
-    return (np.sign(code) * (256 ** (np.abs(code) / 127) - 1) / 255 * peak).astype(np.float32)
+    code = np.round(np.log1p(np.abs(speech) * np.float32(255 / peak)) * np.float32(127 / np.log(256)))
+    level = np.expm1(code * np.float32(np.log(256) / 127)) * np.float32(peak / 255)
+    return np.asarray(np.copysign(level, speech), np.float32)

@@ -22,7 +22,10 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import EngineUnavailable, pip_install
 
 DELAY_S = 0.06  # a phone's spike comes this long after the phone begins
-EARLY_S = 0.015  # pocketsphinx's boundaries lie this much before the Montreal Forced Aligner's
+EARLY_S = 0.015
+"""pocketsphinx's boundaries lie this much before the Montreal Forced Aligner's, and are moved to where its are (6,416
+phones of known words on LJSpeech: 16 ms, standard deviation 15). The sound sides with pocketsphinx: of 731 closures
+behind vowels it falls steepest 2 ms after its boundary and 12 ms before the other's (medians)."""
 COARSE = 0.5  # confidence of times that no alignment confirmed
 _LONGEST_S = {
     True: 0.22,
