@@ -194,7 +194,7 @@ def test_rows_hold_the_label_of_every_hop_s_instant(future: int) -> None:
 def test_half_of_the_rows_begin_inside_an_utterance() -> None:
     """Clips are cut inside the sound and microphones opened there: sound and labels go on from the same instant."""
     rows = StreamRows([shard()], 320, 320, {}, Augment(strength=0.0), noise_alone=0.12)
-    batch = rows.batch(np.random.default_rng(3), 60, 50)
+    batch = rows.batch(np.random.default_rng(3), 120, 50)
     begun = np.abs(batch.clean[:, 0, :160]).max(1) > 0
     assert 0.3 < begun.mean() < 0.7
     (sounds, track), found = rows.picker.shards[0].utterance(0), 0
