@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import sys
 import threading
 from typing import Any
@@ -103,10 +106,7 @@ def open_engine(artifact: Artifact) -> Engine:
             "library has. Play it with sdk.NativeModel, or export it for the backend xnnpack"
         )
     runtime = load_runtime()
-    # Several threads cost more than they bring at this size. The pool can only be changed before a program is loaded;
-    # asking first makes this happen once.
-    if runtime._threadpool_get_thread_count() != 1:
-        runtime._unsafe_reset_threadpool(1)
+    _take_one_thread(runtime)
     manifest = artifact.manifest
     stream = manifest.kind == "stream"
     try:
@@ -156,6 +156,15 @@ def _check_shapes(artifact: Artifact, meta: Any, voices: int) -> None:
 def _shape(meta: Any) -> tuple[int, ...]:
     """The shape of a float32 end; one that is not float32 has no shape that fits."""
     return tuple(meta.sizes()) if int(meta.dtype()) == _FLOAT else (-1,)
+
+
+@functools.cache
+def _take_one_thread(runtime: Any) -> None:
+    """Several threads cost more than they bring at this size. The pool can only be changed before a program is loaded,
+    so this happens once; what the runtime logs of processor and pool on the way is nothing for who plays a file."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        if runtime._threadpool_get_thread_count() != 1:
+            runtime._unsafe_reset_threadpool(1)
 
 
 def load_runtime() -> Any:
