@@ -61,6 +61,24 @@ def test_a_full_ring_keeps_the_old_and_counts_the_new() -> None:
     assert ring.skip() == 0
 
 
+def test_what_waits_can_be_forgotten_while_a_reader_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A barge-in comes from another thread than the card's, which may be copying just then."""
+    ring = Ring(100, 1)
+    ring.write(np.ones((100, 1), np.float32))
+    joined = np.concatenate
+
+    def in_the_middle(parts: list[np.ndarray]) -> np.ndarray:
+        assert ring.skip() == 100
+        return joined(parts)
+
+    monkeypatch.setattr("sdk.live.ring.np.concatenate", in_the_middle)
+    assert len(ring.read(60)) == 60, "what it was taking is its own"
+    monkeypatch.undo()
+    assert (ring.waiting, ring.room, ring.read_total) == (0, 100, 100)
+    assert ring.write(np.full((130, 1), 2, np.float32)) == 100, "and nothing is written over itself"
+    assert (ring.read(200) == 2).all()
+
+
 @pytest.mark.parametrize("ppm", [-120.0, 0.0, 80.0])
 def test_the_card_s_clock_is_followed_through_jitter(ppm: float) -> None:
     """Ten minutes of blocks of a card that is off by `ppm`, each late by up to 15 ms, one in a hundred by 60."""
