@@ -173,9 +173,21 @@ def test_windows_loads_the_library_from_where_it_lies(
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
     library = "ThirdParty/frame_stream/lib/Win64/frame_stream.dll"
-    assert said("windows", plugin) == [f"freed {plugin}/{library}"] * 2
-    assert said("windows", tmp_path) == [f"said {tmp_path}/{library}"] * 2, "its path is told where it is not there"
-    assert said("other", tmp_path) == []
+    assert said("windows", plugin) == ["there 1"] * 2 + [f"freed {plugin}/{library}"] * 2
+    absent = ["there 0"] * 2 + [f"said {tmp_path}/{library}"] * 2
+    assert said("windows", tmp_path) == absent, "its path is told where it is not there"
+    assert said("other", tmp_path) == ["there 1"] * 2
+
+
+def test_without_its_library_a_face_rests_and_the_game_goes_on(
+    compiler: str, plugin: Path, stubs: list[str], tmp_path: Path
+) -> None:
+    """A call into a delay-loaded DLL that is not there ends the process, and a component's end made two."""
+    sources = [p for p in (plugin / "Source/Tinyface").rglob("*.cpp") if p.name != "TinyfaceModule.cpp"]
+    program, main = tmp_path / "driver", HERE / "absent_driver.cpp"
+    subprocess.run([compiler, *FLAGS, "-O0", "-pthread", *stubs, *sources, main, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["Tinyface/model.pte"] * 2, "whose face it is that rests"
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "SpeechFaceComponent.h"
+#include "TinyfaceLibrary.h"
 #include "UnrealStubs.h"
 
 constexpr int kBlock = 256;
@@ -106,6 +107,8 @@ static void refusals(const char* model, const std::vector<float>& audio) {
   face.EndPlay(EEndPlayReason::Destroyed);
   FStubEngine::said.clear();
 }
+
+bool IsTinyfaceLibraryLoaded() { return true; }
 
 int main(int, char** words) {
   const std::vector<float> audio = read_floats(words[2]);

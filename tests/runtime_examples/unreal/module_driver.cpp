@@ -8,6 +8,7 @@ int main(int, char** words) {
   FStubEngine::plugins = words[1];
   for (int i = 0; i < 2; ++i) {  // a module may be loaded again
     TinyfaceModule.StartupModule();
+    std::printf("there %d\n", IsTinyfaceLibraryLoaded());
     TinyfaceModule.ShutdownModule();
     TinyfaceModule.ShutdownModule();
   }

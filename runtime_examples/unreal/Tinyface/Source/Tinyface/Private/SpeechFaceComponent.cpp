@@ -14,6 +14,7 @@
 
 #include "SpeechLiveLinkSource.h"
 #include "SpeechVoice.h"
+#include "TinyfaceLibrary.h"
 
 DEFINE_LOG_CATEGORY_STATIC(LogTinyface, Log, All);
 
@@ -57,6 +58,11 @@ void USpeechFaceComponent::BeginPlay()
 /** Through Unreal's own files: packaged games have it in a .pak, and the library opens the bytes. */
 bool USpeechFaceComponent::OpenArtefact()
 {
+	if (!IsTinyfaceLibraryLoaded())
+	{
+		UE_LOG(LogTinyface, Error, TEXT("%s: not opened, as the plugin's native library was not loaded (LogTinyfaceModule)"), *Artefact);
+		return false;
+	}
 	const FString Path = FPaths::IsRelative(Artefact) ? FPaths::ProjectContentDir() / Artefact : Artefact;
 	TArray<uint8> Bytes;
 	if (!FFileHelper::LoadFileToArray(Bytes, *Path))

@@ -26,7 +26,7 @@ bool Model::open(const void* bytes, std::size_t count, std::string& error) {
 }
 
 void Model::close() {
-  fp_model_close(model_);
+  if (model_) fp_model_close(model_);  // what never opened calls nothing: the library may not be there
   model_ = nullptr;
   channels_.clear();
 }
@@ -53,7 +53,7 @@ bool Voice::open(const Model& model, std::uint32_t rate_hz, std::uint32_t audio_
 }
 
 void Voice::close() {
-  fp_track_destroy(track_);
+  if (track_) fp_track_destroy(track_);
   track_ = nullptr;
 }
 

@@ -61,7 +61,7 @@ class Voice {
   const float* face(double now_seconds, std::string& error);
 
   // Hold sound back by this, and lips meet it.
-  double delay_seconds() const { return fp_track_delay_s(track_); }
+  double delay_seconds() const { return track_ ? fp_track_delay_s(track_) : 0.0; }
 
  private:
   fp_track* track_ = nullptr;

@@ -2,6 +2,10 @@
 #include "Interfaces/IPluginManager.h"
 #include "Modules/ModuleManager.h"
 
+#include "TinyfaceLibrary.h"
+
+static void* Library = nullptr; // of Windows; elsewhere the linker has seen to it
+
 #if PLATFORM_WINDOWS
 DEFINE_LOG_CATEGORY_STATIC(LogTinyfaceModule, Log, All);
 #endif
@@ -34,9 +38,15 @@ public:
 			Library = nullptr;
 		}
 	}
-
-private:
-	void* Library = nullptr;
 };
+
+bool IsTinyfaceLibraryLoaded()
+{
+#if PLATFORM_WINDOWS
+	return Library != nullptr;
+#else
+	return true;
+#endif
+}
 
 IMPLEMENT_MODULE(FTinyfaceModule, Tinyface)
