@@ -30,6 +30,7 @@ from distill.files import disk as files
 from distill.files.pcm import to_int16
 from distill.speech.augment import Augment, add_noise
 from distill.speech.phones import Phone
+from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, DataError
 from sdk.window import WindowSpec
 
@@ -227,6 +228,25 @@ def test_batches_hold_the_label_of_every_frame(tmp_path: Path, augment: Augment 
             (loud if jaw[row, frame] > 0.3 else quiet if jaw[row, frame] < 0.02 else []).append(level)
     assert len(loud) > 50
     assert np.percentile(loud, 5) > 4 * np.percentile(quiet, 90)
+
+
+@pytest.mark.parametrize("future", [1024, 4096])
+def test_a_window_learns_of_an_utterance_from_its_first_frame_to_its_rest(
+    future: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far ahead it hears: whoever hears half of a window ahead had learned of no frame in the last eighth of a
+    second, nor that a mouth comes to rest."""
+    path = tmp_path / "train-human-000.npz"
+    write_shard(path, [utterance("0", seconds=2.5, seed=0)])
+    asked: list[float] = []
+    at = RigTrack.at
+    monkeypatch.setattr(RigTrack, "at", lambda track, times: asked.extend(times) or at(track, times))
+    Stretches([read_shard(path)], WindowSpec(8192, future), {}, None).batch(np.random.default_rng(1), 200, 32, 320)
+    found = np.array(asked)
+    assert found.min() < 0.05
+    assert 2.85 < found.max() <= 2.9
+    assert 0.03 < (found > 2.5).mean() < 0.3
+    assert ((found > 2.3) & (found <= 2.5)).mean() > 0.03
 
 
 @pytest.mark.parametrize("kind", [StreamRows, Utterances])

@@ -20,6 +20,7 @@ from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import DataError
 from sdk.window import WindowSpec
 
+_BEHIND = int(0.4 * SAMPLE_RATE_HZ)  # samples behind an utterance that are learned too
 SPEEDS = ((1, 1), (1, 1), (9, 10), (10, 9), (8, 9), (9, 8), (5, 4), (4, 5))  # resampled length : original
 
 
@@ -149,9 +150,11 @@ class Stretches:
         audio, track = shard.utterance(i)
         up, down = SPEEDS[random.integers(len(SPEEDS))] if self.augment else (1, 1)
         needed = -(-length * down // up)
-        # begin anywhere, also before the utterance: history is silence at the start of a stream
+        # from the first frame at the utterance's first sample, its history silence as at the start of a stream, to the
+        # last frame behind its end, where a mouth comes to rest: however far ahead a window hears
         past = self.window.past_samples * down // up
-        first = int(random.integers(-past, max(len(audio) - needed + past // 2, 1)))
+        to_last = int((starts[-1] + self.window.past_samples) * down / up)
+        first = int(random.integers(-past, max(len(audio) + _BEHIND - to_last, 1 - past)))
         piece = np.zeros(needed, dtype=np.float32)
         lo, hi = max(first, 0), min(first + needed, len(audio))
         if hi > lo:
