@@ -6,7 +6,6 @@ The default is ARKit's 52 blendshapes by Apple's names, in the order in which Li
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.errors import RigError, few
-from sdk.tools.limits import LARGEST_MANIFEST_BYTES, MOST_CHANNELS, read_text
+from sdk.tools.limits import LARGEST_MANIFEST_BYTES, LARGEST_VALUE, MOST_CHANNELS, read_text
 
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
@@ -59,9 +58,9 @@ class RigLayout:
         if not problems:
             rows = zip(self.names, self.minimum, self.neutral, self.maximum, strict=True)
             problems = [
-                f"{name}: needs minimum <= neutral <= maximum, all finite"
+                f"{name}: needs minimum <= neutral <= maximum, all finite and within {LARGEST_VALUE:,.0f} of 0"
                 for name, low, middle, high in rows
-                if not -math.inf < low <= middle <= high < math.inf  # false for NaN too
+                if not -LARGEST_VALUE <= low <= middle <= high <= LARGEST_VALUE  # false for NaN too
             ]
         if problems:
             raise RigError("rig layout: " + "; ".join(problems))

@@ -23,6 +23,7 @@ import numpy as np
 from sdk.errors import TinyfaceError
 
 MOST_CHANNELS = 4096
+LARGEST_VALUE = 1_000_000  # of a channel: a range that float32 cannot hold would be infinite frames
 LONGEST_WINDOW_SAMPLES = 960_000  # a minute
 LONGEST_DELAY_SAMPLES = 16_000  # a second: what a stream student may look ahead
 MOST_STATE_TENSORS = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,24 @@ def test_wrong_use_is_answered(calls: Any, make_case: Callable[[str], Case], tmp
     assert b"ovrLipSync_SetModel" in calls.ovrLipSync_LastError()
     assert calls.ovrLipSync_SetModel(str(tmp_path / "none").encode()) == -2202
     assert b"cannot read" in calls.ovrLipSync_LastError()
+
+
+def test_each_thread_is_told_of_its_own_failure(calls: Any) -> None:
+    """Engines give every speaker a thread."""
+    assert calls.ovrLipSync_Initialize(1, 1024) == -2203
+    said: list[bytes] = []
+
+    def other() -> None:
+        said.append(calls.ovrLipSync_LastError())
+        assert calls.ovrLipSync_DestroyContext(7) == -2202
+        said.append(calls.ovrLipSync_LastError())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert said[0] == b""
+    assert b"no such context" in said[1]
+    assert b"sampleRate" in calls.ovrLipSync_LastError()
 
 
 def test_every_call_of_the_header_is_there(calls: Any) -> None:

@@ -229,6 +229,7 @@ def test_manifests_that_are_refused(library: Library, tiny_program: bytes, make_
         ("needs minimum", {**facts, "neutral": [0, 0, 2]}), ("for each channel", {**facts, "maximum": [1, 1]}),
         ("future_samples", {**facts, "future_samples": 1001}), ("not a JSON object", [1]),
         ("number", {**facts, "maximum": [1, 1, float("nan")]}),
+        ("within a million", {**facts, "maximum": [1, 1, 3.5e38]}), ("within a m", {**facts, "maximum": [1, 1, 1e300]}),
         ("neither state nor crowd", {**facts, "state": [[1]]}), ("neither state", {**facts, "crowd_voices": 16}),
         ("has a state", {**facts, "kind": "stream"}), ("of a stream one second", {**stream, "future_samples": 16001}),
         ("crowd_voices", {**stream, "crowd_voices": -1}), ("crowd_voices", {**stream, "crowd_voices": 1 << 30}),

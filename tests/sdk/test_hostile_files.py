@@ -76,7 +76,8 @@ def test_the_c_librarys_limits_are_pythons() -> None:
         return int(match[1]) << int(match[3] or 0)
 
     pairs = {
-        "kMostChannels": limits.MOST_CHANNELS, "kLongestWindow": limits.LONGEST_WINDOW_SAMPLES,
+        "kMostChannels": limits.MOST_CHANNELS, "kLargestNumber": limits.LARGEST_VALUE,
+        "kLongestWindow": limits.LONGEST_WINDOW_SAMPLES,
         "kLongestDelay": limits.LONGEST_DELAY_SAMPLES, "kMostTensors": limits.MOST_STATE_TENSORS,
         "kMostDimensions": limits.MOST_STATE_DIMENSIONS, "kMostStateFloats": limits.MOST_STATE_FLOATS,
         "kMostVoices": limits.MOST_CROWD_VOICES, "kDeepest": limits.DEEPEST_JSON,

@@ -34,6 +34,8 @@ def test_a_rig_of_78_channels_from_a_file(tmp_path: Path) -> None:
         ("jawOpen 1 0\n", "jawOpen: needs minimum"),
         ("jawOpen 0 inf\n", "all finite"),
         ("jawOpen nan 1\n", "all finite"),
+        ("jawOpen 0 3.5e38\n", "within 1,000,000 of 0"),  # finite, and infinite as float32
+        ("jawOpen -1e300 1e300\n", "within 1,000,000 of 0"),
         ("jawOpen 0\nblink x 1\n", "line 1: .*; line 2: "),
     ],
 )

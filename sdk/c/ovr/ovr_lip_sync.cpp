@@ -2,6 +2,7 @@
 #include "ovr_lip_sync.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 
@@ -32,12 +33,13 @@ struct Library {
   fp::Mutex busy;
   fp::Vector<fp::Owned<Context>> contexts;  // context n is n - 1
   fp::String model;
-  int rate_hz = 0, block = 0;
-  char why[600] = "";
+  std::atomic<int> rate_hz{0}, block{0};  // every context's thread asks for them
 } library;
 
+thread_local char last_error[600] = "";  // each thread's own: contexts of several fail at once
+
 ovrLipSyncResult refuse(ovrLipSyncResult result, const char* why) {
-  std::strncpy(library.why, why, sizeof library.why - 1);
+  std::strncpy(last_error, why, sizeof last_error - 1);
   return result;
 }
 
@@ -61,7 +63,7 @@ ovrLipSyncResult open(Context& context, const char* path, int rate_hz) {
   if (status == FP_OK) status = fp_model_get_info(context.model, &info, &error);
   if (status == FP_OK) status = fp_stream_create(context.model, &config, &context.stream, &error);
   if (status == FP_OK)
-    status = fp_stream_latency_samples(context.stream, static_cast<std::uint32_t>(std::max(library.block, 1)), &latency,
+    status = fp_stream_latency_samples(context.stream, static_cast<std::uint32_t>(std::max(library.block.load(), 1)), &latency,
                                        &error);
   if (status != FP_OK)
     return refuse(status == FP_BAD_RATE ? ovrLipSyncError_BadSampleRate : ovrLipSyncError_CannotCreateContext,
@@ -122,12 +124,13 @@ ovrLipSyncResult ovrLipSync_SetModel(const char* path) {
   return ovrLipSyncSuccess;
 }
 
-const char* ovrLipSync_LastError(void) { return library.why; }
+const char* ovrLipSync_LastError(void) { return last_error; }
 
 ovrLipSyncResult ovrLipSync_Initialize(int rate_hz, int block) {
   if (rate_hz < 8000 || rate_hz > 96000) return refuse(ovrLipSyncError_BadSampleRate, "sampleRate: give 8000 to 96000");
   if (block < 1 || block > 1 << 20) return refuse(ovrLipSyncError_InvalidParam, "bufferSize: give 1 to 1048576");
-  library.rate_hz = rate_hz, library.block = block;
+  library.rate_hz = rate_hz;
+  library.block = block;
   return ovrLipSyncSuccess;
 }
 
@@ -135,7 +138,8 @@ ovrLipSyncResult ovrLipSync_Shutdown(void) {
   const fp::Lock lock(library.busy);
   library.contexts.clear();
   library.model = fp::String();
-  library.rate_hz = library.block = 0;
+  library.rate_hz = 0;
+  library.block = 0;
   return ovrLipSyncSuccess;
 }
 
@@ -152,17 +156,23 @@ ovrLipSyncResult ovrLipSync_CreateContext(ovrLipSyncContext* context, ovrLipSync
 
 ovrLipSyncResult ovrLipSync_CreateContextEx(ovrLipSyncContext* context, ovrLipSyncContextProvider provider, int rate_hz,
                                             bool faster) {
-  if (library.model.empty())
+  fp::String model;
+  {
+    const fp::Lock lock(library.busy);  // another thread may name another, or shut down, while the file is read
+    model = library.model;
+  }
+  if (model.empty())
     return refuse(ovrLipSyncError_CannotCreateContext, "no artefact was named: call ovrLipSync_SetModel first");
-  return ovrLipSync_CreateContextWithModelFile(context, provider, library.model.c_str(), rate_hz, faster);
+  return ovrLipSync_CreateContextWithModelFile(context, provider, model.c_str(), rate_hz, faster);
 }
 
 ovrLipSyncResult ovrLipSync_CreateContextWithModelFile(ovrLipSyncContext* context, ovrLipSyncContextProvider,
                                                        const char* path, int rate_hz, bool) {
   if (!context || !path) return refuse(ovrLipSyncError_InvalidParam, "context or modelPath is NULL");
-  if (!library.rate_hz) return refuse(ovrLipSyncError_CannotCreateContext, "call ovrLipSync_Initialize first");
+  const int usual_hz = library.rate_hz;
+  if (!usual_hz) return refuse(ovrLipSyncError_CannotCreateContext, "call ovrLipSync_Initialize first");
   auto made = fp::make_owned<Context>();
-  const ovrLipSyncResult result = open(*made, path, rate_hz ? rate_hz : library.rate_hz);
+  const ovrLipSyncResult result = open(*made, path, rate_hz ? rate_hz : usual_hz);
   if (result != ovrLipSyncSuccess) return result;
   const fp::Lock lock(library.busy);
   std::size_t place = 0;

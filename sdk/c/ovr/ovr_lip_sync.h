@@ -83,7 +83,7 @@ typedef struct {
 
 /* Ours: the artefact of contexts that name none. ovrLipSyncError_InvalidParam: it cannot be played. */
 OVR_API ovrLipSyncResult ovrLipSync_SetModel(const char* path);
-/* Ours: why the last call of this process failed, in words. */
+/* Ours: why the last call of this thread that failed did, in words. */
 OVR_API const char* ovrLipSync_LastError(void);
 
 OVR_API ovrLipSyncResult ovrLipSync_Initialize(int sampleRate, int bufferSize);

@@ -12,6 +12,7 @@ using Kind = Json::Kind;
 
 constexpr double kMostWhole = 9007199254740992.0;  // 2^53: beyond it a double skips whole numbers
 constexpr std::size_t kMostChannels = 4096;
+constexpr double kLargestNumber = 1000000;  // of a channel's range: what a float32 cannot hold would be infinite frames
 constexpr double kLongestWindow = 960000;  // a minute
 constexpr double kLongestDelay = 16000;    // a second: what a stream student may look ahead
 constexpr std::size_t kMostTensors = 256, kMostDimensions = 7;
@@ -77,7 +78,8 @@ class Checker {
   Vector<double> numbers(const char* name) {
     Vector<double> out;
     for (const Json& value : list(name)) {
-      if (value.kind != Kind::Number || !std::isfinite(value.number)) say(String(name) + " holds no number");
+      if (value.kind != Kind::Number || !(std::abs(value.number) <= kLargestNumber))
+        say(String(name) + " holds what is no number within a million");
       out.push_back(value.number);
     }
     return out;
