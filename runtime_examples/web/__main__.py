@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from runtime_examples.web.site import build_site
-from sdk.artifact import open_artifact
+from sdk.js.pack import by_student
 from sdk.tools.command import building
 
 
@@ -44,8 +44,7 @@ def main() -> int:
     parser.add_argument("--no-serve", dest="serve", action="store_false", help="only build")
     options = parser.parse_args()
     with building() as end:
-        models = {open_artifact(path).manifest.student: path for path in options.model}
-        out = build_site(options.out, wasm=options.wasm, models=models or None)
+        out = build_site(options.out, wasm=options.wasm, models=by_student(options.model) or None)
         print(f"{sum(file.stat().st_size for file in out.rglob('*') if file.is_file()):,} bytes in {out}")
     if options.serve and not end.status:
         with serve(out, options.port) as server:

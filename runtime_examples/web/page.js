@@ -13,11 +13,34 @@ let wanted = {}; // the student that was chosen last, and the promise of its voi
 
 const bytes = async (path) => (await fetch(path)).arrayBuffer();
 const say = (text) => ($('message').textContent = text || '');
+const PAUSED = 'sound is paused: click to go on';
 
 function audio() {
-  context = context || new AudioContext({ latencyHint: 'interactive' });
-  if (context.state === 'suspended') context.resume();
+  if (context) return context;
+  context = Tinyface.context({ latencyHint: 'interactive' });
+  context.onstatechange = paused;
   return context;
+}
+
+const isPaused = () => context.state !== 'running' && context.state !== 'closed';
+
+function paused() {
+  if (isPaused()) say(PAUSED);
+  else if ($('message').textContent === PAUSED) say('');
+}
+
+// Browsers begin with sound, and Safari goes on after a call, at a person's word alone: until then this waits and says so.
+async function awake() {
+  if (!isPaused()) return;
+  const patience = setTimeout(paused, 300); // it takes a moment where it is allowed, too
+  try {
+    await context.resume();
+  } catch {
+    throw new Error(PAUSED); // a call has the sound
+  } finally {
+    clearTimeout(patience);
+  }
+  paused();
 }
 
 // A voice of the student that is chosen. Who asked for one that was given up meanwhile gets that of the last choice.
@@ -43,7 +66,10 @@ async function change(choice) {
   }
   const old = state.voice;
   Object.assign(state, { voice, model, student: choice.student });
-  voice.addEventListener('error', ({ error }) => say(error.message));
+  voice.addEventListener('error', ({ error }) => {
+    say(error.message);
+    if (voice.failed && wanted === choice) wanted = {}; // it is silent for good: chosen again, it is opened anew
+  });
   moods(voice.styles);
   knobs();
   if (state.mic) {
@@ -110,6 +136,7 @@ function stop() {
 }
 
 async function play(student) {
+  await awake();
   const voice = await voiceOf(student);
   if (state.mic) await listen(); // it would hear the loudspeaker too
   stop();
@@ -141,6 +168,7 @@ async function listen() {
 }
 
 async function toggle() {
+  if (!state.mic) await awake();
   if (state.mic) {
     state.voice.disconnect(state.mic);
     state.mic.mediaStream.getTracks().forEach((track) => track.stop());
@@ -238,6 +266,7 @@ function wire() {
       knobs();
     });
   }
+  for (const event of ['click', 'keydown']) document.addEventListener(event, run(awake)); // a person's word
   for (const event of ['dragover', 'dragleave', 'drop']) { // anywhere: a browser leaves the page for a file beside it
     document.addEventListener(event, (e) => {
       e.preventDefault();
@@ -275,6 +304,6 @@ try {
 state.clip = await context.decodeAudioData(await bytes('sentence.flac'));
 $('kept').textContent = `${study.ratings.length} kept`;
 requestAnimationFrame(picture);
-await voiceOf();
+await voiceOf().catch((error) => say(error.message)); // the page is there all the same: another student may be chosen
 // for tests, and for the curious
 window.tinyface = { state, facts, study, play, listen, drop, measure, voiceOf, head: () => head, audio };

@@ -13,7 +13,7 @@ export class Core {
   readonly info: Info; readonly names: string[]; readonly ranges: [number, number, number][];
   readonly latency: number; readonly version: string; readonly styles: string[];
   style(strengths?: Record<string, number>): void;
-  push(samples: Float32Array, onframe: FrameHandler): void;
+  push(samples: Float32Array, onframe: FrameHandler): void; readonly pushed: number;
   finish(onframe: FrameHandler): void;
   reset(): void; close(): void;
 }

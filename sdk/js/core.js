@@ -1,7 +1,7 @@
 // The C library inside WebAssembly: audio samples in, face frames out. No page, no clock, no dependency: it runs in a
 // page, in a worker, in an AudioWorklet and in Node.
 
-const STATUS = { OK: 0, AGAIN: 1, END: 2, BAD_ARGUMENT: -1 };
+export const STATUS = { OK: 0, AGAIN: 1, END: 2, BAD_ARGUMENT: -1, BAD_AUDIO: -4 };
 const ERROR_BYTES = 512;
 const BLOCK = 4096; // samples that are handed over at a time
 
@@ -140,13 +140,18 @@ export class Core {
     return total / 16000;
   }
 
-  /** Take float samples in; each frame that falls due goes to onframe(values, index, sample), good until it returns. */
+  /**
+   * Take float samples in; each frame that falls due goes to onframe(values, index, sample), good until it returns.
+   * Throws TinyfaceError: of status -4 for samples that are no sound, of which, and of what follows, none is taken;
+   * `pushed` is how many were before, and with others in their place the voice goes on.
+   */
   push(samples, onframe) {
-    for (let from = 0; from < samples.length; ) {
-      const count = Math.min(BLOCK, samples.length - from);
-      new Float32Array(this.c.memory.buffer, this.samples, count).set(samples.subarray(from, from + count));
+    for (this.pushed = 0; this.pushed < samples.length; ) {
+      const count = Math.min(BLOCK, samples.length - this.pushed);
+      new Float32Array(this.c.memory.buffer, this.samples, count)
+        .set(samples.subarray(this.pushed, this.pushed + count));
       this.check(this.c.fp_stream_push_f32(this.stream, this.samples, count, this.taken, this.error));
-      from += this.words[this.taken >> 2];
+      this.pushed += this.words[this.taken >> 2];
       this.pull(onframe);
     }
   }

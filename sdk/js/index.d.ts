@@ -22,9 +22,15 @@ export interface OpenOptions {
 }
 export class Tinyface extends EventTarget {
   static open(model: string | URL | Bytes, options?: OpenOptions): Promise<Tinyface>;
+  /** At the sound device's rate, or at 48 kHz where a voice would not take that. */
+  static context(options?: AudioContextOptions): AudioContext;
   readonly context: AudioContext; readonly node: AudioWorkletNode; readonly info: Info; readonly names: string[];
   readonly ranges: [number, number, number][]; readonly latency: number; readonly delay: number;
   readonly version: string; readonly styles: string[]; strength: number; smoothing: number; late: number; count: number;
+  /** Blocks that were no sound (NaN, infinity, beyond 100), heard as silence: `error` tells of the first in a row. */
+  readonly refused: number;
+  /** It ended by an error: open another. */
+  readonly failed: boolean;
   onframe: ((frame: Frame) => void) | null;
   connect(node: AudioNode, options?: { heard?: boolean }): this;
   /** What `listen` opened is the page's own from then on: it goes on after `close`. */

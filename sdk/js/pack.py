@@ -7,22 +7,61 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import sdk
+from sdk.artifact import open_artifact
 from sdk.c.targets import build_target
+from sdk.errors import ConfigError
 from sdk.names.visemes import OPENING, OVR_15, OVR_OTHER_SPELLING, VOWELS, pose
 from sdk.rig import ARKIT_52
 from sdk.tools.command import building, list_files
 
 HERE = Path(__file__).resolve().parent
 MODULES = ("core.js", "worklet.js", "track.js", "names.js", "tinyface.js", "index.d.ts", "core.d.ts", "README.md")
+BACKEND = "tinyface"  # of the artefacts that the C library plays
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a file and an address everywhere, and none elsewhere
+
+
+def by_student(paths: Iterable[Path]) -> dict[str, Path]:
+    """Artefacts by the student that each says it is. Raises `ConfigError` for two of one, and as `check_models`."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = open_artifact(path).manifest.student
+        # some disks do not tell capitals from small letters
+        for other, taken in found.items():
+            if other.casefold() == name.casefold():
+                raise ConfigError(f"{taken} and {path} are both of {name}, whose file can be but one: give one of them")
+        found[name] = path
+    check_models(found)
+    return found
+
+
+def check_models(models: Mapping[str, Path]) -> None:
+    """Whether a page can play these artefacts under their names. Raises `ConfigError` with all that it cannot, and as
+    `open_artifact`."""
+    problems = []
+    for name, path in models.items():
+        if not _NAME.fullmatch(name):
+            problems.append(f"{path}: its student is called {name[:100]!r}, which is no file's name: give it one of "
+                            "letters, digits, dots, _ and -, 100 at most, and export it again")  # fmt: skip
+        if (backend := open_artifact(path).manifest.backend) != BACKEND:
+            problems.append(f"{path}: it is for the backend {backend}, which no page plays: "
+                            f"export it with `python -m export.build --backend {BACKEND}`")  # fmt: skip
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def pack(out: Path, wasm: Path, models: dict[str, Path] | None = None) -> Path:
-    """Write the package into `out`, with `wasm` and artefacts by name (`s7` -> `s7.pte`); returns `out`."""
+    """Write the package into `out`, with `wasm` and artefacts by name (`s7` -> `s7.pte`); returns `out`.
+
+    Raises as `check_models`, before anything is written.
+    """
+    check_models(models or {})
     out.mkdir(parents=True, exist_ok=True)
     for name in MODULES:
         shutil.copy2(HERE / name, out / name)
@@ -65,8 +104,8 @@ def main() -> int:
     parser.add_argument("--model", type=Path, action="append", default=[], help="an artefact of the backend tinyface")
     options = parser.parse_args()
     with building() as end:
-        wasm = options.wasm or build_wasm(options.out.parent / "targets")
-        pack(options.out, wasm, {sdk.open_artifact(path).manifest.student: path for path in options.model})
+        models = by_student(options.model)
+        pack(options.out, options.wasm or build_wasm(options.out.parent / "targets"), models)
         list_files(sorted(options.out.iterdir()))
     return end.status
 

@@ -10,14 +10,34 @@ import { drive, expressions, forTalkingHead, visemes, VISEMES } from './names.js
 
 export { Core, drive, expressions, forTalkingHead, TinyfaceError, Track, visemes, VISEMES };
 
-const MARGIN_S = 0.03; // a frame, and a page that was busy for one
+const MARGIN_S = 0.03; // a frame of sixty a second, and a page that was busy for one
+const JITTER_S = 0.005; // a frame is not on time to the millisecond
+const [LOWEST_HZ, HIGHEST_HZ, OWN_HZ] = [8000, 96000, 48000]; // of the sound that the library takes
 
 async function bytesOf(source) {
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return source;
-  const answer = await fetch(source);
+  const answer = await fetch(source).catch((error) => {
+    throw new TinyfaceError(-6, `${source}: cannot read: ${error.message}`);
+  });
   if (!answer.ok) throw new TinyfaceError(-6, `${source}: cannot read: ${answer.status} ${answer.statusText}`);
   return answer.arrayBuffer();
 }
+
+async function load(worklet, context) {
+  needed(context.audioWorklet, 'AudioWorklet');
+  await context.audioWorklet.addModule(worklet).catch((error) => {
+    throw new TinyfaceError(-6, `${worklet}: cannot load: ${error.message}`);
+  });
+}
+
+// On a page of http from elsewhere a browser has neither microphone nor audio thread, and says nothing of it.
+function needed(part, name) {
+  if (part) return;
+  throw new TinyfaceError(-1, `this page has no ${name}, which browsers give to safe pages alone: `
+    + 'serve it by https, or from localhost');
+}
+
+const takes = ({ sampleRate }) => !(sampleRate < LOWEST_HZ || sampleRate > HIGHEST_HZ);
 
 function hangUp(stream) {
   for (const track of stream.getTracks()) track.stop();
@@ -47,12 +67,16 @@ export class Tinyface extends EventTarget {
    */
   static async open(model, options = {}) {
     const here = (name) => new URL(name, import.meta.url);
-    const context = options.context || new AudioContext();
+    const context = options.context || Tinyface.context();
     let voice;
     try {
+      if (!takes(context)) {
+        throw new TinyfaceError(-1, `the context runs at ${context.sampleRate} Hz, and a voice takes ${LOWEST_HZ} to `
+          + `${HIGHEST_HZ}: make it by Tinyface.context(), or by new AudioContext({ sampleRate: ${OWN_HZ} })`);
+      }
       const [wasm, artefact] = await Promise.all([
         bytesOf(options.wasm || here('tinyface.wasm')), bytesOf(model),
-        context.audioWorklet.addModule(options.worklet || here('worklet.js')),
+        load(options.worklet || here('worklet.js'), context),
       ]);
       voice = new Tinyface(context, wasm, artefact, options);
       voice.owned = !options.context;
@@ -60,15 +84,27 @@ export class Tinyface extends EventTarget {
     } catch (error) {
       if (voice) voice.close();
       else if (!options.context) context.close();
-      throw error;
+      if (error instanceof TinyfaceError) throw error;
+      throw new TinyfaceError(-1, `the voice cannot be opened: ${error.message}`);
     }
+  }
+
+  /** An AudioContext at the sound device's rate, or at 48 kHz where a voice would not take that. options: its own. */
+  static context(options = {}) {
+    const context = new AudioContext(options);
+    if (takes(context)) return context;
+    context.close();
+    return new AudioContext({ ...options, sampleRate: OWN_HZ });
   }
 
   constructor(context, wasm, artefact, { fps = [60, 1], smooth, strength = 1, smoothing = 0 } = {}) {
     super();
-    Object.assign(this, { context, strength, smoothing, onframe: null, late: 0, count: 0 });
-    this.owned = this.closed = false; // owned: the context is this voice's own
+    Object.assign(this, { context, strength, smoothing, fps, onframe: null, late: 0, count: 0 });
+    this.refused = 0; // blocks of the input that were no sound, and heard as silence
+    this.owned = this.closed = this.failed = false; // owned: the context is this voice's own
     this.microphones = new Set(); // opened here, and stopped here
+    this.played = new WeakSet(); // nodes that are heard: a page may forget one that has ended, and so do we
+    this.playing = 0; // how many of them
     this.node = new AudioWorkletNode(context, 'tinyface', {
       numberOfOutputs: 0, processorOptions: { wasm, model: artefact, fps, smooth },
     });
@@ -76,7 +112,7 @@ export class Tinyface extends EventTarget {
       this.node.port.onmessage = ({ data }) => {
         if (this.closed) return; // it was on its way
         if (data.ready) resolve(this.begin(data.ready));
-        else if (data.error) reject(this.fail(data.error));
+        else if (data.error) reject(this.fail(data));
         else this.take(data);
       };
     });
@@ -86,20 +122,24 @@ export class Tinyface extends EventTarget {
     Object.assign(this, { names, ranges, styles, info, latency, version });
     this.places = new Map(names.map((name, i) => [name, i]));
     this.rest = Float32Array.from(ranges, ([, , neutral]) => neutral);
-    this.track = new Track(this.rest);
+    const [numerator, denominator] = this.fps || info.fps;
+    this.frameS = denominator / numerator;
+    this.track = new Track(this.rest, { holdS: Math.max(0.1, 1.5 * this.frameS) });
     this.shown = this.rest.slice();
     this.raw = this.rest.slice();
     return this;
   }
 
-  fail(message) {
-    const error = new TinyfaceError(-1, message);
+  fail({ error: message, status = -1, failed = false }) {
+    const error = new TinyfaceError(status, message);
+    this.failed = this.failed || failed;
     this.dispatchEvent(Object.assign(new Event('error'), { error }));
     return error;
   }
 
-  take({ values, index, time }) {
+  take({ values, index, time, refused = 0 }) {
     this.track.add(time, values);
+    this.refused = refused;
     ++this.count;
     if (this.context.currentTime > time + this.delay) ++this.late;
     const frame = new Frame(this.names, this.places, values, time, index);
@@ -109,15 +149,19 @@ export class Tinyface extends EventTarget {
 
   /** Seconds by which the picture follows the sound; give the sound as much, and they meet. */
   get delay() {
-    return this.latency + (this.context.baseLatency || 0) + MARGIN_S;
+    // a picture lies between two frames, so the later one must have come
+    return this.latency + Math.max((this.context.baseLatency || 0) + MARGIN_S, this.frameS + JITTER_S);
   }
 
   /** Listen to a node. heard: also play it, late by `delay`, so that lips and sound meet. Returns the voice. */
   connect(node, { heard = false } = {}) {
     node.connect(this.node);
     if (heard) {
-      this.echo = this.echo || new DelayNode(this.context, { maxDelayTime: 1, delayTime: this.delay });
+      const delayTime = this.delay;
+      this.echo = this.echo || new DelayNode(this.context, { maxDelayTime: Math.max(1, delayTime), delayTime });
       node.connect(this.echo).connect(this.context.destination);
+      if (!this.played.has(node)) ++this.playing;
+      this.played.add(node);
     }
     return this;
   }
@@ -125,6 +169,7 @@ export class Tinyface extends EventTarget {
   /** A microphone that is disconnected is the page's from then on: another voice may go on hearing it. */
   disconnect(node) {
     this.microphones.delete(node);
+    if (this.played.delete(node)) --this.playing;
     for (const to of [this.node, this.echo]) {
       try {
         if (to) node.disconnect(to);
@@ -136,7 +181,9 @@ export class Tinyface extends EventTarget {
 
   /** The microphone: asks the person, connects, and gives back the node. */
   async listen(constraints = { echoCancellation: true, noiseSuppression: false, autoGainControl: false }) {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
+    const { mediaDevices } = navigator;
+    needed(mediaDevices && mediaDevices.getUserMedia, 'microphone');
+    const stream = await mediaDevices.getUserMedia({ audio: constraints });
     try {
       if (this.closed) throw new TinyfaceError(-1, 'the voice was closed before the person answered');
       const node = this.context.createMediaStreamSource(stream);
@@ -152,7 +199,7 @@ export class Tinyface extends EventTarget {
   /** The values to draw now, strength and smoothing applied; the array is the voice's own. */
   draw(now = this.context.currentTime) {
     // what is played reaches the ear later than the page's clock says
-    const unheard = this.echo ? this.context.outputLatency || 0 : 0;
+    const unheard = this.playing ? this.context.outputLatency || 0 : 0;
     this.track.at(now - this.delay - unheard, this.raw);
     const keep = this.smoothing;
     for (let i = 0; i < this.raw.length; ++i) {

@@ -1,6 +1,6 @@
 // What to draw at an instant: frames come on their own clock, pictures on the screen's.
 
-const KEPT = 64; // frames: a second at 60 a second
+const KEPT_S = 1.5; // a picture is far less behind the newest frame
 
 /** Frames of one voice in order of time, asked for at any instant. */
 export class Track {
@@ -20,7 +20,8 @@ export class Track {
     }
     this.times.push(time);
     this.frames.push(values);
-    if (this.times.length > KEPT) {
+    // one that is older stays, as the line to the next begins in it
+    while (this.times[1] < time - KEPT_S) {
       this.times.shift();
       this.frames.shift();
     }

@@ -1,5 +1,5 @@
 // The audio thread's side: every block of the input goes through the library, frames go to the page as they fall due.
-import { Core } from './core.js';
+import { Core, STATUS } from './core.js';
 
 class TinyfaceProcessor extends AudioWorkletProcessor {
   constructor({ processorOptions }) {
@@ -8,6 +8,8 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
     this.silence = new Float32Array(128);
     this.mono = new Float32Array(128);
     this.started = -1;
+    this.refused = 0; // blocks
+    this.refusing = false; // the last one was
     this.port.onmessage = ({ data }) => {
       if (data === 'close') this.core = null;
       if (data === 'reset' && this.core) {
@@ -21,13 +23,23 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
       const { names, ranges, styles, info, latency, version } = this.core;
       this.port.postMessage({ ready: { names, ranges, styles, info, latency, version } });
     } catch (error) {
-      this.core = null;
-      this.port.postMessage({ error: String(error.message || error) });
+      this.end(error);
     }
     this.send = (values, index, sample) => {
       const copy = values.slice();
-      this.port.postMessage({ values: copy, index, time: this.started + sample / 16000 }, [copy.buffer]);
+      const time = this.started + sample / 16000;
+      this.port.postMessage({ values: copy, index, time, refused: this.refused }, [copy.buffer]);
     };
+  }
+
+  tell(error, more) {
+    const { message = String(error), status } = error;
+    this.port.postMessage({ error: message, status, ...more });
+  }
+
+  end(error) {
+    this.core = null;
+    this.tell(error, { failed: true });
   }
 
   // A style that is none is told and changes nothing: the voice plays on.
@@ -35,7 +47,7 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
     try {
       this.core.style(style);
     } catch (error) {
-      this.port.postMessage({ error: String(error.message || error) });
+      this.tell(error);
     }
   }
 
@@ -46,12 +58,27 @@ class TinyfaceProcessor extends AudioWorkletProcessor {
     else this.started += Math.max(0, currentFrame - this.next) / sampleRate;
     this.next = currentFrame + 128;
     try {
-      this.core.push(this.heard(input), this.send);
+      this.hear(this.heard(input));
     } catch (error) {
-      this.port.postMessage({ error: String(error.message || error) });
-      this.core = null;
+      this.end(error);
     }
     return true;
+  }
+
+  // A block that is no sound (one NaN of a filter that ran away is enough) is silence, so that what follows keeps its
+  // time: counted, and told once until there is sound again.
+  hear(block) {
+    try {
+      this.core.push(block, this.send);
+      this.refusing = false;
+    } catch (error) {
+      if (error.status !== STATUS.BAD_AUDIO) throw error;
+      ++this.refused;
+      const told = `${error.message}; such blocks are taken as silence, and counted as refused`;
+      if (!this.refusing) this.tell(error, { error: told });
+      this.refusing = true;
+      this.core.push(this.silence.subarray(this.core.pushed), this.send);
+    }
   }
 
   // One channel; silence where nothing is connected, so that the face comes to rest.

@@ -20,8 +20,9 @@ from typing import Any
 from runtime_examples.web.__main__ import StaticFiles
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+AUTOPLAY = "--autoplay-policy=no-user-gesture-required"  # sound before anybody has touched the page
 FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required",
+    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", AUTOPLAY,
     "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
@@ -56,17 +57,21 @@ class Page:
         result: dict[str, Any] = said["result"]
         return result
 
-    def ask(self, code: str) -> Any:
-        """What an expression is, awaited. Raises `RuntimeError` for what the page throws."""
-        said = self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True, userGesture=True)
+    def ask(self, code: str, *, touched: bool = True) -> Any:
+        """What an expression is, awaited. Raises `RuntimeError` for what the page throws.
+
+        touched: it counts as something that a person did, after which a browser lets sound begin.
+        """
+        asked = {"expression": code, "awaitPromise": True, "returnByValue": True, "userGesture": touched}
+        said = self.call("Runtime.evaluate", **asked)
         if "exceptionDetails" in said:
             raise RuntimeError(f"{code}: {said['exceptionDetails'].get('exception', said['exceptionDetails'])}")
         return said["result"].get("value")
 
-    def until(self, code: str, seconds: float = PATIENCE_S) -> Any:
+    def until(self, code: str, seconds: float = PATIENCE_S, *, touched: bool = True) -> Any:
         """Waits until an expression is true; returns what it is then. Raises `TimeoutError`."""
         end = time.monotonic() + seconds
-        while not (found := self.ask(code)):
+        while not (found := self.ask(code, touched=touched)):
             if time.monotonic() > end:
                 raise TimeoutError(f"never true: {code}")
             time.sleep(0.1)
@@ -90,13 +95,25 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=code, text=text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=code)
 
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Of an element, in the window."""
+        x, y = self.ask(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+                        f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())",
+                        touched=False)  # fmt: skip
+        return x, y
+
+    def click(self, selector: str) -> None:
+        """The mouse pressed and let go on an element."""
+        x, y = self.middle(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
     def drop(self, path: Path, selector: str) -> None:
         """A file let fall on an element."""
-        box = self.ask(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
-                       f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())")  # fmt: skip
+        x, y = self.middle(selector)
         data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
-            self.call("Input.dispatchDragEvent", type=kind, x=box[0], y=box[1], data=data)
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def picture(self, path: Path) -> Path:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
@@ -104,12 +121,16 @@ class Page:
 
 
 @contextmanager
-def chromium(folder: Path, *flags: str) -> Iterator[Page]:
-    """A browser whose profile lies in `folder`, ended with the block."""
+def chromium(folder: Path, *flags: str, autoplay: bool = True) -> Iterator[Page]:
+    """A browser whose profile lies in `folder`, ended with the block.
+
+    autoplay: a page may sound before anybody has touched it.
+    """
     from websockets.sync.client import connect
 
     program = next(found for name in BROWSERS if (found := shutil.which(name)))
-    command = [program, *FLAGS, f"--user-data-dir={folder}", "--remote-debugging-port=0", *flags, "about:blank"]
+    usual = [flag for flag in FLAGS if autoplay or flag != AUTOPLAY]
+    command = [program, *usual, f"--user-data-dir={folder}", "--remote-debugging-port=0", *flags, "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             end, told = time.monotonic() + PATIENCE_S, folder / "DevToolsActivePort"

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from chromium import BROWSERS, FLAGS, chromium, lacking, served
 from kernel_cases import STYLES, Speech, styled_case
+from node_tools import HERE, packed_without_wasm, said_by_node
 
 from runtime_examples.web.site import build_site
 from sdk.faces.face import CLOSED_CM
@@ -26,7 +27,6 @@ from sdk.rig import ARKIT_52
 from tests.sdk.test_recordings import tone, wav
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).resolve().parent / "web"
 WASM = "TINYFACE_WASM"  # environment variable: a tinyface.wasm, instead of the one that `make web` built
 MODELS = ROOT / "build" / "web-work"
 WORDS = 120_000  # bytes of JavaScript that a page may bring
@@ -146,21 +146,6 @@ def test_names_in_a_page_are_those_of_python(tmp_path: Path) -> None:
     }
 
 
-def said_by_node(*words: Any) -> Any:
-    """What a program of ours tells in node, as JSON."""
-    node = shutil.which("node")
-    if not node:
-        pytest.skip("node is not installed: apt install nodejs")
-    done = subprocess.run([node, *words], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def packed_without_wasm(tmp_path: Path) -> Path:
-    (tmp_path / "tinyface.wasm").write_bytes(b"none of these runs it")
-    return pack(tmp_path / "tinyface", tmp_path / "tinyface.wasm")
-
-
 def test_bundlers_keep_what_the_package_needs(tmp_path: Path) -> None:
     """A module that exports nothing is its side effect; a bundler drops it from a package that says it has none."""
     package = packed_without_wasm(tmp_path)
@@ -191,7 +176,10 @@ def test_a_voice_that_is_closed_leaves_nothing_open(tmp_path: Path) -> None:
 
 
 def test_the_last_choice_of_a_student_wins(tmp_path: Path) -> None:
-    """Whichever comes last: one voice is open, it is the one that is chosen, and it hears the one microphone."""
+    """Whichever comes last: one voice is open, it is the one that is chosen, and it hears the one microphone.
+
+    Chosen again, a student whose voice has failed is opened anew.
+    """
     (tmp_path / "package.json").write_text('{"type": "module"}')
     shutil.copy2(ROOT / "runtime_examples/web/page.js", tmp_path)
     assert said_by_node(HERE / "choices.mjs", tmp_path) == {
@@ -201,6 +189,8 @@ def test_the_last_choice_of_a_student_wins(tmp_path: Path) -> None:
         "failed": "s6 is not there",
         "kept": ["s7", ["s7"]],
         "again": ["s6", "s6", ["s6"]],
+        "on": [True, "samples hold NaN"],
+        "dead": ["the library ended", False, "s6", ["s6"]],
     }
 
 
@@ -269,6 +259,8 @@ def test_blocks_that_are_left_out_do_not_make_all_frames_late(wasm: Path, make_c
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["ready"]
+    assert said["told"] == [[-4, False]], "once, and the voice goes on"
+    assert said["refused"] == 3
     index, time = np.array(said["frames"]).T
     np.testing.assert_array_equal(index, np.arange(len(index)))
     start = 1280 / 48000
