@@ -20,7 +20,7 @@ from sdk.scenes.head import head_scene
 from sdk.scenes.spoken import animate_scene
 from sdk.scenes.targets import read_map
 from sdk.scenes.usd import SUFFIXES as USD
-from sdk.scenes.usd import spoken_usd
+from sdk.scenes.usd import check_usd, usd_bytes
 from sdk.sounds.recording import PhaseWatch, Sound, one_channel, open_recording, show
 from sdk.tools.command import say, stdout_file
 from sdk.tools.plugins import load_plugin, plugin_names
@@ -106,26 +106,23 @@ def _into_glb(options: argparse.Namespace, act: Performance, sound: Sound, name:
     scene = read_scene(options.mesh) if options.mesh else head_scene(Face.default())
     named = read_map(options.map) if options.map else None
     heard = _Heard(options, act, sound, name)
-    frames = [frame for some in heard for frame in some]
-    try:
-        targets = animate_scene(scene, frames, act.layout, act.clock.fps, named, Path(show(name)).stem or "speech")
-    except FaceError as error:
-        raise FaceError(f"{show(options.mesh)}: {error}" if options.mesh else str(error)) from None
     with whole_file(options.out) as stream:
+        frames = [frame for some in heard for frame in some]
+        try:
+            targets = animate_scene(scene, frames, act.layout, act.clock.fps, named, Path(show(name)).stem or "speech")
+        except FaceError as error:
+            raise FaceError(f"{show(options.mesh)}: {error}" if options.mesh else str(error)) from None
         stream.write(scene.to_bytes())
     print(f"{show(options.out)}: {heard.said()}; {targets.said()}")
 
 
 def _into_usd(options: argparse.Namespace, act: Performance, sound: Sound, name: str) -> None:
+    check_usd()
     face = Face.from_file(options.mesh) if options.mesh else Face.default()
     heard = _Heard(options, act, sound, name)
-    frames = [frame for some in heard for frame in some]
-    whole = options.out.with_name(f".{options.out.stem[:100]}.part{options.out.suffix}")
-    try:
-        spoken_usd(whole, face, frames, act.layout, act.clock.fps)
-        whole.replace(options.out)
-    finally:
-        whole.unlink(missing_ok=True)
+    with whole_file(options.out) as stream:
+        frames = [frame for some in heard for frame in some]
+        stream.write(usd_bytes(options.out.suffix, face, frames, act.layout, act.clock.fps))
     missing = face.missing(act.layout)
     print(f"{show(options.out)}: {heard.said()}; not on this head: {', '.join(missing) or 'nothing is missing'}")
 

@@ -7,6 +7,7 @@ Centimetres, y up, one time code a frame: `timeCodesPerSecond` is the frame rate
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -19,23 +20,54 @@ from sdk.errors import EngineUnavailable, FaceError, pip_install
 from sdk.faces.face import Face
 from sdk.rig import Frame, RigLayout
 from sdk.scenes.head import normals
+from sdk.tools.whole import own_folder, whole_file
 
 SUFFIXES = (".usda", ".usdc", ".usd")
 
 
-def spoken_usd(path: Path, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> None:
-    """Write the head and its speech to `path`. Raises `EngineUnavailable` without usd-core, `FaceError` for no frames
-    or where USD cannot write."""
+def check_usd() -> None:
+    """Raises `EngineUnavailable` without usd-core."""
     try:
-        from pxr import Gf, Tf, Usd, UsdGeom, UsdSkel, Vt
+        importlib.import_module("pxr.Usd")
     except ImportError as error:
         raise EngineUnavailable(f"USD needs usd-core ({error}): {pip_install('usd')}") from error
+
+
+def spoken_usd(path: Path, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> None:
+    """Write the head and its speech to `path`, whole or not at all. Raises as `usd_bytes`, and `FaceError` where the
+    place cannot be written."""
+    with whole_file(path, FaceError) as stream:
+        stream.write(usd_bytes(path.suffix, face, frames, layout, fps))
+
+
+def usd_bytes(suffix: str, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> bytes:
+    """The head and its speech as a file of `suffix`, one of `SUFFIXES`. Raises `EngineUnavailable` without usd-core,
+    `FaceError` for no frames or where USD cannot write its temporary file."""
+    check_usd()
+    from pxr import Tf, Usd
+
     if not frames:
         raise FaceError("no frames to animate a head with")
-    try:
-        stage = Usd.Stage.CreateNew(str(path))
-    except Tf.ErrorException as error:
-        raise FaceError(f"{path.parent}: USD cannot write there: {error}") from error
+    # USD writes under a name alone and piece by piece: what it makes is nobody's until it is whole
+    with own_folder() as folder:
+        path = folder / f"spoken{suffix.lower()}"
+        try:
+            stage = Usd.Stage.CreateNew(str(path))
+            _fill(stage, face, frames, layout, fps)
+            stage.GetRootLayer().Save()
+        except Tf.ErrorException as error:
+            said = re.findall(r" : '(.*)'", str(error)) or [" ".join(str(error).split())]
+            raise FaceError(
+                f"{folder.parent}: USD cannot write its temporary file there: {said[0]}; make room, or name another "
+                "folder in TMPDIR"
+            ) from error
+        return path.read_bytes()
+
+
+def _fill(stage: Any, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> None:
+    """The head and its speech onto an empty stage."""
+    from pxr import Gf, UsdGeom, UsdSkel, Vt
+
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 0.01)
     stage.SetTimeCodesPerSecond(float(fps))
@@ -59,7 +91,6 @@ def spoken_usd(path: Path, face: Face, frames: Sequence[Frame], layout: RigLayou
     for frame, row in zip(frames, weights, strict=True):
         samples.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(row, np.float32)), frame.index)
     UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([speech.GetPath()])
-    stage.GetRootLayer().Save()
 
 
 def _mesh(stage: Any, face: Face, names: Sequence[str], UsdGeom: Any, UsdSkel: Any, Vt: Any) -> Any:

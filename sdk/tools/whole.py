@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ from sdk.errors import TinyfaceError
 _OPEN_HERE = r"/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)"  # files that this process has open already
 _MOST_LINKS = 40  # as Linux has it
 _TEMPORARY = r"\.(\d+)\.[0-9a-f]{8}\.part"
+_OWN_FOLDER = r"tinyface\.(\d+)\.\w+\.part"
 
 
 @contextmanager
@@ -42,6 +45,8 @@ def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterat
                 yield stream
             return
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        if path.is_dir():  # told before the block has worked for nothing
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         sweep(path.parent, _TEMPORARY)
         # not made from `path`, whose name may already be as long as a name can be
         temporary = path.parent / f".{os.getpid()}.{os.urandom(4).hex()}.part"
@@ -59,6 +64,16 @@ def whole_file(path: Path, error: type[TinyfaceError] = TinyfaceError) -> Iterat
         if temporary is not None:
             with suppress(OSError):  # where nothing could be made, nothing can be unlinked; the error above says why
                 temporary.unlink()
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A new folder among the system's temporary ones for libraries that write under a name alone; gone after the block.
+
+    What a killed process left goes when the next one asks. Raises `OSError`."""
+    sweep(Path(tempfile.gettempdir()), _OWN_FOLDER)
+    with tempfile.TemporaryDirectory(prefix=f"tinyface.{os.getpid()}.", suffix=".part") as name:
+        yield Path(name)
 
 
 def _open_here(path: Path) -> int | None:

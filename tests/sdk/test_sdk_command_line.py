@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import sdk
 from sdk.__main__ import main
 from sdk.artifact import seal
 from sdk.faces.face import Face
+from sdk.live.performance import Performance
 from sdk.protocols.csv import read_csv
+from sdk.scenes.glb import read_scene
 from sdk.scenes.head import head_scene
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +147,135 @@ def test_mistakes_end_with_2_and_a_sentence(
         assert captured.err.count("\n") == 1
     assert before.read_text() == "what was here"
     assert not list(tmp_path.glob(".*"))
+
+
+HEADS = (".glb", ".usda", ".usdc")
+HELD = """
+import sys, time
+import sdk.cli.animate as animate, sdk.scenes.usd as usd
+from sdk.__main__ import main
+
+def held(*_):
+    print("READY", flush=True)
+    time.sleep(600)
+
+animate.animate_scene = usd._fill = held
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's temporary folder, here and in the processes that a test starts."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def animating(sealed: dict[str, Path], speech: Path, out: Path) -> list[str]:
+    if out.suffix != ".glb":
+        pytest.importorskip("pxr.Usd", reason="usd-core writes it")
+    return ["animate", str(sealed["executorch"]), str(speech), "--out", str(out)]
+
+
+def as_whole(path: Path) -> bool:
+    """Whether `path` holds a head that its own format's reader opens."""
+    if path.suffix == ".glb":
+        return bool(read_scene(path).json["animations"])
+    stage = pytest.importorskip("pxr.Usd", reason="usd-core reads it").Stage.Open(str(path))
+    return bool(stage.GetPrimAtPath("/Head/Speech"))
+
+
+@pytest.mark.parametrize("suffix", HEADS)
+def test_a_head_is_written_whole_and_where_a_link_leads(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, temporary: Path, suffix: str
+) -> None:
+    link, far = tmp_path / f"link{suffix}", tmp_path / f"far{suffix}"
+    far.write_bytes(b"what was here")
+    link.symlink_to(far)
+    assert main(animating(sealed, speech, link)) == 0
+    assert link.is_symlink()
+    assert as_whole(far)
+    assert {path.name for path in tmp_path.iterdir()} == {"speech.wav", "temporary", link.name, far.name}
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("suffix", HEADS)
+def test_a_place_that_takes_no_head_is_told_before_the_first_frame(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Performance, "push", lambda *_: pytest.fail("it predicted for a place that takes nothing"))
+    folder = tmp_path / f"folder{suffix}"
+    folder.mkdir()
+    for out, why in (
+        (folder, "Is a directory"),
+        (tmp_path / "nowhere" / f"out{suffix}", "No such file"),
+        (speech / f"out{suffix}", "Not a directory"),
+    ):
+        assert main(animating(sealed, speech, out)) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: cannot write {out}: {why}")
+        assert said.endswith("nothing was changed\n")
+    assert not (tmp_path / "nowhere").exists()
+    assert not list(folder.iterdir())
+
+
+def test_without_usd_nothing_is_predicted_either(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Performance, "push", lambda *_: pytest.fail("it predicted for a file that it cannot write"))
+    words = animating(sealed, speech, tmp_path / "out.usda")
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.delitem(sys.modules, "pxr.Usd")
+    assert main(words) == 2
+    assert "USD needs usd-core" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", HEADS)
+def test_a_disk_that_is_full_leaves_the_head_that_was_there(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, temporary: Path, suffix: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    resource = pytest.importorskip("resource", reason="no limit of a file's size here")
+    out = tmp_path / f"out{suffix}"
+    out.write_bytes(b"what was here")
+    words, before = animating(sealed, speech, out), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        assert main(words) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "File too large" in said
+    assert out.read_bytes() == b"what was here"
+    assert {path.name for path in tmp_path.iterdir()} == {"speech.wav", "temporary", out.name}
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL here")
+@pytest.mark.parametrize("suffix", HEADS)
+def test_what_a_killed_writer_of_heads_left_goes_with_the_next(
+    sealed: dict[str, Path], speech: Path, tmp_path: Path, temporary: Path, suffix: str
+) -> None:
+    out = tmp_path / f"out{suffix}"
+    words = animating(sealed, speech, out)
+    process = subprocess.Popen([sys.executable, "-c", HELD, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "READY\n"
+    process.kill()
+    process.communicate()
+    assert list(tmp_path.glob(".*.part")), "it was killed within its writing"
+    assert suffix == ".glb" or list(temporary.iterdir())
+    assert not out.exists()
+    assert main(words) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"speech.wav", "temporary", out.name}
+    assert not list(temporary.iterdir())
 
 
 def test_predict_takes_a_sound_file_at_its_own_rate(sealed: dict[str, Path], speech: Path, tmp_path: Path) -> None:
