@@ -31,8 +31,9 @@ def tone(seconds: float = 0.5, rate: int = RATE) -> np.ndarray:
 def wav(
     samples: np.ndarray, rate: int = RATE, told: int | None = None, coding: str = "<i2", chunks: bytes = b""
 ) -> bytes:
-    """RIFF by hand: `told` is the data size in the header, `coding` how samples are written, `chunks` come before."""
-    rows = samples.reshape(len(samples), -1)
+    """RIFF by hand: `told` is the data size in the header, `coding` how samples are written, `chunks` come before. Of a
+    recorder that was cut off, told 0, the first line says no more than the rest."""
+    rows = samples if samples.ndim == 2 else samples[:, None]
     kind, scale = {
         "<i2": (1, 32767),
         "<i4": (1, 2**31 - 1),
@@ -52,7 +53,73 @@ def wav(
     form = struct.pack("<HHIIHH", kind, rows.shape[1], rate, rate * step, step, width * 8)
     size = len(data) if told is None else told
     body = b"WAVE" + b"fmt " + struct.pack("<I", len(form)) + form + chunks + b"data" + struct.pack("<I", size) + data
-    return b"RIFF" + struct.pack("<I", min(len(body), 0xFFFFFFFF)) + body
+    return b"RIFF" + struct.pack("<I", 0 if told == 0 else len(body)) + body
+
+
+LIST = b"LIST" + struct.pack("<I", 26) + b"INFOISFT" + struct.pack("<I", 14) + b"Lavf60.16.100\0"
+IXML = b"iXML" + struct.pack("<I", 4001) + b"<" + b"x" * 4000 + b"\0"
+
+
+def long_wav(samples: np.ndarray, told: int | None = None, behind: bytes = b"") -> bytes:
+    """RF64 of 16 bits: sizes of 32 bits are all ones, those of 64 stand in `ds64`; `told`: the samples' bytes."""
+    data = (samples * 32767).astype("<i2").tobytes()
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+    total = 4 + 36 + len(form) + 8 + len(data) + len(behind)
+    ones = told in (0, 2**64 - 1)
+    sizes = struct.pack("<QQQI", told if ones else total, len(data) if told is None else told, len(samples), 0)
+    head = b"RF64" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + b"ds64" + struct.pack("<I", len(sizes)) + sizes
+    return head + form + b"data" + struct.pack("<I", 0xFFFFFFFF) + data + behind
+
+
+def through_both(path: Path, data: bytes) -> list[np.ndarray]:
+    """What is read of a file at `path` and of the same bytes from a pipe, in small blocks."""
+    path.write_bytes(data)
+    with open_recording(path) as sound:
+        told = sound.frames
+        found = [np.concatenate([np.zeros((0, 1), np.float32), *sound.blocks(777)])]
+    assert told in (None, len(found[0]))
+    reader, writer = os.pipe()
+    thread = threading.Thread(
+        target=lambda: (os.write(writer, data[:50]), os.write(writer, data[50:]), os.close(writer))
+    )
+    thread.start()
+    with open_recording(f"/dev/fd/{reader}") as sound:
+        found.append(np.concatenate([np.zeros((0, 1), np.float32), *sound.blocks(777)]))
+    thread.join()
+    os.close(reader)
+    return found
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no pipes by name here")
+@pytest.mark.parametrize("behind", [b"", LIST, IXML, IXML + LIST], ids=["none", "list", "ixml", "both"])
+def test_chunks_behind_the_samples_are_no_sound(tmp_path: Path, behind: bytes) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="soundfile judges our wav reader")
+    path, short = tmp_path / "a.wav", wav(tone())
+    files = {
+        "RIFF": b"RIFF" + struct.pack("<I", len(short) - 8 + len(behind)) + short[8:] + behind,
+        "RF64": long_wav(tone(), behind=behind),
+        "nothing": b"RIFF" + struct.pack("<I", 36 + len(behind)) + wav(tone()[:0])[8:] + behind,
+        "nothing, RF64": long_wav(tone()[:0], behind=behind),
+    }
+    for name, data in files.items():
+        for found in through_both(path, data):
+            assert len(found) == soundfile.info(path).frames, name
+            np.testing.assert_allclose(found[:, 0], soundfile.read(path, dtype="float32")[0], atol=1e-7)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no pipes by name here")
+@pytest.mark.parametrize("told", [0, 2**64 - 1])
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+def test_a_writer_that_was_cut_off_is_read_to_the_end(tmp_path: Path, told: int, seconds: float) -> None:
+    cut = wav(tone(seconds), told=0)
+    for data in (
+        long_wav(tone(seconds), told),
+        cut,
+        b"RIFF" + struct.pack("<I", 36) + cut[8:],  # what there was when the header was written
+        b"RIFF" + struct.pack("<I", 36 + 1000) + cut[8:],  # and at another time
+    ):
+        for found in through_both(tmp_path / "a.wav", data):
+            np.testing.assert_allclose(found[:, 0], tone(seconds), atol=2e-4)
 
 
 @pytest.mark.parametrize("told", [None, 0, 0xFFFFFFFF, 10**9])
