@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,17 @@ from sdk.voices import Prediction, StreamVoice, open_voice, style_vector
 _FINISHED = "the take is finished; call reset() before pushing new audio"
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ * 60  # of one push worked on at once; bounds memory for whole files
 
-Memory = tuple[ResamplerState, Any, tuple[np.ndarray, ...]]
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """All that one voice remembers, as a value: sound short of a tick, the voice's own, smoothing, style, and whether
+    the take is over."""
+
+    resampler: ResamplerState
+    voice: Any
+    smoothing: tuple[np.ndarray, ...]
+    style: np.ndarray | None
+    finished: bool
 
 
 class FramePredictor:
@@ -171,13 +182,15 @@ class FramePredictor:
 
     def snapshot(self) -> Memory:
         """All that this voice remembers, a value for `restore`."""
-        return self._resampler.state, self.voice.memory, self._ensemble.state if self._ensemble else ()
+        smoothing = self._ensemble.state if self._ensemble else ()
+        return Memory(self._resampler.state, self.voice.memory, smoothing, self._style, self._finished)
 
     def restore(self, before: Memory) -> None:
-        """Go back to what `snapshot` gave."""
-        self._resampler.state, self.voice.memory, smoothing = before
+        """Go back to what `snapshot` gave, from after `finish` too."""
+        self._resampler.state, self.voice.memory = before.resampler, before.voice
+        self._style, self._finished = before.style, before.finished
         if self._ensemble:
-            self._ensemble.state = smoothing
+            self._ensemble.state = before.smoothing
 
 
 def predict(

@@ -209,6 +209,32 @@ def test_an_engine_that_fails_once_loses_nothing(make_engine: MakeEngine, fails_
     _same(frames, predict(good, samples, 24000, ensemble=True))
 
 
+@pytest.mark.parametrize("kind", ["window", "stream"])
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_what_was_kept_is_gone_back_to_from_after_the_end(
+    make_engine: MakeEngine, make_stream_engine: MakeEngine, kind: str, ensemble: bool
+) -> None:
+    """As a crowd or a game does that tries how a take would end: it goes on as if nobody had asked."""
+    engine = make_engine() if kind == "window" else make_stream_engine()
+    samples = _noise(24000)
+    predictor = FramePredictor(engine, rate_hz=24000, ensemble=ensemble)
+    frames = predictor.push(samples[:9000])
+    before = predictor.snapshot()
+    tried = predictor.finish()
+    over = predictor.snapshot()
+    for _ in range(2):
+        predictor.restore(before)
+        _same(predictor.finish(), tried)
+    predictor.restore(before)
+    frames += predictor.push(samples[9000:]) + predictor.finish()
+    _same(frames, predict(engine, samples, 24000, ensemble=ensemble))
+    predictor.reset()
+    predictor.restore(over)
+    assert predictor.finish() == []
+    with pytest.raises(AudioError, match="reset"):
+        predictor.push(samples)
+
+
 def test_empty_audio(make_engine: MakeEngine) -> None:
     with pytest.raises(AudioError, match="no samples"):
         predict(make_engine(), np.zeros(0, np.float32))

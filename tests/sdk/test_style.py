@@ -50,6 +50,20 @@ def test_a_style_is_spoken_from_the_next_hop_on_and_kept_by_a_reset() -> None:
             voice.style(**wrong)
 
 
+def test_a_style_worn_since_goes_with_what_is_gone_back_from() -> None:
+    voice: Any = sdk.FramePredictor(Toy())  # type: ignore[arg-type]
+    second = np.zeros(16000, np.float32)
+    voice.style(anger=0.5)
+    voice.push(second)
+    before = voice.snapshot()
+    voice.style(sadness=1.0)
+    voice.push(second)
+    voice.restore(before)
+    np.testing.assert_array_equal(voice.push(second)[-1].values, [0, 0.5])
+    voice.reset()
+    np.testing.assert_array_equal(voice.push(second)[-1].values, [0, 0.5])
+
+
 def test_the_command_line_wears_a_style() -> None:
     parser = argparse.ArgumentParser()
     add_face_options(parser)
