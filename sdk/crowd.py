@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -49,20 +50,34 @@ class Crowd:
         """
         if len(chunks) != len(self.voices):
             raise AudioError(f"{len(chunks)} chunks for {len(self.voices)} voices: give one each, None for nothing new")
-        before = [voice.snapshot() for voice in self.voices]
-        try:
+        with self._all_or_nothing():
             for voice, chunk in zip(self.voices, chunks, strict=True):
                 if chunk is not None:
                     voice.hear(chunk)
             return self._run()
+
+    def finish(self) -> list[list[Frame]]:
+        """The last frames of every voice, as `FramePredictor.finish`.
+
+        Raises `ArtifactError` if the program fails; every voice then stays as it was before the call.
+        """
+        with self._all_or_nothing():
+            counts = [voice.hear_end() for voice in self.voices]
+            return [
+                [frame for frame in frames if frame.index < count]  # a hop may reach beyond the audio
+                for frames, count in zip(self._run(), counts, strict=True)
+            ]
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Whatever the block raises, every voice is as it was before it."""
+        before = [voice.snapshot() for voice in self.voices]
+        try:
+            yield
         except BaseException:
             for voice, memory in zip(self.voices, before, strict=True):
                 voice.restore(memory)
             raise
-
-    def finish(self) -> list[list[Frame]]:
-        """The last frames of every voice, as `FramePredictor.finish`."""
-        return [voice.finish() for voice in self.voices]
 
     def _run(self) -> list[list[Frame]]:
         frames: list[list[Frame]] = [[] for _ in self.voices]

@@ -145,16 +145,20 @@ class FramePredictor:
         try:
             frames = self._predict(self._resampler.finish())
             count = self.clock.frames_before(self.voice.received)
-            if count:
-                last = 2 * count - 1 if self._ensemble else count - 1
-                missing = self.timing.needed_samples(self._ticks.sample(last)) - self.voice.received
-                frames += self._predict(np.zeros(max(0, missing), dtype=np.float32))
-                frames = [frame for frame in frames if frame.index < count]  # a hop may reach beyond the audio
+            frames += self._predict(self._silence(count))
         except BaseException:
             self.restore(before)
             raise
         self._finished = True
-        return frames
+        return [frame for frame in frames if frame.index < count]  # a hop may reach beyond the audio
+
+    def _silence(self, count: int) -> np.ndarray:
+        """What has to follow the audio, of which all is heard, for its last frame, the `count`th, to become due."""
+        if not count:
+            return np.zeros(0, dtype=np.float32)
+        last = 2 * count - 1 if self._ensemble else count - 1
+        missing = self.timing.needed_samples(self._ticks.sample(last)) - self.voice.received
+        return np.zeros(max(0, missing), dtype=np.float32)
 
     def _predict(self, samples: np.ndarray) -> list[Frame]:
         return self.frames(self.voice.push(samples))
@@ -166,6 +170,17 @@ class FramePredictor:
         if not isinstance(self.voice, StreamVoice):
             raise ArtifactError(f"{self.engine.manifest.student!r} is no stream student: it cannot run with a crowd")
         self.voice.hear(self._resampler.push(samples))
+
+    def hear_end(self) -> int:
+        """`finish` without running anything, for a `Crowd`: how many frames the take has; those beyond are silence's.
+        A second call hears nothing."""
+        count = self.clock.frames_before(self.voice.received)
+        if not self._finished and isinstance(self.voice, StreamVoice):
+            self.voice.hear(self._resampler.finish())
+            count = self.clock.frames_before(self.voice.received)
+            self.voice.hear(self._silence(count))
+            self._finished = True
+        return count
 
     def frames(self, predictions: list[Prediction]) -> list[Frame]:
         """Predictions of the ticks, smoothed if asked for, as frames of the clock."""

@@ -164,6 +164,42 @@ def test_a_crowd_that_fails_loses_nothing(make_stream_engine: MakeEngine, ensemb
     _same(frames, predict(good, audio, ensemble=ensemble))
 
 
+@pytest.mark.parametrize("rate", [16000, 44100])
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_a_crowd_whose_end_fails_ends_again(make_stream_engine: MakeEngine, rate: int, ensemble: bool) -> None:
+    """At every call of the tail in turn. Voices of other lengths, one that is over, one that never spoke."""
+    good, calls, fails_at = make_stream_engine(), 0, -1
+
+    def flaky(hops: np.ndarray, state: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls - 1 == fails_at:
+            raise ArtifactError("the device went away")
+        return good.function(hops, state)
+
+    audio = [_noise(rate // 3 + 1111 * i, seed=i) for i in range(4)] + [_noise(0)]
+    wanted = [predict(good, sound, rate, ensemble=ensemble) if len(sound) else [] for sound in audio]
+    crowd = Crowd(EagerStreamEngine(good.manifest, flaky), len(audio), rate_hz=rate, ensemble=ensemble)
+    frames = crowd.push(audio)
+    frames[1] += crowd.voices[1].finish()
+    before = [voice.snapshot() for voice in crowd.voices]
+    calls = 0
+    ends = crowd.finish()
+    of_all, most = calls, max(voice.timing.future_samples // 320 + 3 for voice in crowd.voices)
+    assert 1 < of_all <= most, "tails run together"
+    for own, end, whole in zip(frames, ends, wanted, strict=True):
+        _same(own + end, whole)
+    for n in range(of_all):
+        for voice, memory in zip(crowd.voices, before, strict=True):
+            voice.restore(memory)
+        calls, fails_at = 0, n
+        with pytest.raises(ArtifactError, match="went away"):
+            crowd.finish()
+        for again, end in zip(crowd.finish(), ends, strict=True):
+            _same(again, end)
+        assert crowd.finish() == [[] for _ in audio], "a second call gives none"
+
+
 def test_crowds_that_cannot_be(make_stream_engine: MakeEngine, make_engine: Callable[..., EagerEngine]) -> None:
     for count in (0, 65_537, 10**12, 1.5, "3", None, True):  # of a million million lists nothing is left to answer
         with pytest.raises(ConfigError, match="voices: give a whole number"):
