@@ -54,9 +54,11 @@ class NativePredictor:
             fps_numerator=self.clock.fps.numerator, fps_denominator=self.clock.fps.denominator,
         )  # fmt: skip
         if ensemble is not None:
-            config.ensemble = abi.ENSEMBLE_OFF if ensemble is False else abi.ENSEMBLE_ON
-            if not isinstance(ensemble, bool):
-                config.ensemble_weights = (c.c_float * 3)(*RealtimeEnsemble(ensemble).weights)
+            weights = () if isinstance(ensemble, bool) else _weights(ensemble)
+            # no weights are a manifest's word for none
+            config.ensemble = abi.ENSEMBLE_ON if weights or ensemble is True else abi.ENSEMBLE_OFF
+            if weights:
+                config.ensemble_weights = (c.c_float * 3)(*weights)
         with in_words():
             self.owned = Owned(self.library, "fp_stream_create", "fp_stream_destroy", model.handle, c.byref(config))
         self._finished = False
@@ -74,7 +76,8 @@ class NativePredictor:
         the program fails: then `reset`.
         """
         self._must_be_running()
-        pcm = self._checked(samples)
+        # once: of a column, or of rows that lie the other way, every turn would copy what is left
+        pcm = np.ascontiguousarray(self._checked(samples))
         frames: list[Frame] = []
         while len(pcm):
             pcm = pcm[self.feed(pcm) :]
@@ -199,6 +202,15 @@ class NativePredictor:
         if array.ndim != 2 or array.shape[1] != self.audio_channels:
             raise AudioError(f"samples have shape {array.shape}, this voice takes (n, {self.audio_channels})")
         return array.astype(np.float32)
+
+
+def _weights(asked: Sequence[float]) -> tuple[float, ...]:
+    """Weights of eq. 8, or `()` for none. Raises `ConfigError`."""
+    try:
+        given = tuple(asked)
+    except TypeError:
+        raise ConfigError(f"ensemble {asked!r}: give True, False, or three weights (eq. 8)") from None
+    return RealtimeEnsemble(given).weights if given else ()
 
 
 class NativeCrowd:

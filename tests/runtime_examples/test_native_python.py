@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +117,45 @@ def test_it_takes_the_place_of_a_frame_predictor(
     assert native.latency == python.latency
 
 
+@pytest.mark.parametrize("ensemble", [None, True, False, (), [], (0.5, 0.25, 0.25), np.zeros(0)])
+def test_an_ensemble_is_asked_for_in_the_same_words(
+    library: Library, small: Path, speech_like: Speech, ensemble: Any
+) -> None:
+    """`()` is how a manifest writes none; the artefact has weights of its own."""
+    audio = speech_like(16000, 0.5)
+    native = NativePredictor(NativeModel(small, library), ensemble=ensemble)
+    python = FramePredictor(sdk.open(small), ensemble=ensemble)
+    given, wanted = (voice.push(audio) + voice.finish() for voice in (native, python))
+    assert largest_difference(given, wanted) <= TOLERANCE
+    assert native.latency == python.latency
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_a_column_of_sound_is_made_whole_once(
+    library: Library, tiny: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute took a thousand times as long as a second: each turn copied all that was left."""
+    model, rows = NativeModel(tiny, library), np.stack([noise(i, 48000) for i in range(3)], axis=1)
+    rows = rows if kind is np.int16 else (rows / 32768).astype(kind)
+    turns: list[bool] = []
+    feed = NativePredictor.feed
+    monkeypatch.setattr(
+        NativePredictor, "feed", lambda self, pcm: turns.append(pcm.flags.c_contiguous) or feed(self, pcm)
+    )
+    for voice, given in (
+        (NativePredictor(model), rows[:, 0]),
+        (NativePredictor(model), rows[::2, 0]),
+        (NativePredictor(model, audio_channels=2), rows[:, :2]),
+        (NativePredictor(model, audio_channels=2), np.asfortranarray(rows[:, 1:])),
+    ):
+        turns.clear()
+        got, whole = voice.push(given), NativePredictor(model, audio_channels=voice.audio_channels)
+        assert len(turns) > 2
+        assert all(turns)
+        wanted = whole.push(np.ascontiguousarray(given))
+        np.testing.assert_array_equal([f.values for f in got], [f.values for f in wanted])
+
+
 def test_mistakes_are_said_as_a_frame_predictor_says_them(library: Library, tiny: Path, tmp_path: Path) -> None:
     model = NativeModel(tiny, library)
     native, python = NativePredictor(model), FramePredictor(sdk.open(tiny))
@@ -134,7 +174,7 @@ def test_mistakes_are_said_as_a_frame_predictor_says_them(library: Library, tiny
     for kind, options in (
         (AudioError, {"rate_hz": 7000}), (AudioError, {"rate_hz": 16000.5}), (ConfigError, {"fps": 241}),
         (ConfigError, {"fps": 121, "ensemble": True}), (ConfigError, {"fps": "fast"}),
-        (ConfigError, {"ensemble": (0, 0, 0)}), (ConfigError, {"ensemble": (1, 1, 1)}),
+        (ConfigError, {"ensemble": (0, 0, 0)}), (ConfigError, {"ensemble": (1, 1, 1)}), (ConfigError, {"ensemble": 3}),
     ):  # fmt: skip
         for make in (lambda o: NativePredictor(model, **o), lambda o: FramePredictor(python.engine, **o)):
             with pytest.raises(kind):
