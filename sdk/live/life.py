@@ -1,7 +1,8 @@
 """What a living face does besides speaking: blinks, small glances, brows that follow the voice. Never the mouth.
 
-Seeded: the same seed gives the same face for the same frames, whatever came before them. Times are those of people at
-conversation: a blink every four seconds or so, shut in 0.1 s and open in 0.15; a glance held for one to three seconds.
+Seeded: the same seed gives the same face for the same frames and sound, in whatever blocks that comes. Times are those
+of people at conversation: a blink every four seconds or so, shut in 0.1 s and open in 0.15; a glance held for one to
+three seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _SHUT_S, _HELD_S, _OPEN_S = 0.10, 0.04, 0.15
 _GLANCE_S, _GLANCE_MOST = (0.8, 3.0), 0.12
 _MOVE_S = 0.04  # a saccade
 _ACCENT_S, _ACCENT_MOST, _ACCENT_RISE_DB, _ACCENT_REST_S = 0.45, 0.25, 8.0, 0.9
-_LEVEL_S = 0.02
+_LEVELS_HZ = 50
 
 
 class Life:
@@ -36,15 +37,23 @@ class Life:
         self._glance_at, self._glance_next = 0.0, 1.0
         self._accent_at, self._accent = -10.0, 0.0
         self._levels: list[tuple[float, float]] = []
+        self._heard, self._levels_made, self._rest = 0, 0, np.zeros(0)
         self._ground_db = -60.0
 
-    def hear(self, mono: np.ndarray, rate_hz: int, start_s: float) -> None:
-        """Sound from `start_s` on, `(n,)`: its level is what brows follow."""
-        step = max(1, int(rate_hz * _LEVEL_S))
-        for place in range(0, len(mono), step):
-            part = np.asarray(mono[place : place + step], np.float64)
-            level = 10 * np.log10(float(np.mean(part**2)) + 1e-9)
-            self._levels.append((start_s + (place + len(part)) / rate_hz, level))
+    def hear(self, mono: np.ndarray, rate_hz: int) -> None:
+        """The take's next sound, `(n,)`: its level is what brows follow. One rate for all of a take.
+
+        Levels stand on a grid of samples from the take's first on, so that blocks of any size give the same ones.
+        """
+        sound = np.concatenate([self._rest, mono])  # float64
+        start = self._heard - len(self._rest)
+        self._heard += len(mono)
+        at = 0
+        while (end := (self._levels_made + 1) * rate_hz // _LEVELS_HZ) <= self._heard:
+            power = float(np.mean(sound[at : end - start] ** 2))
+            self._levels.append((end / rate_hz, 10 * np.log10(power + 1e-9)))
+            at, self._levels_made = end - start, self._levels_made + 1
+        self._rest = sound[at:].copy()
 
     def frame(self, frame: Frame) -> Frame:
         """The frame with life in it; only lids, eyes and brows differ."""

@@ -43,16 +43,15 @@ class Performance:
         self.predictor.reset()
         if self.life:
             self.life.reset()
-        self._heard = 0
         self._last: Frame | None = None
 
     def push(self, samples: object) -> list[Frame]:
         """The frames that `samples` make due. Raises as `FramePredictor.push`."""
         mono = to_mono_float(samples)
-        if self.life:
-            self.life.hear(mono, self.predictor.rate_hz, self._heard / self.predictor.rate_hz)
-        self._heard += len(mono)
-        return self._performed(self.predictor.push(mono))
+        frames = self.predictor.push(mono)
+        if self.life:  # a block that was refused, or whose program failed, comes again and is heard once
+            self.life.hear(mono, self.predictor.rate_hz)
+        return self._performed(frames)
 
     def finish(self) -> list[Frame]:
         """The last frames of the take, then those on the way to rest."""

@@ -11,7 +11,7 @@ import pytest
 
 import sdk
 from sdk.engines.eager import EagerEngine
-from sdk.errors import ConfigError
+from sdk.errors import ArtifactError, AudioError, ConfigError
 from sdk.faces.face import CLOSED_CM, Face
 from sdk.live.life import Life
 from sdk.live.performance import Performance
@@ -73,13 +73,14 @@ class Recorded:
     """Life that moves nothing and keeps what it is told."""
 
     def __init__(self) -> None:
-        self.starts: list[float] = []
+        self.heard: list[int] = []
         self.frames: list[Frame] = []
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        self.heard.append(0)
 
-    def hear(self, mono: np.ndarray, rate_hz: int, start_s: float) -> None:
-        self.starts.append(start_s)
+    def hear(self, mono: np.ndarray, rate_hz: int) -> None:
+        self.heard[-1] += len(mono)
 
     def frame(self, frame: Frame) -> Frame:
         self.frames.append(frame)
@@ -100,7 +101,11 @@ def test_a_face_comes_to_the_rest_that_was_asked_for_and_a_new_take_begins_at_0(
     assert len(life.frames) == lived, "a way to rest beside the take is led by who asked for it, life and all"
     act.reset()
     act.push(np.full(8000, 0.2, np.float32))
-    assert life.starts == [0.0, 0.5, 0.0]
+    assert life.heard == [16000, 8000]
+    for bad in (np.full(9, np.nan, np.float32), np.zeros((2, 9), np.float32)):
+        with pytest.raises(AudioError):
+            act.push(bad)
+    assert life.heard == [16000, 8000], "what the predictor did not take nobody has heard"
 
 
 @pytest.mark.parametrize("fps", ["24", "29.97", "30", "60"])
@@ -129,7 +134,7 @@ def _lived(seed: int, seconds: int, start: int = 0) -> list[Frame]:
     still = np.full(52, 0.2, np.float32)
     for second in range(seconds):
         loud = 0.3 if second % 2 else 0.001
-        life.hear(rng.standard_normal(16000) * loud, 16000, float(second))
+        life.hear(rng.standard_normal(16000) * loud, 16000)
     return [life.frame(Frame(k, k * 16000 // 30, still, ARKIT)) for k in range(start, seconds * 30)]
 
 
@@ -154,3 +159,37 @@ def test_life_blinks_glances_and_never_touches_the_mouth() -> None:
     later = np.stack([frame.values for frame in _lived(7, 60, start=900)])
     lid = ARKIT_52.index("eyeBlinkLeft")
     np.testing.assert_array_equal(later[:, lid], values[900:, lid])
+
+
+@pytest.mark.parametrize("rate", [16000, 11025])
+def test_a_life_is_the_same_in_blocks_of_any_size(make_engine: Callable[..., EagerEngine], rate: int) -> None:
+    names = ["jawOpen", "browInnerUp", "browOuterUpLeft", "eyeBlinkLeft"]
+    engine = make_engine(names=names, minimum=[0] * 4, maximum=[1] * 4, neutral=[0] * 4)
+    rng = np.random.default_rng(3)
+    loud = np.repeat(rng.random(40) ** 3, rate // 8)  # syllables and pauses: brows rise at some of them
+    sound = (rng.standard_normal(len(loud)) * 0.3 * loud).astype(np.float32)
+
+    def lived(step: int, fails: bool = False) -> np.ndarray:
+        still, calls = EagerEngine(engine.manifest, lambda window: np.zeros(4, np.float32)), iter(range(10**6))
+
+        def flaky(window: np.ndarray) -> np.ndarray:
+            if fails and next(calls) % 7 == 3:
+                raise ArtifactError("the device went away")
+            return still.run(window)
+
+        predictor = sdk.FramePredictor(EagerEngine(engine.manifest, flaky), rate_hz=rate)
+        act, frames = Performance(predictor, life=Life(engine.manifest.layout, 7)), []
+        for at in range(0, len(sound), step):
+            while True:
+                try:
+                    frames += act.push(sound[at : at + step])
+                    break
+                except ArtifactError:
+                    pass
+        return np.stack([frame.values for frame in frames + act.finish()])
+
+    whole = lived(len(sound))
+    assert whole[:, names.index("browInnerUp")].max() > 0.05
+    for step in (rate, rate // 100, 7, 1777):
+        np.testing.assert_array_equal(lived(step), whole, err_msg=f"blocks of {step}")
+    np.testing.assert_array_equal(lived(rate // 100, fails=True), whole, err_msg="a block that comes again")
