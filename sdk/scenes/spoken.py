@@ -45,7 +45,7 @@ def animate_scene(
                 continue
             if mesh not in outputs:
                 rest = node.get("weights", scene.json["meshes"][mesh].get("weights"))
-                outputs[mesh] = _output(scene, weights[mesh], targets.shares[mesh], rest)
+                outputs[mesh] = _output(scene, weights[mesh], targets.driven(mesh), rest)
             channels.append({"sampler": len(samplers), "target": {"node": number, "path": "weights"}})
             samplers.append({"input": clock, "output": outputs[mesh], "interpolation": "LINEAR"})
         if not channels:
@@ -54,15 +54,14 @@ def animate_scene(
     return targets
 
 
-def _output(scene: Scene, weights: np.ndarray, shares: np.ndarray, rest: Sequence[float] | None) -> int:
+def _output(scene: Scene, weights: np.ndarray, driven: np.ndarray, rest: Sequence[float] | None) -> int:
     """The accessor of a mesh's weights; targets that we do not drive keep the value the file gives them."""
     if rest is not None:
-        idle = ~shares.any(axis=0)
         weights = weights.copy()
         kept = np.asarray(rest, "<f4")
-        if kept.shape != shares.shape[1:]:
-            raise FaceError(f"a mesh of it has {shares.shape[1]} morph targets and {kept.size} weights")
-        weights[:, idle] = kept[idle]
+        if kept.shape != driven.shape:
+            raise FaceError(f"a mesh of it has {driven.size} morph targets and {kept.size} weights")
+        weights[:, ~driven] = kept[~driven]
     return scene.accessor(weights.reshape(-1))
 
 

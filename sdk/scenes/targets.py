@@ -1,8 +1,9 @@
 """Which morph targets of somebody's head our channels move: found by name, in the spelling that fits the head best.
 
 The spelling that drives most of the mouth wins: ARKit's names (any case, `_L` for Left, ICT's halves), CC4, MetaHuman,
-Oculus visemes (`viseme_aa`, `aa`, `O`), VRM expressions (the file's own binds, or VRoid's `Fcl_MTH_A`). A map of the
-user's goes before all.
+Oculus visemes (`viseme_aa`, `aa`, `O`), VRM expressions (the file's own binds, or VRoid's `Fcl_MTH_A`). What that
+spelling cannot carry, lids and brows of a head with visemes, goes by ARKit's names where the head has them and nobody
+drives them. A map of the user's goes before all, and stands alone.
 """
 
 from __future__ import annotations
@@ -44,30 +45,47 @@ _VRM0 = {"a": "aa", "i": "ih", "u": "ou", "e": "ee", "o": "oh", "blink_l": "blin
 class Targets:
     """How frames become morph-target weights of each mesh.
 
-    spelling: the convention that fitted. shares: mesh -> `(convention's channels, its targets)`. missing: ARKit
-    channels of the rig that move nothing on this head.
+    spelling: the convention that fitted. shares: mesh -> `(convention's channels, its targets)`. besides: mesh ->
+    `(52, its targets)`, what ARKit's channels move beside those. missing: ARKit channels of the rig that move nothing
+    on this head. mapped: the channels of the map. nowhere: its targets that no mesh has.
     """
 
     spelling: str
     source: Convention | None
     shares: dict[int, np.ndarray]
     missing: tuple[str, ...]
+    besides: dict[int, np.ndarray]
+    mapped: tuple[str, ...] = ()
+    nowhere: tuple[str, ...] = ()
+
+    def driven(self, mesh: int) -> np.ndarray:
+        """Which targets of a mesh that moves are driven, `(targets,)` bool."""
+        driven: np.ndarray = self.shares[mesh].any(axis=0) | self.besides[mesh].any(axis=0)
+        return driven
 
     def weights(self, values: np.ndarray, layout: RigLayout) -> dict[int, np.ndarray]:
         """Rig values `(frames, channels)` as weights `(frames, targets)` of each mesh that moves, from 0 to 1."""
-        shaped = arkit_values(values, layout)
+        ours = shaped = arkit_values(values, layout)
         if self.source:
-            shaped = self.source.from_arkit(shaped) / np.float32(self.source.scale)
-        return {mesh: np.clip(shaped @ share, 0.0, 1.0).astype("<f4") for mesh, share in self.shares.items()}
+            shaped = self.source.from_arkit(ours) / np.float32(self.source.scale)
+        return {
+            mesh: np.clip(shaped @ share + ours @ self.besides[mesh], 0.0, 1.0).astype("<f4")
+            for mesh, share in self.shares.items()
+        }
 
     def said(self) -> str:
         """In one line: what was found and what was not."""
-        moved = sum(int(share.any(axis=0).sum()) for share in self.shares.values())
+        moved = sum(int(self.driven(mesh).sum()) for mesh in self.shares)
         meshes = f"{len(self.shares)} mesh{'es' if len(self.shares) > 1 else ''}"
-        found = f"{moved} targets on {meshes} by {_SAID[self.spelling]}"
-        return (
-            f"{found}; not on this head: {', '.join(self.missing)}" if self.missing else f"{found}; nothing is missing"
-        )
+        besides = " and ARKit" if any(share.any() for share in self.besides.values()) else ""
+        parts = [f"{moved} targets on {meshes} by {_SAID[self.spelling]}{besides}"]
+        left_out = [name for name in self.missing if name not in self.mapped]
+        if left_out:
+            where = "in the map" if self.spelling == "map" else "on this head"
+            parts.append(f"not {where}: {', '.join(left_out)}")
+        if self.nowhere:
+            parts.append(f"in the map, and on no mesh: {', '.join(self.nowhere)}")
+        return "; ".join(parts if len(parts) > 1 else [*parts, "nothing is missing"])
 
 
 def target_names(content: dict[str, Any]) -> dict[int, list[str]]:
@@ -108,14 +126,26 @@ def find_targets(
     lacking, spelling, source, shares = (
         judged[0] if named else min(judged, key=lambda one: _mouth(one[0], one[2], one[3]))
     )
-    shares = {mesh: share for mesh, share in shares.items() if share.any()}
-    if not shares:
-        names = list(dict.fromkeys(name for names in meshes.values() for name in names))
+    besides = {mesh: np.zeros((len(ARKIT_52), len(names)), np.float32) for mesh, names in meshes.items()}
+    if source:
+        besides = _besides(lacking, shares, meshes)
+        lacking = [n for n in lacking if not any(own[ARKIT_52.index(n)].any() for own in besides.values())]
+    has = list(dict.fromkeys(name for names in meshes.values() for name in names))
+    aimed = [target for parts in (named or {}).values() for target in parts]
+    nowhere = tuple(dict.fromkeys(target for target in aimed if target not in has))
+    moving = [mesh for mesh, share in shares.items() if share.any() or besides[mesh].any()]
+    if not moving and named:
         raise FaceError(
-            f"no morph target of it has a name that is known here; it has: {', '.join(names[:40])}. Give a map "
+            f"no mesh of it has a target that the map moves: {', '.join(nowhere[:40])}; it has: {', '.join(has[:40])}. "
+            "Write their names as they are there"
+        )
+    if not moving:
+        raise FaceError(
+            f"no morph target of it has a name that is known here; it has: {', '.join(has[:40])}. Give a map "
             'as JSON: {"jawOpen": {"their name": 1.0}, ...}'
         )
-    return Targets(spelling, source, shares, tuple(lacking))
+    shares, besides = ({mesh: all_of[mesh] for mesh in moving} for all_of in (shares, besides))
+    return Targets(spelling, source, shares, tuple(lacking), besides, tuple(named or ()), nowhere)
 
 
 def read_map(path: Path) -> dict[str, dict[str, float]]:
@@ -209,6 +239,17 @@ def _lacking(source: Convention | None, shares: dict[int, np.ndarray], known: Se
         for n in known
         if n in source.lacking or (source.matrix[ARKIT_52.index(n)].any() and not sums[ARKIT_52.index(n)])
     ]
+
+
+def _besides(
+    lacking: Sequence[str], shares: dict[int, np.ndarray], meshes: dict[int, list[str]]
+) -> dict[int, np.ndarray]:
+    """Mesh -> `(52, its targets)`: what the channels that are lacking move by ARKit's names, but for what is driven."""
+    rows = np.isin(ARKIT_52, lacking)[:, None]
+    return {
+        mesh: np.where(rows & ~shares[mesh].any(axis=0), mapping(ARKIT_52, names), np.float32(0))
+        for mesh, names in meshes.items()
+    }
 
 
 def _mouth(lacking: Sequence[str], source: Convention | None, shares: dict[int, np.ndarray]) -> tuple[int, int]:

@@ -162,6 +162,35 @@ def test_every_spelling_of_a_head_is_found(tmp_path: Path) -> None:
                 assert shown[key] == pytest.approx(value, abs=1e-6), key
 
 
+@pytest.mark.parametrize("spelling", ["oculus", "vrm1"])
+def test_lids_and_brows_beside_visemes_move_by_their_own_names(tmp_path: Path, spelling: str) -> None:
+    """A head with poses of the mouth and ARKit's names elsewhere: jawOpen is in the poses already, cheekPuff is not."""
+    theirs = convention("oculus").names if spelling == "oculus" else ("aa", "ih", "ou", "ee", "oh")
+    poses = [f"viseme_{name}" if spelling == "oculus" else f"Fcl_MTH_{name[0].upper()}" for name in theirs]
+    poses = poses if spelling == "oculus" else [f"Fcl_MTH_{vowel}" for vowel in "AIUEO"]
+    others = ("eyeBlinkLeft", "eyeBlink_R", "browInnerUp_L", "browInnerUp_R", "jawOpen", "cheekPuff", "jawLeft")
+    column = {"eyeBlink_R": "eyeBlinkRight", "browInnerUp_L": "browInnerUp", "browInnerUp_R": "browInnerUp"}
+    eye = np.eye(52)
+    moves = [eye[ARKIT_52.index(column.get(name, name))] for name in others]
+    head = spelled((*others, *poses), np.stack([*moves, *map(pose, theirs)], axis=1))
+    values = pose("aa") + sum(0.5 * eye[ARKIT_52.index(column.get(name, name))] for name in others[:3])
+    values[ARKIT_52.index("cheekPuff")] = 0.25
+    data, targets = spoken_glb(write(tmp_path, head), [Frame(0, 0, values.astype(np.float32), ARKIT)], ARKIT, FPS)
+    (tmp_path / "spoken.glb").write_bytes(data)
+    assert targets.spelling == spelling
+    shown = weights_at(read_scene(tmp_path / "spoken.glb"), 0)[0]
+    for name, value in (
+        ("eyeBlinkLeft", 0.5), ("eyeBlink_R", 0.5), ("browInnerUp_L", 0.5), ("browInnerUp_R", 0.5), ("cheekPuff", 0.25),
+    ):  # fmt: skip
+        assert shown[name] == pytest.approx(value, abs=1e-6), name
+    assert shown["jawOpen"] == 0, "the poses open it"
+    assert max(shown[name] for name in poses) > 0.9
+    here = {column.get(name, name) for name in others}
+    assert not here & set(targets.missing)
+    assert {"eyeLookUpLeft", "browDownLeft", "jawRight"} <= set(targets.missing)
+    assert f"by {'Oculus visemes' if spelling == 'oculus' else 'VRM'} and ARKit; not on this head: " in targets.said()
+
+
 @pytest.mark.parametrize("version", [0, 1])
 def test_a_vrm_s_own_expressions_say_which_shape_is_which(tmp_path: Path, version: int) -> None:
     path = vrm_head(tmp_path, version)
@@ -186,7 +215,13 @@ def test_a_map_goes_before_all_names_and_the_missing_are_said(tmp_path: Path) ->
     shown = weights_at(read_scene(tmp_path / "spoken.glb"), 0)[0]
     assert shown["mouthFunnel"] == pytest.approx(0.5 * float(frames()[0]["jawOpen"]))
     assert shown["jawOpen"] == 0
-    assert "by the map; not on this head: eyeBlinkLeft" in targets.said()
+    assert "by the map; not in the map: eyeBlinkLeft" in targets.said()
+    assert "on no mesh" not in targets.said()
+    _, targets = spoken_glb(path, frames(), ARKIT, FPS, {**named, "eyeBlinkLeft": {"Blink_Lft": 1.0, "jawOpen": 0.1}})
+    assert targets.said().endswith("; in the map, and on no mesh: Blink_Lft")
+    assert "not in the map: eyeLookDownLeft" in targets.said()
+    with pytest.raises(FaceError, match=r"no mesh of it has a target that the map moves: Jaw_Drop; it has: .*jawOpen"):
+        spoken_glb(path, frames(), ARKIT, FPS, {"jawOpen": {"Jaw_Drop": 1.0}})
     for bad, words in (("[1]", "no map"), ('{"jawOpn": "x"}', "no ARKit channels: jawOpn"), ("{", "no map")):
         (tmp_path / "map.json").write_text(bad)
         with pytest.raises(RigError, match=words):
