@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sdk.cli.shared import Renamed, add_face_options, performance, rate_word, seconds, split_model
-from sdk.errors import AudioError, ConfigError, FaceError
+from sdk.errors import AudioError, ConfigError, FaceError, few
 from sdk.faces.face import Face
 from sdk.live.performance import Performance
 from sdk.protocols.base import FrameProtocol, at
@@ -104,6 +104,11 @@ def _into_frames(options: argparse.Namespace, act: Performance, sound: Sound, na
 
 def _into_glb(options: argparse.Namespace, act: Performance, sound: Sound, name: str) -> None:
     scene = read_scene(options.mesh) if options.mesh else head_scene(Face.default())
+    if scene.outside:
+        say(
+            f"warning: {show(options.mesh)}: pictures that stay outside: {few(scene.outside)}; not there, or of a kind "
+            f"that neither name nor mimeType tells: {show(options.out)} shows them where they lie beside it"
+        )
     named = read_map(options.map) if options.map else None
     heard = _Heard(options, act, sound, name)
     with whole_file(options.out) as stream:

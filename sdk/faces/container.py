@@ -83,7 +83,9 @@ def open_gltf(path: Path) -> Gltf:
     content = read_json(text, "its content", FaceError)
     if not isinstance(content, dict) or not str(content.get("asset", {}).get("version", "")).startswith("2"):
         raise FaceError("not glTF 2.0, or not well-formed: asset.version is missing or not 2")
-    return Gltf(content, [_buffer(entry, path.parent, binary) for entry in content.get("buffers", [])])
+    buffers = content.get("buffers", [])
+    # the first alone may be the chunk; another without a uri is the empty stand-in of a compressed one
+    return Gltf(content, [_buffer(e, path.parent, b"" if place else binary) for place, e in enumerate(buffers)])
 
 
 @contextmanager

@@ -16,19 +16,29 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from sdk.errors import FaceError
 from sdk.faces.container import BINARY_CHUNK, COMPONENTS, GLB, JSON_CHUNK, WIDTHS, Gltf, fetched, open_gltf, reading
 
 _KINDS = {width: kind for kind, width in WIDTHS.items()}
-_IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_IMAGES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".ktx2": "image/ktx2",
+}
+_MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 ARRAY_BUFFER, ELEMENT_BUFFER = 34962, 34963
 
 
 @dataclass
 class Scene:
-    """The JSON of a glTF and its one binary buffer, growing as arrays are added."""
+    """The JSON of a glTF and its one binary buffer, growing as arrays are added. outside: what its pictures still name
+    beside the file."""
 
     json: dict[str, Any] = field(default_factory=lambda: {"asset": {"version": "2.0", "generator": "tinyface"}})
     binary: bytearray = field(default_factory=bytearray)
+    outside: list[str] = field(default_factory=list)
 
     def view(self, data: bytes, target: int | None = None) -> int:
         """Add bytes, four-aligned; the number of their buffer view."""
@@ -115,6 +125,16 @@ def read_scene(path: Path) -> Scene:
 
 def _gather(scene: Scene, buffers: Sequence[bytes]) -> None:
     """All buffers become the one."""
+    views = scene.json.get("bufferViews", [])
+    if packed := set(_MESHOPT) & set(scene.json.get("extensionsRequired", [])):
+        raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
+    for number, view in enumerate(views):
+        for name in _MESHOPT:  # not required: the same stands in the view plainly, and its twin would point astray
+            view.get("extensions", {}).pop(name, None)
+        start, data = view.get("byteOffset", 0), buffers[view["buffer"]]
+        most = min(len(data), scene.json["buffers"][view["buffer"]]["byteLength"])
+        if start < 0 or start + view["byteLength"] > most:
+            raise FaceError(f"buffer view {number} reaches beyond its buffer: the file is truncated, or compressed")
     starts = []
     for entry, data in zip(scene.json.get("buffers", []), buffers, strict=True):
         scene.binary += b"\0" * (-len(scene.binary) % 8)
@@ -126,10 +146,15 @@ def _gather(scene: Scene, buffers: Sequence[bytes]) -> None:
 
 
 def _embed(scene: Scene, folder: Path) -> None:
-    """Pictures that lie beside the file come inside; one that is not there is left as it was named."""
+    """Pictures that lie beside the file come inside; one that is not there, or of a kind that nobody says, is left as
+    it was named, and its name is kept in `outside`."""
     for image in scene.json.get("images", []):
         uri = image.get("uri", "")
-        kind = _IMAGES.get(Path(unquote(uri)).suffix.lower())
-        if uri and not uri.startswith("data:") and kind and (folder / unquote(uri)).is_file():
+        kind = image.get("mimeType") or _IMAGES.get(Path(unquote(uri)).suffix.lower())
+        if not uri or uri.startswith("data:"):
+            continue
+        if kind and (folder / unquote(uri)).is_file():
             image["bufferView"], image["mimeType"] = scene.view(fetched(uri, folder)), kind
             del image["uri"]
+        else:
+            scene.outside.append(unquote(uri))

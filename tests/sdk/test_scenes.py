@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import shutil
+import struct
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -314,6 +315,66 @@ def test_what_else_is_in_the_file_stays(tmp_path: Path) -> None:
     read.json["animations"].pop(0)
     shown = weights_at(read, 0)[0]
     assert shown["tongueOut"] == 0.25, "a shape that we do not drive keeps the file's own weight"
+
+
+def test_pictures_of_every_kind_come_inside_and_those_that_stay_are_named(tmp_path: Path) -> None:
+    scene = head_scene(Face.default())
+    kinds = {
+        "a.png": "image/png", "b.JPG": "image/jpeg", "c.webp": "image/webp", "d%20e.ktx2": "image/ktx2",
+        "f.bin": "image/avif", "g.png": "image/webp",
+    }  # fmt: skip
+    declared = {"f.bin", "g.png"}
+    for name in (*kinds, "h.tga"):
+        (tmp_path / name.replace("%20", " ")).write_bytes(b"picture " + name.encode())
+    inside = "data:image/png;base64,AAAA"
+    images = [{"uri": name, **({"mimeType": kinds[name]} if name in declared else {})} for name in kinds]
+    scene.json["images"] = [*images, {"uri": "h.tga"}, {"uri": "gone.png"}, {"uri": inside}]
+    (tmp_path / "all.bin").write_bytes(bytes(scene.binary))
+    scene.json["buffers"] = [{"byteLength": len(scene.binary), "uri": "all.bin"}]
+    (tmp_path / "head.gltf").write_text(json.dumps(scene.json))
+    read = read_scene(tmp_path / "head.gltf")
+    assert read.outside == ["h.tga", "gone.png"]
+    for image, (name, kind) in zip(read.json["images"], kinds.items(), strict=False):
+        view = read.json["bufferViews"][image["bufferView"]]
+        assert bytes(read.binary[view["byteOffset"] :][: view["byteLength"]]) == b"picture " + name.encode()
+        assert image == {"bufferView": image["bufferView"], "mimeType": kind}
+    assert [image["uri"] for image in read.json["images"][-3:]] == ["h.tga", "gone.png", inside]
+    assert all(v["byteOffset"] + v["byteLength"] <= len(read.binary) for v in read.json["bufferViews"])
+
+
+@pytest.mark.parametrize("extension", ["EXT_meshopt_compression", "KHR_meshopt_compression", None])
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize("kind", [".gltf", ".glb"])
+def test_compressed_heads_are_refused_and_no_view_reaches_beyond_its_buffer(
+    tmp_path: Path, extension: str | None, required: bool, kind: str
+) -> None:
+    """As gltfpack writes them: views of a buffer that is not there, and in an extension the compressed one."""
+    path, scene = tmp_path / f"head{kind}", head_scene(Face.default())
+    for view in scene.json["bufferViews"]:
+        view["buffer"] = 1
+        if extension:
+            view["extensions"] = {extension: {"buffer": 0, "byteLength": 8, "byteStride": 4, "count": 2}}
+    first = {"byteLength": len(scene.binary), **({"uri": "all.bin"} if kind == ".gltf" else {})}
+    scene.json["buffers"] = [first, {"byteLength": len(scene.binary)}]
+    scene.json["extensionsRequired"] = [extension] if extension and required else []
+    (tmp_path / "all.bin").write_bytes(scene.binary)
+    text = json.dumps(scene.json).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = b"".join(
+        struct.pack("<I4s", len(data), name) + data for name, data in ((b"JSON", text), (b"BIN\0", bytes(scene.binary)))
+    )
+    path.write_bytes(text if kind == ".gltf" else struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    refused = bool(extension and required)
+    words = f"uses {extension}, which is not read here" if refused else "beyond its buffer"
+    with pytest.raises(FaceError, match=words):
+        read_scene(path)
+    if kind == ".gltf" and not refused:
+        scene.json["buffers"][1]["uri"] = "all.bin"  # a plain twin is there
+        path.write_text(json.dumps(scene.json))
+        read = read_scene(path)
+        assert all(view["byteOffset"] + view["byteLength"] <= len(read.binary) for view in read.json["bufferViews"])
+        assert not any(view.get("extensions") for view in read.json["bufferViews"])
+        np.testing.assert_array_equal(read.array(0), head_scene(Face.default()).array(0))
 
 
 def validator() -> Path:
