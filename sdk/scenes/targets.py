@@ -60,8 +60,7 @@ class Targets:
 
     def driven(self, mesh: int) -> np.ndarray:
         """Which targets of a mesh that moves are driven, `(targets,)` bool."""
-        driven: np.ndarray = self.shares[mesh].any(axis=0) | self.besides[mesh].any(axis=0)
-        return driven
+        return np.asarray(self.shares[mesh].any(axis=0) | self.besides[mesh].any(axis=0))
 
     def weights(self, values: np.ndarray, layout: RigLayout) -> dict[int, np.ndarray]:
         """Rig values `(frames, channels)` as weights `(frames, targets)` of each mesh that moves, from 0 to 1."""
