@@ -38,7 +38,7 @@ from distill.scoring.controls import CONTROLS
 from distill.scoring.report import control_row, table
 from distill.scoring.surroundings import GROUPS, expand, noises_alone, surroundings
 from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, scores_of, write_gaps
-from distill.scoring.trackers import ask_for_trust, open_judged
+from distill.scoring.trackers import open_judged
 from distill.teachers.registry import teacher_kind
 from sdk.errors import DataError
 from sdk.rig import RigLayout
@@ -55,12 +55,14 @@ def score_all(options: argparse.Namespace, sets: Sets, wanted: Sequence[str], kn
     alone = {**rest_set(), **noises_alone(options.noise)} if options.rest else {}
     for first in range(0, len(wanted), TOGETHER):
         some = wanted[first : first + TOGETHER]
-        todo = jobs(options.artefact, sets, some, {} if first else alone, options.face, options.whole, known)
+        todo = jobs(
+            options.artefact, sets, some, {} if first else alone, options.face, options.whole, known, options.trust
+        )  # fmt: skip
         tallies |= run_jobs(todo, options.workers)
     return tallies
 
 
-def write_poses(path: Path, artefact: str, tallies: Mapping[str, Tally]) -> None:
+def write_poses(path: Path, artefact: str, layout: RigLayout, tallies: Mapping[str, Tally]) -> None:
     """Writes the mean pose in the middle of every phone, of the first key that has phones, for pictures of mouths.
 
     Raises `DataError` where no phones were measured.
@@ -68,7 +70,6 @@ def write_poses(path: Path, artefact: str, tallies: Mapping[str, Tally]) -> None
     said = [tally.whole.legibility for tally in tallies.values() if tally.whole.legibility.symbols]
     if not said:
         raise DataError("no poses of phones to write: --poses needs --whole and a set with phones")
-    layout = RigLayout.arkit() if artefact == LABELS else open_judged(artefact)[0]
     poses = {symbol: [round(float(v), 5) for v in pose] for symbol, pose in said[0].mean_poses().items()}
     found = {"title": Path(artefact).stem, "names": layout.names, "poses": poses}
     atomic_write_text(path, json.dumps(found, ensure_ascii=False))
@@ -133,8 +134,9 @@ def main(arguments: list[str] | None = None) -> int:
             )
         known = CONDITIONS | surroundings(options.noise, options.rooms, voices_of(sets))
         wanted = expand(options.conditions.split(","), known)
-        ask_for_trust(Path(options.artefact), options.trust)
-        judged_sha256 = None if options.artefact == LABELS else open_judged(options.artefact)[2]
+        layout, judged_sha256 = RigLayout.arkit(), None
+        if options.artefact != LABELS:
+            layout, _, judged_sha256 = open_judged(options.artefact, options.trust)
         into = open_weights(judged_sha256, options.into) if options.into else None
         tallies = score_all(options, sets, wanted, known)
         scores = scores_of(tallies)
@@ -144,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
         if options.poses:
-            write_poses(options.poses, options.artefact, tallies)
+            write_poses(options.poses, options.artefact, layout, tallies)
         if options.gaps:
             write_gaps(options.gaps, tallies, judged_sha256 or LABELS)
         if into:

@@ -40,6 +40,7 @@ def rows_of(ruler: Fidelity, answers: Mapping[str, Answers], judged: Sequence[st
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.fidelity", description=__doc__.split("\n")[0])
     parser.add_argument("systems", nargs="+", help="checkpoints, artefacts or teachers' files; others less the first")
+    parser.add_argument("--trust", action="store_true", help="compare sealed .pt too: you know who made them")
     parser.add_argument("--corpus", type=Path, required=True, help="corpus whose labels are asked for")
     parser.add_argument("--side", choices=("valid", "held"), default="valid", help="default: %(default)s")
     parser.add_argument(
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = check_conditions(options.conditions.split(","))
         shards = load_shards(options.corpus, options.side)
         ruler = Fidelity(clips_of(shards), shards[0].layout)
-        judged = {Path(name).name: open_judged(name) for name in options.systems}
+        judged = {Path(name).name: open_judged(name, options.trust) for name in options.systems}
         if len(judged) < len(options.systems):
             raise DataError("two of the systems have one file name, by which their rows are called: rename one")
         if wrong := [name for name, (layout, *_) in judged.items() if layout.names != ruler.layout.names]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from distill.files.disk import atomic_write_text
 from distill.scoring.conditions import read_sets, thinned
 from distill.scoring.rigs import on_rigs, rig_table
-from distill.scoring.trackers import ask_for_trust, open_judged
+from distill.scoring.trackers import open_judged
 from distill.scoring.whole import RESAMPLES
 from sdk.errors import ConfigError, DataError
 from sdk.scenes.rigged import RiggedHead
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print a table for the exact phones and for what is scored; returns the exit status."""
     options = parse(arguments)
     with ending() as end:
-        ask_for_trust(Path(options.artefact), options.trust)
+        judged = {name: open_judged(name, options.trust) for name in (EXACT, options.artefact)}
         rigs = read_rigs(options.heads)
         sets = read_sets({"human": options.aligned, "people": options.people, "espeak": options.synthetic})
         items = [item for each in sets.values() for item in each]
@@ -68,8 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise DataError("nothing to score on: give --aligned, --people or --synthetic")
         items = thinned(items, options.limit)
         scores = {}
-        for name in (EXACT, options.artefact):
-            layout, track, _ = open_judged(name)
+        for name, (layout, track, _) in judged.items():
             scores[name] = on_rigs(track, items, layout, rigs, RESAMPLES if options.json else 0)
             print(f"{name}, {len(items)} utterances\n\n{rig_table(scores[name])}\n")
         if options.json:

@@ -122,7 +122,8 @@ def score_sets(judged: Engine | NeuralTeacher, sets: Mapping[str, list[Item]], f
 
 @dataclass(frozen=True)
 class Job:
-    """Some utterances of one key, for one process. `face` is a path, or None for the default head."""
+    """Some utterances of one key, for one process. `face` is a path, or None for the default head; trusted: as
+    `open_judged`."""
 
     judged: str
     key: str
@@ -130,11 +131,12 @@ class Job:
     items: list[Item]
     face: Path | None
     whole: bool = False
+    trusted: bool = False
 
     def run(self) -> Tally:
         face = Face.from_file(self.face) if self.face else Face.default()
         if self.judged != LABELS:
-            layout, tracker, _ = open_judged(self.judged)
+            layout, tracker, _ = open_judged(self.judged, self.trusted)
             return tally(self.items, layout, face, tracker, self.whole)
         exact = self.items[0].phones and self.set_name not in RECOGNISED
         own: Tracker = (lambda item, reference: reference) if exact else recognising_tracker()
@@ -144,6 +146,7 @@ class Job:
 def jobs(
     judged: str, sets: Mapping[str, list[Item]], wanted: Sequence[str], rest: Mapping[str, list[Item]],
     face: Path | None, whole: bool = False, known: Mapping[str, Callable[[Item], Item]] = CONDITIONS,
+    trusted: bool = False,
 ) -> list[Job]:  # fmt: skip
     """Everything to do, in pieces of about 40 s of speech, in the order of the table; `rest`: sound without speech."""
     rows = [(key, name, speakers_or_clips(items)) for key, name, items in conditions(sets, wanted, known)]
@@ -154,10 +157,10 @@ def jobs(
         for item in items:
             waiting.append(item)
             if sum(len(each.audio) for each in waiting) >= JOB_SAMPLES:
-                found.append(Job(judged, key, name, waiting, face, whole))
+                found.append(Job(judged, key, name, waiting, face, whole, trusted))
                 waiting = []
         if waiting:
-            found.append(Job(judged, key, name, waiting, face, whole))
+            found.append(Job(judged, key, name, waiting, face, whole, trusted))
     return found
 
 

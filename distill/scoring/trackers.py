@@ -20,7 +20,6 @@ from distill.teachers.articulatory.teacher import animate
 from distill.teachers.registry import PACKAGE, teacher_kind, teacher_names
 from sdk.artifact import MAGIC
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-from sdk.engines import check_trusted
 from sdk.engines.base import Engine
 from sdk.ensemble import RealtimeEnsemble
 from sdk.errors import ConfigError, DataError
@@ -111,11 +110,13 @@ def teacher_tracker(teacher: Any) -> Tracker:
     return track
 
 
-def open_judged(artefact: str) -> tuple[RigLayout, Tracker, str | None]:
+def open_judged(artefact: str, trusted: bool = False) -> tuple[RigLayout, Tracker, str | None]:
     """What is scored: its rig, its tracker, and the SHA-256 of its weights (None where it has none).
 
     artefact: an artefact (`.pte`, `.pt`), a checkpoint (`.pt`), or a teacher: its file (`checkpoints/neural.teacher`),
-    its name (`voice2face`), or both (`voice2face:FILE`), or a control (`loudness`). Raises what opening it raises.
+    its name (`voice2face`), or both (`voice2face:FILE`), or a control (`loudness`). trusted: whether somebody vouches
+    for the maker of a sealed TorchScript file, which is a program. Raises `ArtifactError` for such a file that nobody
+    vouches for, and what opening it raises.
     """
     if artefact in CONTROLS:
         return RigLayout.arkit(), CONTROLS[artefact](), None
@@ -129,14 +130,8 @@ def open_judged(artefact: str) -> tuple[RigLayout, Tracker, str | None]:
         checkpoint = Checkpoint.load(path)
         tracker = student_tracker(checkpoint.student(), checkpoint.spec, checkpoint.layout)
         return checkpoint.layout, tracker, checkpoint.weights_sha256
-    engine = sdk.open(artefact, trusted=True)  # `ask_for_trust` asked; what it may call is checked
+    engine = sdk.open(artefact, trusted=trusted)  # asks here, so that no command can forget to
     return engine.manifest.layout, engine_tracker(engine), engine.manifest.weights_sha256
-
-
-def ask_for_trust(path: Path, trusted: bool) -> None:
-    """Raises `ArtifactError` for a sealed TorchScript file that nobody vouches for."""
-    if path.is_file() and is_sealed(path):
-        check_trusted(sdk.open_artifact(path), trusted)
 
 
 def _teacher(make: Callable[..., Any], *file: Path) -> tuple[RigLayout, Tracker, str | None]:

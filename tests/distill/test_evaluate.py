@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from small_corpus import utterance
 
+from distill.corpus.shards import write_shard
 from distill.files.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
 from distill.recipes.evaluate import table
+from distill.recipes.fidelity import main as fidelity
+from distill.recipes.rigs import main as rigs
 from distill.scoring.conditions import Item, aligned_set, in_noise
 from distill.scoring.tally import score, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged
@@ -26,9 +31,10 @@ from distill.teachers.registry import teacher_kind
 from distill.training.begin import initialise
 from export.build import main as build
 from export.plan.quality import quality
-from sdk.errors import CheckpointError, ConfigError, DataError
+from sdk.errors import ArtifactError, CheckpointError, ConfigError, DataError
 from sdk.faces.face import Face
 from sdk.rig import RigLayout
+from sdk.scenes.head import head_scene
 
 PHONES = [Phone("ɑ", 0.3, 0.6), Phone("m", 0.6, 0.7), Phone("i", 0.7, 1.0), Phone("ɑ", 1.0, 1.3), Phone("p", 1.3, 1.4)]
 
@@ -168,6 +174,26 @@ def test_teachers_are_opened_by_name_or_by_file(tmp_path: Path) -> None:
         open_judged(str(tmp_path / "y.teacher"))
     with pytest.raises(ConfigError, match="not opened so"):
         open_judged("articulatory:file")
+
+
+@pytest.mark.parametrize("command", [evaluate, fidelity, rigs])
+def test_a_program_of_nobody_knows_whom_is_opened_by_no_command(
+    command: Callable[[list[str]], int], artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sealed TorchScript file runs as what it is, a program; `--trust` says that somebody knows its maker."""
+    write_shard(tmp_path / "shards/valid-human-000.npz", [utterance("a", np.random.default_rng(0))])
+    (tmp_path / "head.glb").write_bytes(head_scene(Face.default()).to_bytes())
+    rests = {
+        evaluate: ["--people", str(tmp_path), "--conditions", "quiet"],
+        fidelity: ["--corpus", str(tmp_path), "--conditions", "quiet"],
+        rigs: ["--people", str(tmp_path), "--head", str(tmp_path / "head.glb")],
+    }
+    words = [str(artefact.with_suffix(".pt")), *rests[command]]
+    assert command(words) == 2
+    assert "a TorchScript file is a program of whoever made it" in capsys.readouterr().err
+    assert command([*words, "--trust"]) == 0
+    with pytest.raises(ArtifactError, match="is a program"):
+        open_judged(words[0])
 
 
 def test_frames_are_the_players(tmp_path: Path) -> None:
