@@ -142,11 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
         scores = scores_of(tallies)
         if options.whole:
             add_controls(scores, sets, wanted, known, options.workers)
-        print(table(scores))
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
-        if options.poses:
-            write_poses(options.poses, options.artefact, layout, tallies)
         if options.gaps:
             write_gaps(options.gaps, tallies, judged_sha256 or LABELS)
         if into:
@@ -154,6 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
             scored = dataclasses.replace(weights, scores={**weights.scores, **scores})
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), card(scored))
+        if options.poses:
+            write_poses(options.poses, options.artefact, layout, tallies)
+        print(table(scores))  # last: what took hours is kept whatever comes of a table
     return end.status
 
 

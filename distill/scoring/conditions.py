@@ -16,6 +16,7 @@ A set in quiet has its own name as key, any other condition is added: `human`, `
 from __future__ import annotations
 
 import dataclasses
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,15 +76,24 @@ class Item:
 def synthetic_set(folder: Path) -> list[Item]:
     """Held-out espeak utterances (exact phones) below `folder`."""
     found = synthetic_utterances(folder)
-    return [Item(u.name, to_float(u.audio), u.phones, speaker=u.speaker) for u in found]
+    return with_phones([Item(u.name, to_float(u.audio), u.phones, speaker=u.speaker) for u in found], folder)
+
+
+def with_phones(items: list[Item], folder: Path) -> list[Item]:
+    """The items that have phones; others, in which nothing was recognised, are named on standard error and left out:
+    there is nothing to judge them by, and they would count as sound in which nobody speaks."""
+    if empty := [item.name for item in items if not item.phones]:
+        names = ", ".join(empty[:5]) + (" ..." if len(empty) > 5 else "")
+        print(f"{folder}: left out {len(empty)} of {len(items)} recordings, without phones: {names}", file=sys.stderr)
+    return [item for item in items if item.phones]
 
 
 def aligned_set(folder: Path) -> list[Item]:
     """Recordings below `folder` that have a TextGrid of the same name somewhere below it (LJSpeech's layout)."""
     grids = {path.stem: path for path in folder.rglob("*.TextGrid")}
     items = [Item(p.stem, load_mono(p), read_textgrid(grids[p.stem])) for p in find_audio(folder) if p.stem in grids]
-    if not items:
-        raise DataError(f"{folder}: no recording with a TextGrid of the same name")
+    if not (items := with_phones(items, folder)):
+        raise DataError(f"{folder}: no recording with a TextGrid of the same name that holds phones")
     return items
 
 
@@ -108,9 +118,10 @@ def people_set(folder: Path, side: str = "valid") -> list[Item]:
         for p in find_audio(folder)
         if p.stem in labels
     ]
-    if not items:
+    if not (items := with_phones(items, folder)):
         raise DataError(
-            f"{folder}: no recording with labels/NAME.phones.json; `python -m distill.recipes.aligned` makes them"
+            f"{folder}: no recording with labels/NAME.phones.json that holds phones; `python -m "
+            "distill.recipes.aligned` makes them"
         )
     return items
 

@@ -78,11 +78,12 @@ class Tally:
     def gaps(self) -> metrics.Gaps:
         return self.capture.lips.gaps if self.capture.jaws else self.lips.gaps
 
-    def scores(self) -> dict[str, Any]:
-        """Plain numbers; of a captured set no MSE, since its rig is another."""
+    def scores(self, rest: bool = False) -> dict[str, Any]:
+        """Plain numbers; of a captured set no MSE, since its rig is another. rest: of sound in which nobody speaks, the
+        share of frames with lips shut."""
         if self.video.clips:
             return dict(self.video.scores())
-        if self.shut:
+        if rest:
             return {"shut": float(np.mean(self.shut)), "frames": len(self.shut)}
         errors, jitters, weights = np.array(self.curves).T
         found = dataclasses.asdict(metrics.lip_scores(self.gaps))
@@ -199,10 +200,10 @@ def scores_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, each in tallies.items():
         top, _, inner = key.partition(".")
-        if inner:
-            found.setdefault(top, {})[inner] = each.scores()
+        if top == REST:  # a set may be called by a folder's name, which may hold a dot
+            found.setdefault(top, {})[inner] = each.scores(rest=True)
         else:
-            found[top] = each.scores()
+            found[key] = each.scores()
     return found
 
 

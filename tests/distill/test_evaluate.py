@@ -21,10 +21,11 @@ from distill.recipes.evaluate import table
 from distill.recipes.fidelity import main as fidelity
 from distill.recipes.rigs import main as rigs
 from distill.scoring.conditions import Item, aligned_set, in_noise
-from distill.scoring.tally import score, write_gaps
+from distill.scoring.controls import CONTROLS
+from distill.scoring.tally import score, scores_of, tally, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged
 from distill.scoring.whole import WholeMouth
-from distill.speech.phones import Phone
+from distill.speech.phones import Phone, to_json
 from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import FILE
 from distill.teachers.registry import teacher_kind
@@ -215,24 +216,79 @@ def test_frames_are_the_players(tmp_path: Path) -> None:
     np.testing.assert_allclose(track[:, 0], expected, atol=1e-6)
 
 
+def spoken_folder(folder: Path, *silent: str) -> Path:
+    """Recordings of two clips with phones in `labels/`, and one of each of `silent`, in which nothing was recognised."""
+    (folder / "labels").mkdir(parents=True)
+    for name in ("a", "b", *silent):
+        soundfile.write(folder / f"{name}.wav", items()[0].audio, 16000)
+        (folder / f"labels/{name}.phones.json").write_text("[]" if name in silent else to_json(PHONES), "utf-8")
+    return folder
+
+
+def test_a_clip_in_which_nothing_was_recognised_is_named_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It had made a whole set one in which nobody speaks, and the table's end in an error before anything was kept."""
+    people = spoken_folder(tmp_path / "people", "mute")
+    kept = [tmp_path / "scores.json", tmp_path / "gaps.npz"]
+    words = ["--people", str(people), "--conditions", "quiet", "--json", str(kept[0]), "--gaps", str(kept[1])]
+    assert evaluate(["exact", *words]) == 0
+    said = capsys.readouterr()
+    assert "left out 1 of 3 recordings, without phones: mute" in said.err
+    assert "| people |" in said.out
+    assert json.loads(kept[0].read_text())["people"]["closures"] == 4
+    assert kept[1].exists()
+    for path in people.glob("labels/*.json"):
+        path.write_text("[]")
+    assert evaluate(["exact", *words]) == 2
+    assert "no recording with labels/NAME.phones.json that holds phones" in capsys.readouterr().err
+
+
+def test_a_textgrid_without_phones_is_left_out_likewise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clips = clips_folder(tmp_path / "clips", 2)
+    (clips / "0.TextGrid").write_text('item [1]:\nname = "phones"\nintervals: size = 0\n')
+    assert [item.name for item in aligned_set(clips)] == ["1"]
+    assert "without phones: 0" in capsys.readouterr().err
+
+
+def test_only_rest_is_scored_as_rest() -> None:
+    mute = Item("mute", items()[0].audio, [])
+    found = tally([mute, *items()], RigLayout.arkit(), Face.default(), CONTROLS["mean_pose"]())
+    assert scores_of({"people": found})["people"]["closures"] == 4
+    assert set(scores_of({"zh.old": found})) == {"zh.old"}
+    assert set(scores_of({"rest.silence": found})["rest"]["silence"]) == {"shut", "frames"}
+
+
+def test_what_was_scored_is_kept_though_its_table_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(rows: object) -> str:
+        raise KeyError("closures")
+
+    monkeypatch.setattr("distill.recipes.evaluate.table", fails)
+    words = ["--people", str(spoken_folder(tmp_path / "people")), "--conditions", "quiet"]
+    with pytest.raises(KeyError):
+        evaluate(["exact", *words, "--json", str(tmp_path / "scores.json"), "--gaps", str(tmp_path / "gaps.npz")])
+    assert (tmp_path / "scores.json").exists()
+    assert (tmp_path / "gaps.npz").exists()
+
+
 def test_nothing_to_score_on_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(["teacher"]) == 2
     assert "--synthetic" in capsys.readouterr().err
 
 
 def test_gaps_of_other_sets_are_kept_while_the_weights_are_the_same(tmp_path: Path) -> None:
-    def tally(value: float) -> Any:
+    def counted(value: float) -> Any:
         gaps = SimpleNamespace(closures_cm=np.array([value]), vowels_cm=np.zeros(0))
         return SimpleNamespace(gaps=gaps, whole=WholeMouth())
 
     path = tmp_path / "s.gaps.npz"
     for key, value in (("human", 0.1), ("espeak", 0.2), ("human", 0.3)):
-        write_gaps(path, {key: tally(value)}, "one")
+        write_gaps(path, {key: counted(value)}, "one")
     with np.load(path) as found:
         assert {name: float(found[name][0]) for name in found.files if "/" in name} == {
             "human/closures_cm": pytest.approx(0.3),
             "espeak/closures_cm": pytest.approx(0.2),
         }
-    write_gaps(path, {"espeak": tally(0.4)}, "other")
+    write_gaps(path, {"espeak": counted(0.4)}, "other")
     with np.load(path) as found:
         assert sorted(found.files) == ["espeak/closures_cm", "weights_sha256"]
