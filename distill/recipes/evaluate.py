@@ -14,7 +14,8 @@ nobody speaks. `--whole` adds what a mouth driven by loudness cannot do (`distil
 other consonants, legibility, shape), with 95 % intervals over speakers, and the controls beside it.
 `--conditions around` with `--noise` and `--rooms` draws curves over noise, level, rooms and codecs
 (`surroundings.py`); `--grid` asks lips measured in video.
-`--into` keeps the scores of sets and conditions that were not asked for now.
+`--into` keeps the scores of sets and conditions that were not asked for now, and takes none of a part of a set, of
+another face, or without `--whole` in place of one with it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import argparse
 import dataclasses
 import json
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,14 +35,16 @@ from distill.files.teacher import SUFFIX as TEACHER_SUFFIX
 from distill.files.teacher import Trained
 from distill.files.twin import SUFFIX as TWIN_SUFFIX
 from distill.files.twin import Twin, twin_card
-from distill.scoring.conditions import CONDITIONS, Item, read_sets, rest_set, synthetic_set, thinned
+from distill.scoring.conditions import CONDITIONS, Item, key_of, read_sets, rest_set, synthetic_set, thinned
 from distill.scoring.controls import CONTROLS
+from distill.scoring.mouth.space import MouthSpace
 from distill.scoring.report import control_row, table
 from distill.scoring.surroundings import GROUPS, expand, noises_alone, surroundings
 from distill.scoring.tally import LABELS, Tally, jobs, run_jobs, scores_of, write_gaps
 from distill.scoring.trackers import open_judged
 from distill.teachers.registry import teacher_kind
-from sdk.errors import DataError
+from sdk.errors import ConfigError, DataError
+from sdk.faces.face import Face
 from sdk.rig import RigLayout
 from sdk.tools.command import at_least, ending
 
@@ -75,11 +79,14 @@ def write_poses(path: Path, artefact: str, layout: RigLayout, tallies: Mapping[s
     atomic_write_text(path, json.dumps(found, ensure_ascii=False))
 
 
-def add_controls(scores: dict[str, Any], sets: Sets, wanted: Sequence[str], known: Known, workers: int) -> None:
-    """Puts the scores of every control on the same items into `scores`, below `controls` of each key."""
+def add_controls(
+    scores: dict[str, Any], sets: Sets, wanted: Sequence[str], known: Known, options: argparse.Namespace
+) -> None:
+    """Puts the scores of every control on the same items and face into `scores`, below `controls` of each key."""
     for name in CONTROLS:
         for condition in wanted:
-            found = scores_of(run_jobs(jobs(name, sets, [condition], {}, None, True, known), workers))
+            todo = jobs(name, sets, [condition], {}, options.face, True, known)
+            found = scores_of(run_jobs(todo, options.workers), options.face)
             for key, row in found.items():
                 if "whole" in row:
                     scores[key].setdefault("controls", {})[name] = control_row(row)
@@ -126,6 +133,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     with ending() as end:
+        check_options(options)
         sets = sets_of(options)
         if not sets and not options.rest:
             raise DataError(
@@ -138,23 +146,56 @@ def main(arguments: list[str] | None = None) -> int:
         if options.artefact != LABELS:
             layout, _, judged_sha256 = open_judged(options.artefact, options.trust)
         into = open_weights(judged_sha256, options.into) if options.into else None
+        if into and not options.whole:
+            check_keeps_whole(into[0].scores, sets, wanted)
         tallies = score_all(options, sets, wanted, known)
-        scores = scores_of(tallies)
+        scores = scores_of(tallies, options.face)
         if options.whole:
-            add_controls(scores, sets, wanted, known, options.workers)
+            add_controls(scores, sets, wanted, known, options)
         if options.json:
             atomic_write_text(options.json, json.dumps(scores, indent=1))
         if options.gaps:
             write_gaps(options.gaps, tallies, judged_sha256 or LABELS)
         if into:
             weights, card = into
-            scored = dataclasses.replace(weights, scores={**weights.scores, **scores})
+            scored = dataclasses.replace(weights, scores=merged(weights.scores, scores))
             scored.save(options.into)
             atomic_write_text(options.into.with_suffix(".md"), card(scored))
         if options.poses:
             write_poses(options.poses, options.artefact, layout, tallies)
         print(table(scores))  # last: what took hours is kept whatever comes of a table
     return end.status
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """What would be found out after hours, or would mark nothing where it is kept. Raises `ConfigError` for scores to
+    be kept of a part of a set or of another face, and `DataError` for a face without what `--whole` measures."""
+    if options.into and (options.limit or options.face):
+        raise ConfigError(
+            "scores that a checkpoint keeps, and a budget chooses by, are of whole sets on the default head: leave out "
+            "--limit and --face, or write them with --json instead of --into"
+        )
+    if options.face and options.whole:
+        MouthSpace.of(Face.from_file(options.face))
+
+
+def check_keeps_whole(before: Mapping[str, Any], sets: Sets, wanted: Sequence[str]) -> None:
+    """Raises `ConfigError` where a key would be measured without `--whole` that was measured with it: a budget chooses
+    by what lips can be read, and would choose by less."""
+    asked = [key_of(name, condition) for name in sets for condition in wanted]
+    if lost := [key for key in asked if "whole" in before.get(key, {})]:
+        raise ConfigError(
+            f"the scores kept of {', '.join(lost)} are of the whole mouth, and these would take their place: add "
+            "--whole, leave those sets or conditions out, or write with --json instead of --into"
+        )
+
+
+def merged(before: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores `before` with those `found` now; of the whole mouth none gives way to one that is not."""
+    less = [key for key in found if "whole" in before.get(key, {}) and "whole" not in found[key]]
+    for key in less:
+        print(f"{key}: nothing of the whole mouth was found now; the scores of before are kept", file=sys.stderr)
+    return {**before, **{key: row for key, row in found.items() if key not in less}}
 
 
 def sets_of(options: argparse.Namespace) -> Sets:

@@ -225,6 +225,11 @@ def check_conditions(names: Sequence[str], known: Iterable[str] = CONDITIONS) ->
     return tuple(names)
 
 
+def key_of(name: str, condition: str) -> str:
+    """What scores of the set `name` under a condition are kept as."""
+    return name if condition == "quiet" else f"{name}_{condition}"
+
+
 def conditions(
     sets: Mapping[str, list[Item]],
     wanted: Sequence[str] = USUAL,
@@ -233,5 +238,4 @@ def conditions(
     """(key, set name, items) of every set under each condition of `wanted`; `known` says what each name does."""
     for name, items in sets.items():
         for condition in check_conditions(wanted, known):
-            key = name if condition == "quiet" else f"{name}_{condition}"
-            yield key, name, [known[condition](item) for item in items]
+            yield key_of(name, condition), name, [known[condition](item) for item in items]

@@ -78,9 +78,9 @@ class Tally:
     def gaps(self) -> metrics.Gaps:
         return self.capture.lips.gaps if self.capture.jaws else self.lips.gaps
 
-    def scores(self, rest: bool = False) -> dict[str, Any]:
+    def scores(self, rest: bool = False, space: MouthSpace | None = None) -> dict[str, Any]:
         """Plain numbers; of a captured set no MSE, since its rig is another. rest: of sound in which nobody speaks, the
-        share of frames with lips shut."""
+        share of frames with lips shut. space: as `add` had it, of the default head if not given."""
         if self.video.clips:
             return dict(self.video.scores())
         if rest:
@@ -94,14 +94,14 @@ class Tally:
             "jitter": float(np.average(jitters, weights=weights)),
         }
         if self.whole.legibility.whose:
-            found["whole"] = self.whole.scores(MouthSpace.default(), RESAMPLES)
+            found["whole"] = self.whole.scores(space or MouthSpace.default(), RESAMPLES)
         return found
 
 
 def tally(items: Sequence[Item], layout: RigLayout, face: Face, track: Tracker, whole: bool = False) -> Tally:
     """The tally of `track(item, reference) -> (frames, channels)` over a set."""
     found = Tally()
-    space = MouthSpace.default() if whole or any(item.lips is not None for item in items) else None
+    space = MouthSpace.of(face) if whole or any(item.lips is not None for item in items) else None
     for item in items:
         found.add(item, track(item, item.reference), layout, face, space)
     return found
@@ -195,15 +195,16 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def scores_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
-    """Scores by key; those of `rest` together under one key."""
+def scores_of(tallies: Mapping[str, Tally], face: Path | None = None) -> dict[str, Any]:
+    """Scores by key; those of `rest` together under one key. face: as the jobs had it that were tallied."""
     found: dict[str, Any] = {}
+    space = MouthSpace(Face.from_file(face)) if face else MouthSpace.default()
     for key, each in tallies.items():
         top, _, inner = key.partition(".")
         if top == REST:  # a set may be called by a folder's name, which may hold a dot
             found.setdefault(top, {})[inner] = each.scores(rest=True)
         else:
-            found[key] = each.scores()
+            found[key] = each.scores(space=space)
     return found
 
 

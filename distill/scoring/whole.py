@@ -32,7 +32,7 @@ COLUMNS = (
 
 @dataclass
 class WholeMouth:
-    """All that is collected of one set, on the default head."""
+    """All that is collected of one set, on one head: the `space` of `add` and of `scores` is the same."""
 
     specificity: Specificity = field(default_factory=Specificity)
     legibility: Legibility = field(default_factory=Legibility)

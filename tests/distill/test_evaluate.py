@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from small_corpus import utterance
 from distill.corpus.shards import write_shard
 from distill.files.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
-from distill.recipes.evaluate import table
+from distill.recipes.evaluate import merged, table
 from distill.recipes.fidelity import main as fidelity
 from distill.recipes.rigs import main as rigs
 from distill.scoring.conditions import Item, aligned_set, in_noise
@@ -217,7 +218,7 @@ def test_frames_are_the_players(tmp_path: Path) -> None:
 
 
 def spoken_folder(folder: Path, *silent: str) -> Path:
-    """Recordings of two clips with phones in `labels/`, and one of each of `silent`, in which nothing was recognised."""
+    """Recordings of two clips with phones in `labels/`, and one of each of `silent`, where nothing was heard."""
     (folder / "labels").mkdir(parents=True)
     for name in ("a", "b", *silent):
         soundfile.write(folder / f"{name}.wav", items()[0].audio, 16000)
@@ -249,6 +250,59 @@ def test_a_textgrid_without_phones_is_left_out_likewise(tmp_path: Path, capsys: 
     (clips / "0.TextGrid").write_text('item [1]:\nname = "phones"\nintervals: size = 0\n')
     assert [item.name for item in aligned_set(clips)] == ["1"]
     assert "without phones: 0" in capsys.readouterr().err
+
+
+def test_scores_of_the_whole_mouth_give_way_to_no_lesser_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A budget chooses by what lips can be read; a run without `--whole` had taken that away, and one of a part of a
+    set or of another face had stood there like any other."""
+    people, out = spoken_folder(tmp_path / "people"), tmp_path / "s2.pt"
+    checkpoint = untrained(tmp_path)
+    before = {"people": {"recall_at_2pct": 0.9, "whole": {"legibility": 0.8}}, "human": {"pbm": 0.5}}
+    dataclasses.replace(checkpoint, scores=before).save(out)
+    words = [str(out), "--people", str(people), "--conditions", "quiet"]
+    assert evaluate([*words, "--into", str(out)]) == 2
+    assert "the scores kept of people are of the whole mouth" in capsys.readouterr().err
+    for more in (["--limit", "1"], ["--face", str(tmp_path / "face.npz")]):
+        assert evaluate([*words, "--whole", *more, "--into", str(out)]) == 2
+        assert "leave out --limit and --face" in capsys.readouterr().err
+    assert Checkpoint.load(out).scores == before
+    assert evaluate([*words, "--whole", "--into", str(out)]) == 0
+    after = Checkpoint.load(out).scores
+    assert after["human"] == before["human"]
+    assert "legibility" in after["people"]["whole"]
+    assert after["people"]["recall_at_2pct"] != 0.9
+
+
+def test_what_was_not_found_whole_takes_nothing_s_place(capsys: pytest.CaptureFixture[str]) -> None:
+    before = {"people": {"pbm": 0.9, "whole": {}}, "human": {"pbm": 0.5}}
+    assert merged(before, {"people": {"pbm": 0.1}, "human": {"pbm": 0.2}}) == {**before, "human": {"pbm": 0.2}}
+    assert "people: nothing of the whole mouth" in capsys.readouterr().err
+
+
+def test_a_control_judged_as_a_system_is_its_own_row_on_any_face(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Controls, and all of the whole mouth, had been measured on the default head whatever `--face` said."""
+    ours = Face.default()
+    sizes = np.linspace(0.5, 1.5, len(ours.names), dtype=np.float32)[:, None, None]
+    dataclasses.replace(ours, deltas_cm=ours.deltas_cm * sizes).to_npz(tmp_path / "face.npz")
+    words = ["--people", str(spoken_folder(tmp_path / "people")), "--conditions", "quiet", "--whole"]
+    found = {}
+    for place, more in (("ours", []), ("theirs", ["--face", str(tmp_path / "face.npz")])):
+        assert evaluate(["loudness", *words, *more, "--json", str(tmp_path / "f.json")]) == 0
+        row = json.loads((tmp_path / "f.json").read_text())["people"]
+        own = row["controls"]["loudness"]
+        assert own == pytest.approx({key: {**row, **row["whole"]}[key] for key in own}, nan_ok=True)
+        found[place] = row["whole"]
+    assert found["ours"]["round_spread_cm"] != found["theirs"]["round_spread_cm"]
+    few = [i for i, name in enumerate(ours.names) if not name.startswith("mouthRoll")]
+    poor = dataclasses.replace(ours, names=tuple(ours.names[i] for i in few), deltas_cm=ours.deltas_cm[few])
+    poor.to_npz(tmp_path / "poor.npz")
+    capsys.readouterr()
+    assert evaluate(["loudness", *words, "--face", str(tmp_path / "poor.npz")]) == 2
+    assert "no shape mouthrollupper, mouthrolllower" in capsys.readouterr().err
 
 
 def test_only_rest_is_scored_as_rest() -> None:

@@ -1,4 +1,4 @@
-"""What is seen of a mouth, in centimetres on the default head: five measures and a ring of lip vertices.
+"""What is seen of a mouth, in centimetres on a head: five measures and a ring of lip vertices.
 
     width        between the corners, on x            gap    between the lips' middles, on y (4.2.2)
     protrusion   of the upper lip's middle, on z      jaw    how far the chin is below its rest, on y
@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sdk.errors import DataError
 from sdk.faces.face import Face
 from sdk.faces.shapes import canonical
 from sdk.rig import RigLayout
@@ -22,17 +23,34 @@ from sdk.rig import RigLayout
 MEASURES = ("width", "protrusion", "gap", "tuck", "jaw")
 _RING = 0.3  # of a roll's largest move: what moves with it more than so is lip
 _OF_THE_JAW = ("jawopen", "mouthclose")
+_NEEDED = ("mouthsmile", "mouthrollupper", "mouthrolllower", *_OF_THE_JAW)
 
 
 @dataclass(frozen=True, eq=False)
 class MouthSpace:
-    """Measures of a face with ARKit's shapes; `MouthSpace.default()` is the head that all scores are taken on."""
+    """Measures of a face with ARKit's shapes; `MouthSpace.default()` is the head that scores are taken on."""
 
     face: Face
 
     @classmethod
     def default(cls) -> MouthSpace:
         return cls(Face.default())
+
+    @classmethod
+    def of(cls, face: Face) -> MouthSpace:
+        """The measures of `face`. Raises `DataError` where it lacks a shape or a chin that they are taken by."""
+        space, there = cls(face), {canonical(name)[0] for name in face.names}
+        if lacking := [base for base in _NEEDED if base not in there]:
+            raise DataError(
+                f"this face has no shape {', '.join(lacking)}, by which a whole mouth is measured; give a face with "
+                "ARKit's shapes, or leave --whole or --face out"
+            )
+        if not space._below_the_lips.any():
+            raise DataError(
+                "this face has no vertex on its midline that goes with the jaw alone, by which a whole mouth is "
+                "measured; leave --whole or --face out"
+            )
+        return space
 
     def shapes(self, values: np.ndarray, layout: RigLayout) -> np.ndarray:
         """Rig values `(..., channels)` -> weights of the face's shapes `(..., K)`, which all rigs share."""
@@ -90,10 +108,13 @@ class MouthSpace:
     @cached_property
     def _chin(self) -> int:
         """The foremost vertex on the midline that goes with the jaw and not with the lips."""
+        return int(np.where(self._below_the_lips, self.face.neutral_cm[:, 2], -np.inf).argmax())
+
+    @property
+    def _below_the_lips(self) -> np.ndarray:
+        """Which vertices `(V,)` may be the chin."""
         jaw, lips = self.sizes("jawopen"), self.sizes("mouthclose")
         middle = np.abs(self.face.neutral_cm[:, 0]) < 0.05
         chin = middle & (jaw > 0.6 * jaw.max()) & (lips < 0.02 * lips.max())
-        chin &= (
-            self.face.neutral_cm[:, 1] < self.face.neutral_cm[self.face.lower_lip, 1] - 2.0
-        )  # below teeth and tongue
-        return int(np.where(chin, self.face.neutral_cm[:, 2], -np.inf).argmax())
+        low = self.face.neutral_cm[:, 1] < self.face.neutral_cm[self.face.lower_lip, 1] - 2.0  # no teeth, no tongue
+        return np.asarray(chin & low)

@@ -120,6 +120,7 @@ def rescore(folder: Path, teacher: Path, options: argparse.Namespace) -> None:
     """
     given = [word for name in _SCORING if (value := getattr(options, name)) for word in (f"--{name}", str(value))]
     given += ["--rest"] if options.rest else []
+    given += ["--whole"] if options.whole else []  # without it none takes the place of scores with it
     students = [folder / f"{name}.pt" for name in NAMES]
     for path, scores in [(teacher, teacher_path(folder)), *((path, path) for path in students)]:
         if path.exists():
