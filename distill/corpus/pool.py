@@ -58,7 +58,7 @@ class Stopped(Exception):
 def label_batch(batch: ShardPieces, folder: Path, by: Labeller, tick: Callable[[int], None]) -> Made:
     """The shard of `batch` below `folder`, kept or made. `tick(samples)` after each recording may raise `Stopped`."""
     path = folder / f"{batch.name}.npz"
-    standing = current_shard(path, [piece.name for piece in batch.pieces], by)
+    standing = current_shard(path, batch.pieces, by, batch.made_of)
     if standing is not None:
         failures = [_failure(p) for p in batch.pieces if p.name in standing.left_out]
         if all(failures):  # unless one of those that failed can be read by now: then the shard is made again
@@ -79,7 +79,7 @@ def label_batch(batch: ShardPieces, folder: Path, by: Labeller, tick: Callable[[
         tick(len(utterance.audio))
         return track
 
-    write_shard(path, utterances, replace(by, label=ticking), list(lost))
+    write_shard(path, utterances, replace(by, label=ticking), list(lost), batch.made_of)
     return Made(path, False, sum(len(u.audio) for u in utterances), tuple(lost.values()))
 
 

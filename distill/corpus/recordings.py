@@ -9,6 +9,8 @@ sound, so parts of one recording may go to different shards, and no part is ever
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import zlib
 from collections import Counter
@@ -63,6 +65,12 @@ class ShardPieces:
     @property
     def samples(self) -> int:
         return sum(piece.samples for piece in self.pieces)
+
+    @property
+    def made_of(self) -> str:
+        """Digest of what is known of its recordings by their headers, wherever they lie."""
+        told = [(p.name, p.speaker, p.frames, p.rate_hz, p.part, p.parts) for p in self.pieces]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def find_pieces(folders: Iterable[Path], longest_s: float = LONGEST_S) -> tuple[list[Piece], list[str]]:

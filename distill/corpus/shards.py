@@ -7,8 +7,9 @@ A shard is an uncompressed npz: `audio` int16 (all utterances end to end), `offs
 `(rows, channels)` at 100 rows a second for the channels in `channels` (`ranges`: least, rest and most of each),
 `rig_offsets` (n+1,), `likely` uint8 `(rows, classes)` where the teacher says which phone classes it hears (255:
 certainly), `phones`, `speakers`, `names`, `teacher` (whose labels they are; articulatory where it says nothing) and
-`weights` (their SHA-256, or which rules it goes by), `left_out` (recordings that could not be read). Writing is atomic,
-what exists is kept, and a damaged shard is named, never trained on.
+`weights` (their SHA-256, or which rules it goes by), `left_out` (recordings that could not be read), `made_of` (a
+digest of what was known of its recordings where they were not in hand: headers, texts to be spoken). Writing is atomic,
+what exists is kept while it is of these very recordings, and a damaged shard is named, never trained on.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from distill.corpus.labeller import BY_PHONES, LABEL_HZ, Labeller, Utterance, la
 from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files.disk import atomic_open, find_audio, load_mono
 from distill.files.pcm import to_int16
-from distill.speech.phones import read_textgrid, to_json
+from distill.speech.phones import from_json, read_textgrid, to_json
 from distill.speech.phonetics import CLASSES
 from distill.speech.recognisers import label_files, read_labels
 from distill.speech.spoken import read_spoken
 from distill.teachers.track import RigTrack
 from sdk.clock import SAMPLE_RATE_HZ
-from sdk.errors import DataError, RigError
+from sdk.errors import AudioError, DataError, RigError
 from sdk.rig import RigLayout
 from sdk.tools.limits import check_arrays
 
@@ -52,20 +53,36 @@ def human_utterances(
     recogniser: str = "pocketsphinx",
 ) -> Iterator[Utterance]:
     """Recordings below `folders` (the first `limit` of each), with the phones of the TextGrid beside them, of their
-    words (`files/transcripts.py`) or by a `recogniser` (`speech/recognisers.py`); label files are kept in `labels`.
-    Unusable ones are named on standard error."""
+    words (`files/transcripts.py`) or by a `recogniser` (`speech/recognisers.py`); label files are kept in `labels`,
+    in a folder of that recogniser. Unusable ones are named on standard error."""
     names = unique_names([path for folder in folders for path in find_audio(folder)[:limit]])
     paths = list(names)
     unlabelled = [path for path in paths if not path.with_suffix(".TextGrid").exists()]
-    _, failures = label_files(unlabelled, lambda path: labels / f"{names[path]}.phones.json", workers, recogniser)
+    files = {path: labels / recogniser / f"{names[path]}.phones.json" for path in unlabelled}
+    earlier = {path: file for path in unlabelled if (file := labels / f"{names[path]}.phones.json").exists()}
+    if earlier:  # hours of work, and mostly right
+        print(
+            f"{labels}: phones of {len(earlier)} recordings are kept, though nobody wrote down which recogniser heard "
+            f"them; delete them to have them heard by {recogniser}",
+            file=sys.stderr,
+        )
+    files |= earlier
+    _, failures = label_files(unlabelled, lambda path: files[path], workers, recogniser)
     for failure in failures:
         print(f"not labelled, left out: {failure}", file=sys.stderr)
     for path in paths:
-        grid, file = path.with_suffix(".TextGrid"), labels / f"{names[path]}.phones.json"
-        phones = read_textgrid(grid) if grid.exists() else read_labels(file) if file.exists() else []
-        if any(phone.symbol != "sil" for phone in phones):
+        try:
+            if path not in files:
+                phones = read_textgrid(path.with_suffix(".TextGrid"))
+            else:
+                phones = read_labels(files[path]) if files[path].exists() else []
+            if not any(phone.symbol != "sil" for phone in phones):
+                continue
             audio = to_int16(load_mono(path))
-            yield Utterance(names[path], speaker_of(path), audio, phones)
+        except (AudioError, DataError) as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        yield Utterance(names[path], speaker_of(path), audio, phones)
 
 
 def unique_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -128,6 +145,8 @@ class Shard:
     left_out: Sequence[str] = ()
     digest: str = ""  # of its sound, its curves and what was likely
     likely: Samples | None = None
+    made_of: str = ""  # digest of the plan that it was made by, where nobody had its recordings in hand
+    phones_crc: int = 0  # the archive's, of its phones: the digest is not of them
 
     def __len__(self) -> int:
         return len(self.names)
@@ -157,10 +176,10 @@ def shard_path(folder: Path, side: str, source: str, number: int) -> Path:
 
 
 def write_shard(
-    path: Path, utterances: list[Utterance], by: Labeller | None = None, left_out: Sequence[str] = ()
+    path: Path, utterances: list[Utterance], by: Labeller | None = None, left_out: Sequence[str] = (), made_of: str = ""
 ) -> None:
     """Label `utterances` (by their phones, if not told otherwise) and write them to `path`, whole or not at all.
-    left_out: names of recordings that belong here and could not be read."""
+    left_out: names of recordings that belong here and could not be read; made_of: as `current_shard`."""
     by = by or labeller(BY_PHONES)
     tracks = [by.label(u) for u in utterances]
     layout = tracks[0].layout
@@ -182,6 +201,7 @@ def write_shard(
         "weights": np.array(by.weights),
         "left_out": np.array(left_out, dtype=np.str_),
         "digest": np.array(digest_of((audio, rig, likely))),
+        **({"made_of": np.array(made_of)} if made_of else {}),
         **({} if likely is None else {"likely": likely}),
     }
     with atomic_open(path) as stream:
@@ -211,6 +231,7 @@ def read_shard(path: File) -> Shard:
                     weights=str(data["weights"]) if "weights" in data else "",
                     left_out=[str(x) for x in data["left_out"]] if "left_out" in data else [],
                     digest=str(data["digest"]), likely=likely,
+                    made_of=str(data["made_of"]) if "made_of" in data else "", phones_crc=phones_crc(data.zip),
                 )  # fmt: skip
     except DAMAGE as error:
         raise DataError(f"{path}: damaged shard ({error}); delete it and build the corpus again") from error
@@ -218,6 +239,11 @@ def read_shard(path: File) -> Shard:
         raise DataError(f"{path}: shard does not match its digest; delete it and build the corpus again")
     check_shard(shard, bool(np.isfinite(rig).all()))
     return shard
+
+
+def phones_crc(archive: zipfile.ZipFile) -> int:
+    """CRC-32 of a shard's phones, as its archive's table says it: they need not be read."""
+    return archive.getinfo("phones.npy").CRC
 
 
 def layout_in(data: Any) -> RigLayout:
@@ -258,7 +284,7 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
     """Split by speaker and write `<split>-<source>-NNN.npz` of a quarter of an hour each; `by` as `write_shard`.
 
     A shard on disk that holds these very utterances with labels of this teacher is kept; a damaged one or another is
-    written again.
+    written again. Raises `DataError` at the end where shards of this source stand there that are none of these.
     """
     from tqdm import tqdm
 
@@ -271,7 +297,7 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
     def flush(split: str) -> None:
         if waiting[split]:
             path = shard_path(out, split, source, written[split])
-            if current_shard(path, [u.name for u in waiting[split]], by) is None:
+            if current_shard(path, waiting[split], by) is None:
                 write_shard(path, waiting[split], by)
             paths.append(path)
             written[split] += 1
@@ -284,12 +310,40 @@ def write_shards(utterances: Iterable[Utterance], out: Path, source: str, by: La
             flush(split)
     for side in SIDES:
         flush(side)
+    refuse_others(out, source, [path.name for path in paths])
     return paths
 
 
-def current_shard(path: Path, names: Sequence[str], by: Labeller) -> Shard | None:
-    """The shard at `path` if it holds the recordings `names`, but for those that it could not read, as `by` labels
-    them; else None, and why on standard error where there is one."""
+def refuse_others(folder: Path, source: str, planned: Iterable[str]) -> None:
+    """Raises `DataError` where shards of `source` stand in `folder` that are none of the file names `planned`: those of
+    an earlier plan, whose speakers may stand on another side now."""
+    ours = set(planned)
+    foreign = sorted(path.name for path in folder.glob(f"*-{source}-*.npz") if path.name not in ours)
+    if foreign:
+        names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
+        raise DataError(
+            f"{folder}: {len(foreign)} shards of another plan stand there ({names}), and would be trained on beside "
+            "those of this one; delete them, give another --out, or the recordings and options that they were made with"
+        )
+
+
+class Named(Protocol):
+    """What belongs into a shard: an `Utterance`, or what is known of one before it is read or spoken."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def speaker(self) -> str: ...
+
+
+def current_shard(path: Path, wanted: Sequence[Named], by: Labeller, made_of: str = "") -> Shard | None:
+    """The shard at `path` if it holds what is `wanted`, but for what it could not read, as `by` labels it; else None,
+    and why on standard error where there is one.
+
+    made_of: digest of all that is known of recordings that are not in hand. A shard from before it was kept is held to
+    names and speakers alone: it would take hours to make again, and mostly it is right. Utterances are in hand, and
+    are held against the shard's own sound and phones.
+    """
     if not path.exists():
         return None
     try:
@@ -297,11 +351,28 @@ def current_shard(path: Path, names: Sequence[str], by: Labeller) -> Shard | Non
     except DataError as error:
         print(f"rebuilding: {error}", file=sys.stderr)
         return None
-    if list(shard.names) != [name for name in names if name not in shard.left_out]:
-        print(f"rebuilding: {path}: it holds other recordings than asked for now", file=sys.stderr)
+    if other := _other(shard, [one for one in wanted if one.name not in shard.left_out], made_of):
+        print(f"rebuilding: {path}: it holds other {other} than asked for now", file=sys.stderr)
         return None
     if shard.teacher != by.teacher or (by.weights and shard.weights != by.weights):
         other = shard.teacher if shard.teacher != by.teacher else f"other weights of {by.teacher}"
         print(f"rebuilding: {path}: labelled by {other}, not by {by.teacher}", file=sys.stderr)
         return None
     return shard
+
+
+def _other(shard: Shard, wanted: Sequence[Named], made_of: str) -> str:
+    """What a shard holds otherwise than is `wanted`, in a word; empty where it is the same."""
+    if list(shard.names) != [one.name for one in wanted]:
+        return "recordings"
+    if list(shard.speakers) != [one.speaker for one in wanted]:
+        return "speakers"
+    if shard.made_of and made_of and shard.made_of != made_of:
+        return "sound"
+    for i, one in enumerate(wanted):
+        if isinstance(one, Utterance):
+            if not np.array_equal(shard.utterance(i)[0], one.audio):
+                return "sound"
+            if from_json(shard.phones[i]) != from_json(to_json(one.phones)):
+                return "phones"
+    return ""

@@ -20,7 +20,7 @@ import json
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ from typing import IO, Any
 import numpy as np
 
 from distill.corpus.labeller import BY_RULES
-from distill.corpus.shards import BY_PHONES, DAMAGE, File, Shard, check_shard, layout_in, read_shard
+from distill.corpus.shards import BY_PHONES, DAMAGE, File, Shard, check_shard, layout_in, phones_crc, read_shard
+from distill.corpus.speakers import UNKNOWN
 from distill.corpus.store import Stored, StoredFile
 from distill.files.disk import atomic_write_text
 from sdk.errors import DataError
@@ -141,7 +142,7 @@ def open_shard(path: File, checked: bool = False) -> Shard:
                 likely = OnDisk.find(path, file, archive, "likely") if "likely" in data else None
                 shard = Shard(
                     path, audio, data["offsets"], rig, data["rig_offsets"], layout_in(data), phones,
-                    speakers, names, teacher, weights, digest=digest, likely=likely,
+                    speakers, names, teacher, weights, digest=digest, likely=likely, phones_crc=phones_crc(archive),
                 )  # fmt: skip
         found, is_finite = hashlib.sha256(), True
         arrays = [array for array in (audio, rig, likely) if array is not None]
@@ -167,7 +168,8 @@ def load_shards(corpus: Path | Stored, split: str, memory_bytes: int = MEMORY_BY
 
     Of those on disk `corpus/checked.json` keeps which were found whole, by size and date: they are not hashed again
     while neither changes. Delete it where the disk is doubted. Those that stay in a store are checked when they are
-    fetched, at their first touch (`store.py`).
+    fetched, at their first touch (`store.py`). Of a corpus in a folder, `train` is refused (`DataError`) where one of
+    its speakers stands on another side too.
     """
     from tqdm import tqdm
 
@@ -202,11 +204,32 @@ def load_shards(corpus: Path | Stored, split: str, memory_bytes: int = MEMORY_BY
             f"{corpus}: {by} have labels of earlier rules; the command that built them makes better ones",
             file=sys.stderr,
         )
+    if split == "train" and not isinstance(corpus, Stored):
+        refuse_two_sides(corpus, split, shards)
     whole = {shard.path.name: marks[shard.path.name] for shard in shards}
     if folder and not whole.items() <= remembered.items():
         with suppress(OSError):  # a corpus that may only be read is checked at every start
             atomic_write_text(folder / _CHECKED, json.dumps(remembered | whole, indent=0))
     return shards
+
+
+def refuse_two_sides(corpus: Path, split: str, shards: Sequence[Shard]) -> None:
+    """Raises `DataError` where somebody who speaks in `shards`, those of `split`, stands on another side of the corpus
+    too: what is found on speakers never heard before would be found on him. Whom nobody named may be anybody."""
+    ours = {who: shard.path.name for shard in shards for who in shard.speakers if not who.startswith(UNKNOWN)}
+    for path in sorted((corpus / "shards").glob("*.npz")):
+        if path.name.startswith(f"{split}-"):
+            continue
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                both = sorted(ours.keys() & {str(who) for who in data["speakers"]})
+        except DAMAGE:  # nobody learns or is scored from it
+            continue
+        if both:
+            raise DataError(
+                f"{corpus}: {len(both)} speakers of {path.name} stand on the side {split} too: {both[0]} in "
+                f"{ours[both[0]]}; delete shards/, or those of an earlier plan in it, and build the corpus again"
+            )
 
 
 def _mark(path: Path | StoredFile) -> list[int]:

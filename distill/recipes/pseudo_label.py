@@ -28,8 +28,7 @@ from distill.corpus.engines import ray as on_ray
 from distill.corpus.engines import slurm
 from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
 from distill.corpus.recordings import ShardPieces, deal, find_pieces
-from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
-from distill.corpus.speakers import SIDES
+from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS, refuse_others
 from distill.files.disk import check_writable
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, DataError
@@ -134,14 +133,7 @@ def label(
 
 def _check_room(folder: Path, batches: Sequence[ShardPieces]) -> None:
     """What would end in an error after hours is told before the first."""
-    planned = {f"{batch.name}.npz" for batch in batches}
-    foreign = sorted(p.name for side in SIDES for p in folder.glob(f"{side}-{SOURCE}-*.npz") if p.name not in planned)
-    if foreign:
-        names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
-        raise DataError(
-            f"{folder}: {len(foreign)} shards of another plan stand there ({names}), and would be trained on beside "
-            "those of this one; delete them, give another --out, or the --speech and --subsets that they were made with"
-        )
+    refuse_others(folder, SOURCE, [f"{batch.name}.npz" for batch in batches])
     missing = [batch for batch in batches if not (folder / f"{batch.name}.npz").exists()]
     check_writable(folder / "probe")
     needed, free = sum(b.samples for b in missing) / SAMPLE_RATE_HZ * _BYTES_PER_S, shutil.disk_usage(folder).free

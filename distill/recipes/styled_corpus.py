@@ -12,6 +12,8 @@ goes on. Needs `pip install -e '.[corpus]'`.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
@@ -22,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from distill.corpus.labeller import BY_RULES, LABEL_HZ, Labeller, Utterance
-from distill.corpus.shards import Shard, current_shard, read_shard, shard_path, write_shard
+from distill.corpus.shards import Shard, current_shard, read_shard, refuse_others, shard_path, write_shard
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.sets import beat_clips, beat_recordings
 from distill.corpus.styled.styles import EMOTIONS, Person, Style, person
@@ -45,7 +47,7 @@ def build(
     people: int, each: int, out: Path, seed: int = 1, emotions: Sequence[str] = tuple(EMOTIONS)
 ) -> dict[str, list[Shard]]:
     """The shards of every split, one a person, made where they are missing. Raises `ConfigError` for fewer than three
-    people or an unknown emotion, and what speaking raises."""
+    people or an unknown emotion, `DataError` where shards of another cast stand there, and what speaking raises."""
     unknown = [name for name in emotions if name not in EMOTIONS]
     if people < 3 or each < 1 or unknown:
         raise ConfigError(
@@ -53,15 +55,19 @@ def build(
             f"or more, one sentence or more, emotions of: {', '.join(EMOTIONS)}"
         )
     cast = [person(number, seed) for number in range(people)]
+    paths = [shard_path(out / "shards", split_of(number, people), "espeak", number) for number in range(people)]
+    refuse_others(out / "shards", "espeak", [path.name for path in paths])
     shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
     for number, who in enumerate(tqdm(cast, desc="speaking", unit="person")):
         split = split_of(number, people)
-        path = shard_path(out / "shards", split, "espeak", number)
+        path = paths[number]
         script = lines([who], emotions, each, seed * 1000 + number)
         by = _labeller({who.name: who})
-        if (kept := current_shard(path, [line.name for line in script], by)) is None:
+        made_of = hashlib.sha256(json.dumps([seed, *map(asdict, script)]).encode()).hexdigest()
+        if (kept := current_shard(path, script, by, made_of)) is None:
             spoken = speech_synth.perform([asdict(line) for line in script], seed)
-            write_shard(path, [_utterance(line, s) for line, s in zip(script, spoken, strict=True)], by)
+            said = [_utterance(line, s) for line, s in zip(script, spoken, strict=True)]
+            write_shard(path, said, by, made_of=made_of)
             kept = read_shard(path)
         shards[split].append(kept)
     return shards
@@ -69,7 +75,8 @@ def build(
 
 def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[Shard]]:
     """BEAT's recordings below `folder` as shards of every split, one a person, in pieces of ten seconds. language: as
-    `beat_clips`. Raises `DataError` for fewer than three people, and as `beat_clips`.
+    `beat_clips`. Raises `DataError` for fewer than three people, where shards of others stand there, and as
+    `beat_clips`.
 
     A shard holds no phones: what goes by them (faces without style, what lips can be read) is for made-up casts.
     """
@@ -81,6 +88,8 @@ def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[S
             "needed, as nobody of one split is heard in another"
         )
     shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
+    paths = [shard_path(out / "shards", split_of(number, len(people)), "beat", number) for number in range(len(people))]
+    refuse_others(out / "shards", "beat", [path.name for path in paths])
     layout = RigLayout.arkit()
     for number, actor in enumerate(tqdm(people, desc="reading", unit="person")):
         split = split_of(number, len(people))
@@ -92,7 +101,7 @@ def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[S
             name = style.name(place)
             tracks[name] = RigTrack(clip.motion, Fraction(FPS), layout)
             utterances.append(Utterance(name, style.person, to_int16(clip.audio), []))
-        path = shard_path(out / "shards", split, "beat", number)
+        path = paths[number]
         write_shard(path, utterances, _captured(tracks))
         shards[split].append(read_shard(path))
     return shards

@@ -101,8 +101,10 @@ def inputs_of(
 ) -> dict[str, str]:
     """What a run over a corpus follows from beside its plan, each by a digest."""
     corpus = hashlib.sha256("".join(f"{shard.path.name} {shard.digest}\n" for shard in shards).encode())
+    phones = hashlib.sha256("".join(f"{shard.path.name} {shard.phones_crc}\n" for shard in shards).encode())
     return {
         "corpus": corpus.hexdigest(),
+        "phones": phones.hexdigest(),
         "noise or rooms": augment.digest if augment else "none",
         "beginning": init.weights_sha256 if init else "none",
         "second teacher": second.weights_sha256 if second else "none",

@@ -157,7 +157,8 @@ class Run:
                 raise CheckpointError(f"it belongs to {saved['spec']['name']}, or to other settings of it")
             if as_today(saved["plan"], plan) != self.plan:
                 raise CheckpointError("it belongs to a run with other steps, rates, weights or seed")
-            if others := [name for name, digest in self.inputs.items() if saved["inputs"].get(name) != digest]:
+            known = saved["inputs"]  # an older file says less: of what it does not say it is believed
+            if others := [name for name, digest in self.inputs.items() if known.get(name, digest) != digest]:
                 raise CheckpointError(f"it belongs to a run that learned from another {' and another '.join(others)}")
             if (parts := saved.get("parts", saved.get("processes", 1))) != self.parts:
                 raise CheckpointError(

@@ -6,11 +6,13 @@ import errno
 import os
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from distill.corpus.labeller import BY_PHONES, Labeller, labeller
 from distill.corpus.rows.streams import Rows, StreamRows
 from distill.corpus.rows.utterances import Utterances
 from distill.corpus.rows.windows import Stretches
@@ -29,8 +31,9 @@ from distill.corpus.speakers import SIDES, speaker_of, split_of
 from distill.files import disk as files
 from distill.files.pcm import to_int16
 from distill.speech.augment import Augment, add_noise
-from distill.speech.phones import Phone
+from distill.speech.phones import Phone, to_json
 from distill.teachers.track import RigTrack
+from distill.training.begin import inputs_of
 from sdk.errors import AudioError, DataError
 from sdk.window import WindowSpec
 
@@ -120,6 +123,65 @@ def test_a_shard_of_other_recordings_is_not_kept(tmp_path: Path) -> None:
     (path,) = write_shards(made[:1], tmp_path, "human")
     assert write_shards(made, tmp_path, "human") == [path]
     assert read_shard(path).names == ["a", "b"]
+
+
+@pytest.mark.parametrize("other", ["speakers", "sound", "phones"])
+def test_a_shard_is_held_against_what_it_was_made_of(
+    other: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names alone had kept phones that were corrected since, sound that was exchanged, speech of another seed, and
+    speakers from before somebody wrote down who they are."""
+    (path,) = write_shards([utterance("a", "s1")], tmp_path, "human")
+    changes = {
+        "speakers": {"speaker": "s3"},
+        "sound": {"audio": utterance("a", seed=1).audio},
+        "phones": {"phones": []},
+    }
+    changed = replace(utterance("a", "s1"), **changes[other])
+    assert split_of("s1") == split_of("s3") == path.name.split("-")[0]
+    assert write_shards([changed], tmp_path, "human") == [path]
+    assert f"it holds other {other} than asked for now" in capsys.readouterr().err
+    shard = read_shard(path)
+    assert (shard.speakers[0], shard.phones[0]) == (changed.speaker, to_json(changed.phones))
+    np.testing.assert_array_equal(shard.utterance(0)[0], changed.audio)
+    before = path.stat().st_mtime_ns
+    write_shards([changed], tmp_path, "human")
+    assert path.stat().st_mtime_ns == before
+
+
+def test_shards_of_an_earlier_plan_are_refused(tmp_path: Path) -> None:
+    """Their speakers may stand on another side by now."""
+    write_shards([utterance("a", "?a"), utterance("b", "s1")], tmp_path / "shards", "espeak")
+    foreign = sorted((tmp_path / "shards").iterdir())
+    held = next(f"h{i}" for i in range(99) if split_of(f"h{i}") == "held")
+    with pytest.raises(DataError, match=r"1 shards of another plan stand there \(train-espeak-000\.npz\)"):
+        write_shards([utterance("a", held)], tmp_path / "shards", "espeak")
+    foreign[0].unlink()
+    write_shards([utterance("a", held)], tmp_path / "shards", "espeak")
+
+
+@pytest.mark.parametrize("memory_bytes", [10**9, 0])
+def test_who_stands_on_two_sides_is_not_trained_on(memory_bytes: int, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    write_shard(folder / "train-human-000.npz", [utterance("a", "ann"), utterance("b", "?b")])
+    write_shard(folder / "valid-human-000.npz", [utterance("c", "cid"), utterance("d", "?b")])
+    load_shards(tmp_path, "train", memory_bytes)
+    write_shard(folder / "held-human-000.npz", [utterance("e", "ann")])
+    with pytest.raises(DataError, match=r"1 speakers of held-human-000\.npz stand on the side train too: ann"):
+        load_shards(tmp_path, "train", memory_bytes)
+
+
+def test_other_phones_are_another_corpus_to_a_run(tmp_path: Path) -> None:
+    """The digest of a shard is of its sound and curves; what a student learns of phones it learns from these."""
+    found = []
+    for place, phones in enumerate(([Phone("m", 0.9, 1.0)], [Phone("b", 0.9, 1.0)])):
+        said = replace(utterance("a"), phones=phones)
+        by = Labeller("ears", lambda one: labeller(BY_PHONES).label(utterance("a")))
+        write_shard(tmp_path / str(place) / "train-human-000.npz", [said], by)
+        path = tmp_path / str(place) / "train-human-000.npz"
+        found.append(inputs_of([read_shard(path)], None))
+        assert inputs_of([open_shard(path)], None) == found[-1]
+    assert {name for name in found[0] if found[0][name] != found[1][name]} == {"phones"}
 
 
 def test_recordings_of_one_name_in_two_folders_are_told_apart() -> None:
@@ -334,6 +396,50 @@ def test_bad_sound_files_are_refused(tmp_path: Path) -> None:
     for name, words in (("text", "not readable"), ("empty", "no samples"), ("nan", "NaN"), ("absent", "not readable")):
         with pytest.raises(AudioError, match=words):
             files.load_mono(tmp_path / f"{name}.wav")
+
+
+def test_a_recording_that_cannot_be_read_is_named_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though it has a TextGrid, which would have spared it the recogniser."""
+    import soundfile
+
+    interval = 'intervals [1]:\nxmin = 0.2\nxmax = 0.4\ntext = "B"\n'
+    for name in "abc":
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+        (tmp_path / f"{name}.TextGrid").write_text(f'item [1]:\nname = "phones"\nintervals: size = 1\n{interval}')
+    (tmp_path / "a.wav").write_text("no sound")
+    (tmp_path / "b.TextGrid").write_text("no grid")
+    assert [found.name for found in human_utterances([tmp_path], tmp_path / "labels")] == ["c"]
+    told = capsys.readouterr().err
+    assert "a.wav: not readable" in told
+    assert "b.TextGrid: no interval tier" in told
+
+
+def test_phones_are_those_of_the_recogniser_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nobody knows who heard is kept, and told."""
+    import soundfile
+
+    def hears(paths: list[Path], file_of: Callable[[Path], Path], workers: int, name: str) -> tuple[list, list]:
+        for path in paths:
+            file_of(path).parent.mkdir(parents=True, exist_ok=True)
+            if not file_of(path).exists():
+                file_of(path).write_text(to_json([Phone("b" if name == "hama" else "m", 0.2, 0.4)]))
+        return [], []
+
+    monkeypatch.setattr("distill.corpus.shards.label_files", hears)
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    labels = tmp_path / "labels"
+    for name, symbol in (("pocketsphinx", "m"), ("hama", "b"), ("pocketsphinx", "m")):
+        (found,) = human_utterances([tmp_path], labels, recogniser=name)
+        assert found.phones[0].symbol == symbol
+    assert not capsys.readouterr().err
+    (labels / "a.phones.json").write_text(to_json([Phone("p", 0.2, 0.4)]))
+    (found,) = human_utterances([tmp_path], labels, recogniser="hama")
+    assert found.phones[0].symbol == "p"
+    assert "nobody wrote down which recogniser heard them" in capsys.readouterr().err
 
 
 def test_a_textgrid_beside_the_recording_is_taken_instead_of_recognition(tmp_path: Path) -> None:

@@ -205,7 +205,33 @@ def test_without_subsets_shards_are_filled_in_the_order_of_the_paths(
     pieces, _ = find_pieces([tmp_path / "speech"])
     made = write_shards(map(read_piece, pieces), tmp_path / "twin/shards", "human", labeller(teacher))
     assert len(made) > 2
-    assert contents(tmp_path / "twin") == contents(tmp_path / "out")
+    ours, theirs = (sorted((tmp_path / place / "shards").iterdir()) for place in ("out", "twin"))
+    assert [path.name for path in ours] == [path.name for path in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        with np.load(one) as found, np.load(other) as wanted:
+            assert set(found.files) - set(wanted.files) == {"made_of"}, "of headers, where recordings are not in hand"
+            for name in wanted.files:
+                np.testing.assert_array_equal(found[name], wanted[name])
+
+
+def test_a_recording_that_was_exchanged_is_labelled_again(
+    tmp_path: Path, teacher: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under its old name, of another length: its header tells. What holds no digest of headers yet is kept."""
+    speech, out = tmp_path / "speech", tmp_path / "out"
+    for name in "ab":
+        speak(speech / f"{name}.wav", 1.0, ord(name))
+    label([speech], out, teacher)
+    (path,) = (out / "shards").iterdir()
+    assert label([speech], out, teacher).kept == 1
+    speak(speech / "b.wav", 1.5, 7)
+    assert label([speech], out, teacher).kept == 0
+    assert "it holds other sound than asked for now" in capsys.readouterr().err
+    assert [len(read_shard(path).utterance(i)[0]) for i in range(2)] == [16000, 24000]
+    with np.load(path) as data:
+        earlier = {name: data[name] for name in data.files if name != "made_of"}
+    np.savez(path, **earlier)
+    assert label([speech], out, teacher).kept == 1
 
 
 @pytest.mark.parametrize(
