@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distill.corpus.shards import shard_path
+from distill.corpus.styled.clips import Clip, neutral
 from distill.corpus.styled.expression import express
-from distill.corpus.styled.styles import EMOTIONS, Style, person
+from distill.corpus.styled.styles import EMOTIONS, Style, cast_member, person
 from distill.corpus.styled.voices import lines
 from distill.recipes.styled_corpus import build, main, split_of
 from distill.speech.phones import Phone
@@ -98,6 +100,32 @@ def test_the_command_makes_shards_that_every_recipe_reads(tmp_path: Path) -> Non
     before = (tmp_path / "shards" / made[0]).stat().st_mtime_ns
     assert main(arguments) == 0
     assert (tmp_path / "shards" / made[0]).stat().st_mtime_ns == before, "what is there is kept"
+
+
+def test_shards_of_another_cast_are_refused_before_anybody_speaks(tmp_path: Path) -> None:
+    """With fewer people the last of them change sides; who stood there before stood in train too."""
+    left = shard_path(tmp_path / "shards", "train", "espeak", 2)
+    left.parent.mkdir()
+    left.touch()
+    with pytest.raises(DataError, match=r"1 shards of another plan stand there \(train-espeak-002\.npz\)"):
+        build(3, 1, tmp_path)
+
+
+def test_people_of_another_seed_are_others_and_are_known_by_their_names() -> None:
+    """A face without its mood was that of the first seed's person, who has another mouth."""
+    for seed in (1, 2, 30):
+        who = person(4, seed)
+        assert cast_member(who.name) == who
+        assert Style.of(Style(who.name, "anger", 0.5).name(7)).person == who.name
+    assert person(4).name == "m004", "as in every corpus of the first seed"
+    assert person(4, 2).name == "m004s2"
+    clip = Clip.made("x", person(1, 2).name, "anger", np.zeros(48000, np.float32), np.zeros((90, 52)), PHONES)
+    track = express(PHONES, 3.0, Style(clip.person, "neutral", 1.0), person(1, 2), "x")
+    (plain,) = neutral([clip], LAYOUT)
+    np.testing.assert_allclose(plain.motion, track.at(np.arange(90) / 30), atol=1e-6)
+    for stranger in ("w004", "m004s1", "m004s", "m004s02", "b12"):
+        with pytest.raises(DataError, match="nobody of the made-up cast"):
+            cast_member(stranger)
 
 
 def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -84,12 +84,12 @@ def people_of(clips: Sequence[Clip]) -> list[str]:
     return sorted({clip.person for clip in clips})
 
 
-def neutral(clips: Sequence[Clip], layout: RigLayout, cast_seed: int = 1) -> list[Clip]:
+def neutral(clips: Sequence[Clip], layout: RigLayout) -> list[Clip]:
     """The clips with the curves of their people in neutral: what was said moves the face, and nothing else. Raises
     `DataError` for people who are not of the made-up cast."""
     found = []
     for clip in clips:
-        who = cast_member(clip.person, cast_seed)
+        who = cast_member(clip.person)
         track = express(clip.phones, len(clip.audio) / 16000, Style(who.name, "neutral", 1.0), who, clip.name)
         motion = track.layout.select(track.at(np.arange(len(clip.motion)) / FPS), layout.names)
         found.append(replace(clip, motion=np.float32(motion)))

@@ -10,10 +10,14 @@ people do it. The emotions and their numbers are BEAT's.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sdk.errors import DataError
+
+FIRST_SEED = 1  # of casts whose people are called by a letter and a number alone
+_NAMED = re.compile(r"[mw](\d{3,})(?:s(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -110,24 +114,26 @@ class Person:
     blinks: float
 
 
-def cast_member(name: str, seed: int = 1) -> Person:
-    """The made-up person of that name. Raises `DataError` for anybody else: of people who were captured nobody knows
-    what they would look like without their mood."""
-    who = person(int(name[1:]), seed) if name[1:].isdigit() else None
+def cast_member(name: str) -> Person:
+    """The made-up person of that name, which tells the seed. Raises `DataError` for anybody else: of people who were
+    captured nobody knows what they would look like without their mood."""
+    told = _NAMED.fullmatch(name)
+    who = person(int(told[1]), int(told[2] or FIRST_SEED)) if told else None
     if who is None or who.name != name:
         raise DataError(f"{name!r} is nobody of the made-up cast, so what the face does without a style is not known")
     return who
 
 
-def person(number: int, seed: int = 1) -> Person:
-    """The `number`th person of a cast, the same for the same seed; women and men by turns."""
+def person(number: int, seed: int = FIRST_SEED) -> Person:
+    """The `number`th person of a cast, the same for the same seed; women and men by turns. The name tells both, since
+    it is all that a corpus keeps of who somebody is: `m002` of the first seed, `m002s7` of the seventh."""
     rng = random.Random(f"person-{seed}-{number}")
     woman = number % 2 == 1
     pitch = rng.uniform(160, 255) if woman else rng.uniform(80, 150)
     rest = {"browInnerUp": rng.uniform(0, 0.10), **both(mouthSmile=rng.uniform(0, 0.08), eyeWide=rng.uniform(0, 0.10))}
     rest |= both(eyeSquint=rng.uniform(0, 0.12), browDown=rng.uniform(0, 0.08))
     return Person(
-        name=f"{'w' if woman else 'm'}{number:03d}",
+        name=f"{'w' if woman else 'm'}{number:03d}{'' if seed == FIRST_SEED else f's{seed}'}",
         pitch_hz=pitch,
         pitch_range=rng.uniform(1.2, 1.7),
         tract=84 + 26 * (pitch - 70) / 230 + rng.uniform(-6, 10),
