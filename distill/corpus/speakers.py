@@ -5,8 +5,8 @@
     held    about one in twelve: nobody learns from them or chooses by them; figures are reported on them
 
 A speaker is known by the table `clips.tsv` (columns `name` and `speaker`) in the recording's folder or the one above
-it, or by the file names of LibriSpeech (`103-1240-0000`) and VCTK (`p225_003`, `p225_003_mic1`). Where nobody says who
-speaks, a recording is only trained on: its speaker may be any other's.
+it, or by the file names of LibriSpeech (`103-1240-0000`), LibriTTS (`103_1241_000000_000001`) and VCTK (`p225_003`,
+`p225_003_mic1`). Where nobody says who speaks, a recording is only trained on: its speaker may be any other's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from sdk.tools.limits import read_text
 UNKNOWN = "?"  # begins the name of a speaker whom nobody named
 VALID_PERCENT, HELD_PERCENT = 5, 8
 SIDES = ("train", "valid", "held")
-_NAMED = (re.compile(r"(\d+)[-_]\d+[-_]\d+(?:_\d+)?"), re.compile(r"(p\d{3}|s5)_\d{3}(?:_mic[12])?"))
+# speaker, chapter and utterance as LibriSpeech counts them, and not a date: no speaker is 2024, or 12 on 12-05-2024
+_LIBRISPEECH = r"([1-9]\d{0,4})[-_][1-9]\d{2,}[-_](?:\d{4}|\d{6})(?:_\d+)?"
+_NAMED = (re.compile(_LIBRISPEECH), re.compile(r"(p\d{3}|s5)_\d{3}(?:_mic[12])?"))
 
 
 def speaker_of(path: Path) -> str:

@@ -132,12 +132,9 @@ def test_a_shard_is_held_against_what_it_was_made_of(
     """Names alone had kept phones that were corrected since, sound that was exchanged, speech of another seed, and
     speakers from before somebody wrote down who they are."""
     (path,) = write_shards([utterance("a", "s1")], tmp_path, "human")
-    changes = {
-        "speakers": {"speaker": "s3"},
-        "sound": {"audio": utterance("a", seed=1).audio},
-        "phones": {"phones": []},
-    }
-    changed = replace(utterance("a", "s1"), **changes[other])
+    made, noise = utterance("a", "s1"), utterance("a", seed=1).audio
+    others = {"speakers": replace(made, speaker="s3"), "sound": replace(made, audio=noise)}
+    changed = {**others, "phones": replace(made, phones=[])}[other]
     assert split_of("s1") == split_of("s3") == path.name.split("-")[0]
     assert write_shards([changed], tmp_path, "human") == [path]
     assert f"it holds other {other} than asked for now" in capsys.readouterr().err
@@ -212,10 +209,19 @@ def test_speakers_are_known_by_a_table_or_by_names_of_files(tmp_path: Path) -> N
         "bob",
         "cid",
     ]
-    assert speaker_of(Path("103-1240-0000.flac")) == "103"
+    librispeech = ("103-1240-0000", "103-1240-0000_2", "103_1241_000000_000001", "2388_153731_000003_000000")
+    assert [speaker_of(Path(f"{name}.flac")) for name in librispeech] == ["103", "103", "103", "2388"]
     assert [speaker_of(Path(f"{name}.wav")) for name in ("p225_003", "p225_003_mic1", "s5_001_mic2")] == [
         "p225", "p225", "s5",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["2024-05-12", "12-05-2024", "2024_05_0012", "20240512_101500_0001", "1114_2_09", "1-2-3"]
+)
+def test_a_date_is_nobody(name: str) -> None:
+    """All that was recorded in a year had been one speaker's, on one side."""
+    assert speaker_of(Path(f"{name}.wav")) == f"?{name}"
 
 
 def test_whom_nobody_named_is_only_trained_on() -> None:
