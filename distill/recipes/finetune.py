@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m distill.recipes.finetune", description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True, help="trained student to go on from")
     parser.add_argument("--second-teacher", type=Path, help="checkpoint of the student that supervised it, if one did")
-    add_training_options(parser)
+    add_training_options(parser, sound=False)
     options = parser.parse_args(arguments)
     with ending(f"stopped; the same command goes on from {options.out}.resume") as end:
         parent = Checkpoint.load(options.checkpoint)

@@ -94,8 +94,9 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rooms", type=Path, help="folder of room impulse responses")
 
 
-def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None = None) -> None:
-    """What a training on a corpus takes by a `Plan`; defaults None: it goes on as it was trained."""
+def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None = None, sound: bool = True) -> None:
+    """What a training on a corpus takes by a `Plan`; defaults None: it goes on as it was trained. sound: whether it
+    takes noise and rooms too."""
     parser.add_argument(
         "--plan", type=Path, help="YAML of distill/configs with a `plan`; what else is given changes it"
     )
@@ -116,7 +117,8 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Plan | None 
     parser.add_argument(
         "--save-minutes", type=at_least(0, float), default=SAVE_EVERY_S / 60, help="between checkpoints of the run"
     )
-    add_sound_options(parser)
+    if sound:
+        add_sound_options(parser)
     add_run_options(parser, Plan, asdict(defaults) if defaults else {})
 
 

@@ -394,3 +394,14 @@ def test_what_a_setting_was_before_it_was_there() -> None:
         "alpha_phone": 0.0,
         "optimiser": "adamw",
     }
+
+
+@pytest.mark.parametrize("option", ["--noise", "--rooms"])
+def test_fine_tuning_offers_nothing_that_it_does_not_heed(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It hears clean speech alone, and had taken folders of noise in silence."""
+    words = ["--checkpoint", "a.pt", "--corpus", str(tmp_path), "--out", str(tmp_path / "b.pt")]
+    with pytest.raises(SystemExit):
+        finetune.main([*words, option, str(tmp_path)])
+    assert f"unrecognized arguments: {option}" in capsys.readouterr().err
