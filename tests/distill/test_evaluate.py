@@ -185,7 +185,7 @@ def test_a_program_of_nobody_knows_whom_is_opened_by_no_command(
     """A sealed TorchScript file runs as what it is, a program; `--trust` says that somebody knows its maker."""
     write_shard(tmp_path / "shards/valid-human-000.npz", [utterance("a", np.random.default_rng(0))])
     (tmp_path / "head.glb").write_bytes(head_scene(Face.default()).to_bytes())
-    rests = {
+    rests: dict[Any, list[str]] = {
         evaluate: ["--people", str(tmp_path), "--conditions", "quiet"],
         fidelity: ["--corpus", str(tmp_path), "--conditions", "quiet"],
         rigs: ["--people", str(tmp_path), "--head", str(tmp_path / "head.glb")],
