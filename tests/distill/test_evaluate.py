@@ -286,7 +286,7 @@ def test_a_control_judged_as_a_system_is_its_own_row_on_any_face(
 ) -> None:
     """Controls, and all of the whole mouth, had been measured on the default head whatever `--face` said."""
     ours = Face.default()
-    sizes = np.linspace(0.5, 1.5, len(ours.names), dtype=np.float32)[:, None, None]
+    sizes = np.array([0.3 if name == "jawOpen" else 1.0 for name in ours.names], np.float32)[:, None, None]
     dataclasses.replace(ours, deltas_cm=ours.deltas_cm * sizes).to_npz(tmp_path / "face.npz")
     words = ["--people", str(spoken_folder(tmp_path / "people")), "--conditions", "quiet", "--whole"]
     found = {}
@@ -296,7 +296,7 @@ def test_a_control_judged_as_a_system_is_its_own_row_on_any_face(
         own = row["controls"]["loudness"]
         assert own == pytest.approx({key: {**row, **row["whole"]}[key] for key in own}, nan_ok=True)
         found[place] = row["whole"]
-    assert found["ours"]["round_spread_cm"] != found["theirs"]["round_spread_cm"]
+    assert found["ours"]["false_shuts_per_min"] < found["theirs"]["false_shuts_per_min"], "a jaw that hardly opens"
     few = [i for i, name in enumerate(ours.names) if not name.startswith("mouthRoll")]
     poor = dataclasses.replace(ours, names=tuple(ours.names[i] for i in few), deltas_cm=ours.deltas_cm[few])
     poor.to_npz(tmp_path / "poor.npz")
