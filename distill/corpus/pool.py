@@ -19,8 +19,9 @@ from typing import Any, Protocol
 
 import torch
 
+from distill.corpus.making import current_shard
 from distill.corpus.recordings import Piece, ShardPieces, read_piece
-from distill.corpus.shards import Labeller, Utterance, current_shard, labeller, write_shard
+from distill.corpus.shards import Labeller, Utterance, labeller, write_shard
 from distill.teachers.track import RigTrack
 from sdk.errors import AudioError, ConfigError, DataError
 from sdk.tools.children import Pool, end_with_parent, worker_context

@@ -12,7 +12,8 @@ import argparse
 from pathlib import Path
 
 from distill.corpus.labeller import labeller
-from distill.corpus.shards import human_utterances, synthetic_utterances, write_shards
+from distill.corpus.making import write_shards
+from distill.corpus.shards import human_utterances, synthetic_utterances
 from distill.speech.recognisers import RECOGNISERS
 from sdk.errors import DataError
 from sdk.tools.command import at_least, ending

@@ -26,9 +26,10 @@ from pathlib import Path
 from distill.corpus.board import board, read_board, show
 from distill.corpus.engines import ray as on_ray
 from distill.corpus.engines import slurm
+from distill.corpus.making import refuse_others
 from distill.corpus.pool import Made, alone, clear_parts, label_batches, pick_device
 from distill.corpus.recordings import ShardPieces, deal, find_pieces
-from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS, refuse_others
+from distill.corpus.shards import BY_PHONES, LABEL_HZ, SHARD_SECONDS
 from distill.files.disk import check_writable
 from sdk.clock import SAMPLE_RATE_HZ
 from sdk.errors import ConfigError, DataError

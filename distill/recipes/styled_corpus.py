@@ -24,7 +24,8 @@ import numpy as np
 from tqdm import tqdm
 
 from distill.corpus.labeller import BY_RULES, LABEL_HZ, Labeller, Utterance
-from distill.corpus.shards import Shard, current_shard, read_shard, refuse_others, shard_path, write_shard
+from distill.corpus.making import current_shard, refuse_others
+from distill.corpus.shards import Shard, read_shard, shard_path, write_shard
 from distill.corpus.styled.expression import express
 from distill.corpus.styled.sets import beat_clips, beat_recordings
 from distill.corpus.styled.styles import EMOTIONS, Person, Style, person

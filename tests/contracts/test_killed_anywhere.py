@@ -118,7 +118,8 @@ def test_a_checkpoint(tmp_path: Path) -> None:
 
 def test_a_shard_of_a_corpus(tmp_path: Path) -> None:
     from distill.corpus.labeller import BY_PHONES, labeller
-    from distill.corpus.shards import read_shard, write_shards
+    from distill.corpus.making import write_shards
+    from distill.corpus.shards import read_shard
 
     said = [utterance(str(i), np.random.default_rng(i)) for i in range(2)]
     by_phones = labeller(BY_PHONES)

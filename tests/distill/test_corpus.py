@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from distill.corpus.labeller import BY_PHONES, Labeller, labeller
+from distill.corpus.making import write_shards
 from distill.corpus.rows.streams import Rows, StreamRows
 from distill.corpus.rows.utterances import Utterances
 from distill.corpus.rows.windows import Stretches
@@ -24,7 +25,6 @@ from distill.corpus.shards import (
     read_shard,
     unique_names,
     write_shard,
-    write_shards,
 )
 from distill.corpus.shelf import load_shards, open_shard
 from distill.corpus.speakers import SIDES, speaker_of, split_of

@@ -19,9 +19,11 @@ from made_once import made_once
 
 from distill.corpus import pool as label_pool
 from distill.corpus.board import read_board
+from distill.corpus.making import write_shards
 from distill.corpus.pool import alone, clear_parts, nth_device, pick_device
 from distill.corpus.recordings import find_pieces, read_piece
-from distill.corpus.shards import labeller, read_shard, split_of, write_shards
+from distill.corpus.shards import labeller, read_shard
+from distill.corpus.speakers import split_of
 from distill.files.disk import find_audio, load_mono
 from distill.files.teacher import Trained
 from distill.recipes.pseudo_label import label, main
@@ -198,7 +200,7 @@ def test_without_subsets_shards_are_filled_in_the_order_of_the_paths(
     tmp_path: Path, teacher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As `write_shards` fills them from whole recordings: the two builders are interchangeable."""
-    monkeypatch.setattr("distill.corpus.shards.SHARD_SECONDS", 4.0)
+    monkeypatch.setattr("distill.corpus.making.SHARD_SECONDS", 4.0)
     for number in range(12):
         speak(tmp_path / "speech" / f"{number:02d}.wav", 0.9, number, 8000)
     label([tmp_path / "speech"], tmp_path / "out", teacher, shard_s=4.0)

@@ -10,9 +10,10 @@ import pytest
 import torch
 from small_corpus import SMALL, killed_at, utterance
 
+from distill.corpus.making import write_shards
 from distill.corpus.rows.classes import UNKNOWN_CLASS, phone_classes
 from distill.corpus.rows.utterances import Utterances
-from distill.corpus.shards import BY_PHONES, Utterance, labeller, read_shard, write_shard, write_shards
+from distill.corpus.shards import BY_PHONES, Utterance, labeller, read_shard, write_shard
 from distill.corpus.shelf import load_shards
 from distill.files.checkpoint import Checkpoint
 from distill.files.teacher import Trained
