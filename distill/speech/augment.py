@@ -96,7 +96,8 @@ class Augment:
             source = self.noises[random.integers(len(self.noises))]
             return np.resize(np.roll(source, -random.integers(len(source))), count)
         pole = random.choice([0.0, 0.9, 0.98])
-        coloured = scipy.signal.lfilter(np.float32([1.0]), np.float32([1.0, -pole]), _white(count, random))
+        poles = np.array([1.0, -pole], np.float32)  # float32 as the noise is
+        coloured = scipy.signal.lfilter(np.ones(1, np.float32), poles, _white(count, random))
         return np.asarray(coloured, np.float32)
 
 
