@@ -82,7 +82,9 @@ def write_poses(path: Path, artefact: str, layout: RigLayout, tallies: Mapping[s
 def add_controls(
     scores: dict[str, Any], sets: Sets, wanted: Sequence[str], known: Known, options: argparse.Namespace
 ) -> None:
-    """Puts the scores of every control on the same items and face into `scores`, below `controls` of each key."""
+    """Puts the scores of every control on the same items and face into `scores`, below `controls` of each key; where
+    nobody knows what is said there is no whole mouth to compare."""
+    sets = {name: items for name, items in sets.items() if any(item.phones for item in items)}
     for name in CONTROLS:
         for condition in wanted:
             todo = jobs(name, sets, [condition], {}, options.face, True, known)

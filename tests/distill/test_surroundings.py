@@ -214,13 +214,15 @@ def test_lips_in_video_are_met_frame_by_frame_less_what_loudness_gets(tmp_path: 
         measured_set(Path(__file__).parent)
 
 
+@pytest.mark.parametrize("more", [[], ["--whole"]])
 def test_evaluate_asks_video_and_noise_alone(
-    tmp_path: Path, known: dict[str, Change], capsys: pytest.CaptureFixture[str]
+    more: list[str], tmp_path: Path, known: dict[str, Change], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Also where the whole mouth is asked: of recordings whose words nobody knows there is none, nor its controls."""
     out, grid = tmp_path / "scores.json", tmp_path / "grid"
     grid.mkdir()
     asked = ["--grid", str(lips_folder(grid)), "--rest", "--noise", str(tmp_path / "noise"), "--conditions", "quiet,dc"]
-    assert evaluate(["loudness", *asked, "--json", str(out)]) == 0
+    assert evaluate(["loudness", *asked, *more, "--json", str(out)]) == 0
     found = json.loads(out.read_text("utf-8"))
     assert found["grid"]["clips"] == found["grid_dc"]["clips"] == 3
     assert found["grid"]["gap_r_over_loudness"] == pytest.approx(0.0)
