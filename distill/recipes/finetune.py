@@ -20,7 +20,8 @@ from sdk.tools.command import ending
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m distill.recipes.finetune", description=__doc__.split("\n")[0])
+    about = __doc__.split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m distill.recipes.finetune", description=about, allow_abbrev=False)
     parser.add_argument("--checkpoint", type=Path, required=True, help="trained student to go on from")
     parser.add_argument("--second-teacher", type=Path, help="checkpoint of the student that supervised it, if one did")
     add_training_options(parser, sound=False)

@@ -400,7 +400,7 @@ def test_what_a_setting_was_before_it_was_there() -> None:
 def test_fine_tuning_offers_nothing_that_it_does_not_heed(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It hears clean speech alone, and had taken folders of noise in silence."""
+    """It hears clean speech alone, and had taken folders of noise in silence. Nor is `--noise` short for another."""
     words = ["--checkpoint", "a.pt", "--corpus", str(tmp_path), "--out", str(tmp_path / "b.pt")]
     with pytest.raises(SystemExit):
         finetune.main([*words, option, str(tmp_path)])

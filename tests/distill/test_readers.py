@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,13 @@ def test_what_was_found_whole_is_not_hashed_again(
     (corpus / "checked.json").unlink(missing_ok=True)
     read: list[Path] = []
     blocks = OnDisk.blocks
-    monkeypatch.setattr(OnDisk, "blocks", lambda self: read.append(self.path) or blocks(self))
+
+    def counted(array: OnDisk) -> Iterator[np.ndarray]:
+        if array.dtype.kind != "U":  # who speaks is read at every start
+            read.append(array.path)
+        return blocks(array)
+
+    monkeypatch.setattr(OnDisk, "blocks", counted)
     assert [len(load_shards(corpus, "train", 0)) for _ in range(2)] == [2, 2]
     assert len(read) == 4, "the second start read what the first had found whole: sound and curves of two shards"
     path = corpus / "shards" / "train-human-001.npz"
