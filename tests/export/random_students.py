@@ -30,15 +30,15 @@ def make_checkpoint(name: str, channels: int, recall: float | None, fc_width: in
     return Checkpoint(spec, lively(spec.build()).state_dict(), {"recipe": "none", "seed": 0}, scores)
 
 
-def make_stream_checkpoint(seed: int = 0, **changes: Any) -> Checkpoint:
-    """A small stream student, scored 0.9; `changes` to its spec."""
+def make_stream_checkpoint(seed: int = 0, loudness: float = 0.1, **changes: Any) -> Checkpoint:
+    """A small stream student, scored 0.9; `changes` to its spec. loudness: standard deviation of its last weights."""
     shape = {
         "channels": 24, "fc_width": 16, "spectrum": [], "front": [[8, 20, 10], [16, 8, 4], [16, 8, 4], [24, 4, 2]],
         "context": [4, 2], "dilations": [1], **changes,
     }  # fmt: skip
     spec = load_variant("s6", shape)
     student = lively(spec.build(), seed)
-    nn.init.normal_(student.fc3.weight, std=0.05)  # an edge between two steps costs a trained one no more
+    nn.init.normal_(student.fc3.weight, std=loudness)
     return Checkpoint(spec, student.state_dict(), {"recipe": "none"}, {"human": {"recall_at_2pct": 0.9}})
 
 
