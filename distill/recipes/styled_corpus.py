@@ -56,8 +56,7 @@ def build(
             f"or more, one sentence or more, emotions of: {', '.join(EMOTIONS)}"
         )
     cast = [person(number, seed) for number in range(people)]
-    paths = [shard_path(out / "shards", split_of(number, people), "espeak", number) for number in range(people)]
-    refuse_others(out / "shards", "espeak", [path.name for path in paths])
+    paths = _places(out, "espeak", people)
     shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
     for number, who in enumerate(tqdm(cast, desc="speaking", unit="person")):
         split = split_of(number, people)
@@ -72,6 +71,13 @@ def build(
             kept = read_shard(path)
         shards[split].append(kept)
     return shards
+
+
+def _places(out: Path, source: str, people: int) -> list[Path]:
+    """Where each person's shard goes. Raises `DataError` where shards of another cast stand there."""
+    paths = [shard_path(out / "shards", split_of(number, people), source, number) for number in range(people)]
+    refuse_others(out / "shards", source, [path.name for path in paths])
+    return paths
 
 
 def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[Shard]]:
@@ -89,8 +95,7 @@ def bring_beat(folder: Path, out: Path, language: str = "0") -> dict[str, list[S
             "needed, as nobody of one split is heard in another"
         )
     shards: dict[str, list[Shard]] = {name: [] for name in SPLITS}
-    paths = [shard_path(out / "shards", split_of(number, len(people)), "beat", number) for number in range(len(people))]
-    refuse_others(out / "shards", "beat", [path.name for path in paths])
+    paths = _places(out, "beat", len(people))
     layout = RigLayout.arkit()
     for number, actor in enumerate(tqdm(people, desc="reading", unit="person")):
         split = split_of(number, len(people))

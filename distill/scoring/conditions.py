@@ -37,7 +37,7 @@ from distill.speech.phones import Phone, from_json, read_textgrid
 from distill.speech.recognisers import read_labels
 from distill.teachers.articulatory.teacher import animate
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
-from sdk.errors import ConfigError, DataError
+from sdk.errors import ConfigError, DataError, few
 
 FPS = 30
 NOISE_DB = 10.0
@@ -83,8 +83,8 @@ def with_phones(items: list[Item], folder: Path) -> list[Item]:
     """The items that have phones; others, in which nothing was recognised, are named on standard error and left out:
     there is nothing to judge them by, and they would count as sound in which nobody speaks."""
     if empty := [item.name for item in items if not item.phones]:
-        names = ", ".join(empty[:5]) + (" ..." if len(empty) > 5 else "")
-        print(f"{folder}: left out {len(empty)} of {len(items)} recordings, without phones: {names}", file=sys.stderr)
+        left_out = f"left out {len(empty)} of {len(items)} recordings, without phones: {few(empty)}"
+        print(f"{folder}: {left_out}", file=sys.stderr)
     return [item for item in items if item.phones]
 
 

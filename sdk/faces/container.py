@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,12 @@ def open_gltf(path: Path) -> Gltf:
     buffers = content.get("buffers", [])
     # the first alone may be the chunk; another without a uri is the empty stand-in of a compressed one
     return Gltf(content, [_buffer(e, path.parent, b"" if place else binary) for place, e in enumerate(buffers)])
+
+
+def refuse_packed(content: Mapping[str, Any], packings: Iterable[str]) -> None:
+    """Raises `FaceError` where a file cannot do without one of the extensions `packings`."""
+    if packed := set(packings) & set(content.get("extensionsRequired", [])):
+        raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import FaceError
-from sdk.faces.container import open_gltf, reading
+from sdk.faces.container import open_gltf, reading, refuse_packed
 from sdk.tools.limits import MOST_CHANNELS, MOST_MOVES, most_moves
 
 _FLOAT = 5126
@@ -34,8 +34,7 @@ class _Morphed:
         self.file = open_gltf(path)
         self.json = self.file.json
         self.left = most_moves(sum(map(len, self.file.buffers)))
-        if packed := _PACKED & set(self.json.get("extensionsRequired", [])):
-            raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
+        refuse_packed(self.json, _PACKED)
 
     def morphs(self) -> Morphs:
         """All morphed primitives of the scene as one mesh."""

@@ -17,7 +17,18 @@ from urllib.parse import unquote
 import numpy as np
 
 from sdk.errors import FaceError
-from sdk.faces.container import BINARY_CHUNK, COMPONENTS, GLB, JSON_CHUNK, WIDTHS, Gltf, fetched, open_gltf, reading
+from sdk.faces.container import (
+    BINARY_CHUNK,
+    COMPONENTS,
+    GLB,
+    JSON_CHUNK,
+    WIDTHS,
+    Gltf,
+    fetched,
+    open_gltf,
+    reading,
+    refuse_packed,
+)
 
 _KINDS = {width: kind for kind, width in WIDTHS.items()}
 _IMAGES = {
@@ -126,8 +137,7 @@ def read_scene(path: Path) -> Scene:
 def _gather(scene: Scene, buffers: Sequence[bytes]) -> None:
     """All buffers become the one."""
     views = scene.json.get("bufferViews", [])
-    if packed := set(_MESHOPT) & set(scene.json.get("extensionsRequired", [])):
-        raise FaceError(f"uses {', '.join(sorted(packed))}, which is not read here; export it uncompressed")
+    refuse_packed(scene.json, _MESHOPT)
     for number, view in enumerate(views):
         for name in _MESHOPT:  # not required: the same stands in the view plainly, and its twin would point astray
             view.get("extensions", {}).pop(name, None)

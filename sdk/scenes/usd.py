@@ -11,7 +11,6 @@ import importlib
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from sdk.errors import EngineUnavailable, FaceError, pip_install
 from sdk.faces.face import Face
 from sdk.rig import Frame, RigLayout
 from sdk.scenes.head import normals
-from sdk.tools.whole import own_folder, whole_file
+from sdk.tools.whole import own_folder
 
 SUFFIXES = (".usda", ".usdc", ".usd")
 
@@ -31,13 +30,6 @@ def check_usd() -> None:
         importlib.import_module("pxr.Usd")
     except ImportError as error:
         raise EngineUnavailable(f"USD needs usd-core ({error}): {pip_install('usd')}") from error
-
-
-def spoken_usd(path: Path, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> None:
-    """Write the head and its speech to `path`, whole or not at all. Raises as `usd_bytes`, and `FaceError` where the
-    place cannot be written."""
-    with whole_file(path, FaceError) as stream:
-        stream.write(usd_bytes(path.suffix, face, frames, layout, fps))
 
 
 def usd_bytes(suffix: str, face: Face, frames: Sequence[Frame], layout: RigLayout, fps: Fraction) -> bytes:

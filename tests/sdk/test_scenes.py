@@ -27,6 +27,7 @@ from sdk.scenes.glb import read_scene
 from sdk.scenes.head import head_scene
 from sdk.scenes.spoken import animate_scene, spoken_glb, weights_at
 from sdk.scenes.targets import find_targets, read_map, target_names
+from sdk.tools.whole import whole_file
 
 ROOT = Path(__file__).parents[2]
 FPS = Fraction(30)
@@ -79,6 +80,14 @@ def write(tmp_path: Path, face: Face, name: str = "head") -> Path:
     path = tmp_path / f"{name}.glb"
     path.write_bytes(head_scene(face, name).to_bytes())
     return path
+
+
+def write_usd(path: Path, face: Face, spoken: list[Frame], fps: Fraction) -> None:
+    """As `animate` does."""
+    from sdk.scenes.usd import usd_bytes
+
+    with whole_file(path, FaceError) as stream:
+        stream.write(usd_bytes(path.suffix, face, spoken, ARKIT, fps))
 
 
 def test_our_head_reads_back_as_the_face_it_was(tmp_path: Path) -> None:
@@ -276,11 +285,10 @@ def test_heads_whose_lists_do_not_fit_say_so_or_are_read_as_far_as_they_go() -> 
 
 def test_usd_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     pytest.importorskip("pxr.Usd", reason="usd-core writes it")
-    from sdk.scenes.usd import spoken_usd
 
     (tmp_path / "file").write_text("")
     with pytest.raises(FaceError, match=r"cannot write .*nothing was changed"):
-        spoken_usd(tmp_path / "file" / "a.usda", Face.default(), frames(2), ARKIT, FPS)
+        write_usd(tmp_path / "file" / "a.usda", Face.default(), frames(2), FPS)
 
 
 def test_what_else_is_in_the_file_stays(tmp_path: Path) -> None:
@@ -415,11 +423,9 @@ def test_usd_moves_the_mesh_as_our_face_does(tmp_path: Path) -> None:
     usd = pytest.importorskip("pxr.Usd", reason="usd-core reads and deforms what we wrote")
     from pxr import UsdGeom, UsdSkel, Vt
 
-    from sdk.scenes.usd import spoken_usd
-
     face, spoken = Face.default(), frames(5)
     path = tmp_path / "spoken.usda"
-    spoken_usd(path, face, spoken, ARKIT, Fraction(30000, 1001))
+    write_usd(path, face, spoken, Fraction(30000, 1001))
     stage = usd.Stage.Open(str(path))
     assert stage.GetTimeCodesPerSecond() == pytest.approx(29.97003)
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (0, 4)
