@@ -20,6 +20,7 @@ from distill.files.disk import find_audio, load_mono
 from sdk.clock import SAMPLE_RATE_HZ
 
 _RING = SAMPLE_RATE_HZ // 2  # samples that a blow may ring
+_PIECE = SAMPLE_RATE_HZ * 10
 _TIMES_S = np.arange(_RING, dtype=np.float32) / SAMPLE_RATE_HZ
 
 
@@ -37,8 +38,9 @@ class Augment:
     @classmethod
     def from_folders(cls, noise: Path | None, rooms: Path | None, strength: float = 1.0) -> Augment:
         """Noises (at least a second) and room responses from sound files below two folders, but for those that are
-        held out to score in; where all of a folder are, it is kept whole."""
-        noises = [n for n in map(load_mono, _to_train_in(noise)) if len(n) >= SAMPLE_RATE_HZ]
+        held out to score in; where all of a folder are, it is kept whole. A long recording is as many noises as it
+        has tens of seconds, so that minutes of a street are drawn more often than one bark."""
+        noises = [piece for sound in map(load_mono, _to_train_in(noise)) for piece in _pieces(sound)]
         responses = [trim_room(r) for r in map(load_mono, _to_train_in(rooms)) if r.any()]
         return cls(noises, responses, strength)
 
@@ -141,6 +143,11 @@ def held_out_noise(name: str) -> bool:
 def _to_train_in(folder: Path | None) -> list[Path]:
     paths = find_audio(folder) if folder else []
     return [path for path in paths if not held_out_noise(path.name)] or paths
+
+
+def _pieces(noise: np.ndarray) -> list[np.ndarray]:
+    """`noise` in parts of `_PIECE` samples or more, each less than twice as long; none of what is under a second."""
+    return np.array_split(noise, max(len(noise) // _PIECE, 1)) if len(noise) >= SAMPLE_RATE_HZ else []
 
 
 def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:

@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def set_up(tmp_path: Path) -> Path:
-    """A checkout that was set up without the lock."""
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout that was set up without the lock, and a `make` that knows nothing of the one that runs the tests."""
+    for word in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "LOCKED", "PYTHON"):
+        monkeypatch.delenv(word, raising=False)
     for name in ("Makefile", "pyproject.toml", ".ci/requirements.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

@@ -214,6 +214,17 @@ def test_lips_in_video_are_met_frame_by_frame_less_what_loudness_gets(tmp_path: 
         measured_set(Path(__file__).parent)
 
 
+@pytest.mark.parametrize(("seconds", "lengths"), [(0.9, []), (1, [1]), (19.9, [19.9]), (35, [11.7, 11.7, 11.7])])
+def test_every_second_of_a_noise_is_as_likely_as_another(seconds: float, lengths: list[float], tmp_path: Path) -> None:
+    """Two minutes of a street had been drawn as seldom as one bark."""
+    sound = np.random.default_rng(2).uniform(-0.5, 0.5, int(seconds * 16000)).astype(np.float32)
+    soundfile.write(tmp_path / TRAINED, sound, 16000, subtype="FLOAT")
+    found = Augment.from_folders(tmp_path, None).noises
+    assert [len(piece) / 16000 for piece in found] == pytest.approx(lengths, abs=0.05)
+    if found:
+        np.testing.assert_array_equal(np.concatenate(found), sound)
+
+
 @pytest.mark.parametrize("more", [[], ["--whole"]])
 def test_evaluate_asks_video_and_noise_alone(
     more: list[str], tmp_path: Path, known: dict[str, Change], capsys: pytest.CaptureFixture[str]
