@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from made_once import run_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,8 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_configure() -> None:
     """Python looks for circles of garbage after every 700 new objects, each time through more of what torch has loaded:
-    a tenth of what lowering takes, a fifth of its imports."""
+    a tenth of what lowering takes, a fifth of its imports.
+
+    Hypothesis draws the same in every run, by no clock: a change is refused for what it does, not for a draw that
+    nobody can repeat or a machine that stood still for a fifth of a second. `make fuzz` is what draws anew.
+    """
     gc.set_threshold(100_000, 20, 100)
+    unhurried = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    settings.register_profile("same", derandomize=True, database=None, deadline=None, suppress_health_check=unhurried)
+    settings.load_profile("same")
 
 
 @pytest.hookimpl(trylast=True)

@@ -25,7 +25,7 @@ def _noise(count: int, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).standard_normal(count) * 0.2).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data(), rate=st.one_of(st.sampled_from(RATES), st.integers(8000, 192000)))
 def test_output_does_not_depend_on_the_chunking(data: st.DataObject, rate: int) -> None:
     count = data.draw(st.integers(0, 3000))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from facts_of_manifests import stream_facts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sdk
@@ -42,7 +42,7 @@ def _same(got: list[Frame], wanted: list[Frame], atol: float = 1e-6) -> None:
         np.testing.assert_allclose(one.values, other.values, atol=atol)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     data=st.data(),
     rate=st.sampled_from(RATES),

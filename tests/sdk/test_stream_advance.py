@@ -28,7 +28,7 @@ def _brute_force(samples: np.ndarray, clock: FrameClock, window: WindowSpec, fir
     return steps
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(data=st.data(), fps=FPS, window=WINDOWS, first_frame=st.integers(-2, 2))
 def test_every_window_is_the_one_of_the_definition(
     data: st.DataObject, fps: Fraction, window: WindowSpec, first_frame: int

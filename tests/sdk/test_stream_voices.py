@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdk.clock import FrameClock
@@ -40,7 +40,7 @@ def _same(got: list[Frame], wanted: list[Frame], atol: float = 0.0) -> None:
         np.testing.assert_allclose(one.values, other.values, atol=atol, rtol=0)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     data=st.data(),
     rate=st.sampled_from(RATES),
