@@ -77,9 +77,11 @@ sanitize: setup
 	$(PY) -m sdk.c.build --alone --no-examples --sanitize address --out build/sanitized/address --check build/sanitized/s8/model.pte
 	$(PY) -m sdk.c.build --alone --no-examples --sanitize thread --out build/sanitized/thread --check build/sanitized/s8/model.pte
 
-# damaged and lying files against every reader, MINUTES of each; what escapes is kept in tests/kept
+# damaged and lying files against every reader, MINUTES of processor time of each; goes on from the last run's finds;
+# what escapes is kept in tests/kept
 fuzz: setup
-	$(PY) -m tests.fuzzing --minutes $(MINUTES)
+	$(PY) -m pip install -q -e '.[fuzz]'
+	$(PY) -m tests.guided --minutes $(MINUTES)
 
 # kill -9 COUNT times over each command that writes: nothing half-written is read, nothing is left
 faults: setup

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.fuzzing import KEPT, TARGETS, campaign, check
 
+ROOT = Path(__file__).resolve().parents[2]
 NEEDS = {"yaml": "yaml", "sound": "soundfile"}
 SMALL = [
     name for name in TARGETS if name != "checkpoint"
@@ -19,9 +22,41 @@ KEPT_FILES = sorted(path for path in KEPT.glob("*/*") if path.parent.name in TAR
 def test_damaged_files_end_in_our_own_error(name: str) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason="what reads these files is not installed")
-    campaign(TARGETS[name], examples=40, derandomize=True)
+    campaign(TARGETS[name], 200)
 
 
 @pytest.mark.parametrize("path", KEPT_FILES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_escaped_once_does_not_again(path: Path) -> None:
     check(TARGETS[path.parent.name], path.read_bytes())
+
+
+def test_what_escapes_at_length_is_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that fails at `Ja`, which lines that it reaches on the way lead to, and then none that fails."""
+    pytest.importorskip("atheris", reason="optional extra `fuzz`")
+    lines = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+from tests import guided
+from tests.fuzzing import Target
+
+def read(path):
+    words = path.read_bytes()
+    if FAILS and words[:1] == b"J":
+        if words[1:2] == b"a":
+            raise KeyError("Ja")
+
+guided.TARGETS["face"] = Target(".txt", lambda: [b"jaw"], read)
+guided.KEPT, guided.FOUND, guided.ROOT = Path("kept"), Path("found"), Path()
+guided.hunt("face", 1 if FAILS else 0.02)
+"""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for fails, words in (("True", "KeyError: 'Ja'; kept as kept/face/"), ("False", "nothing escaped")):
+        run = subprocess.run([sys.executable, "-c", lines.replace("FAILS", fails)], cwd=tmp_path, text=True,
+                             capture_output=True, check=False)  # fmt: skip
+        assert words in run.stdout, run.stderr
+        assert run.returncode == (fails == "True")
+    (kept,) = (tmp_path / "kept/face").iterdir()
+    assert kept.read_bytes()[:2] == b"Ja"
+    assert "(so far " in run.stdout
