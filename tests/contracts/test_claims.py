@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.licences import ALL, SEPARATE, installed_bytes, is_copyleft, licence, required
+from tests.scores import PAGES, rewritten
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +32,20 @@ def test_every_row_of_promises_names_a_test_and_not_only_a_file() -> None:
     by_hand = [row for row in rows if not re.search(r"`tests/[\w/]+\.py::test_\w+`", row.rsplit("|", 2)[1])]
     assert all("by hand" in row for row in by_hand), by_hand
     assert len(by_hand) <= 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_say_what_the_files_were_scored_with(page: str) -> None:
+    """By hand, a cell had been rounded twice and a sentence had stayed when its weights were replaced."""
+    assert (ROOT / page).read_text("utf-8") == rewritten(page), "`python -m tests.scores` writes the rows anew"
+
+
+def test_no_line_of_a_page_stands_there_twice() -> None:
+    """A merge had left a claim about the weights before beside today's."""
+    for page in (ROOT / "README.md", ROOT / "RELIABILITY.md", *(ROOT / "docs").glob("*.md")):
+        prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        openings = [line[:40] for line in prose.splitlines() if len(line) > 60 and not line.startswith("|")]
+        assert not [line for line in set(openings) if openings.count(line) > 1], page
 
 
 def test_extras_are_installed_from_the_folder_and_only_one_function_says_so() -> None:
