@@ -26,8 +26,8 @@ LEGEND = (
     "Best first, by the second column. whole mouth: mean of other AUC, legibility and recall on development speakers "
     "(docs/whole_mouth.md); those within its interval of the best are as good as it, and the cheaper comes first. "
     "recall: of lip closures at 2 % false ones, mean over the test sets; whoever has it alone ranks behind. "
-    "PBM, jitter: on human speech in "
-    "quiet. computed: memory before lowering; measured: of the file, in a fresh process, where it was built here. "
+    "PBM, jitter: on the development speakers, in quiet. "
+    "computed: memory before lowering; measured: of the file, in a fresh process, where it was built here. "
     "~: computed or estimated. A point is dominated where another is no worse in quality, memory and time."
 )
 

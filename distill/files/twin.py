@@ -87,11 +87,6 @@ def twin_path(checkpoint: Path, precision: str = "int8") -> Path:
     return checkpoint.with_name(f"{checkpoint.stem}-{precision}{SUFFIX}")
 
 
-def parent_path(twin: Path) -> Path:
-    """Where the checkpoint lies that the twin at this path belongs to."""
-    return twin.with_name(twin.stem.rpartition("-")[0] + ".pt")
-
-
 def twin_card(twin: Twin) -> str:
     """A Markdown page about a twin: what it is, how it was made, how well it does."""
     size = sum(value.numel() * value.element_size() for value in twin.state.values())

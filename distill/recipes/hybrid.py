@@ -5,11 +5,12 @@
 
 S0, frozen, says for every frame what its hidden fully connected layers and its last layer before tanh make of it. A
 narrower student is drawn towards the same conclusions (down-scaling supervision, eq. 5); one that hears less of the
-future is drawn towards what S0 concluded from all of it (predictive supervision, eq. 6). The loss is eq. 7, with the
-lip losses of `heterogeneous.py`. Stream students are taught by wider stream students in the same way.
+future is drawn towards what S0 concluded from all of it (predictive supervision, eq. 6). The loss is eq. 7, but for
+eq. 1, which is off (`--alpha-rec 0`): our errors of channels and of the mouth stand for it (`training/plan.py`), beside
+the lip losses of `heterogeneous.py`. Stream students are taught by wider stream students in the same way.
 
-The paper raises alpha_vel to 9 for S2+, S4+ and S5+, whose jitter had grown (4.1.2): `--alpha-vel 9`. Ours does not
-grow, for the lips' own acceleration has a loss; S2+ became a quarter calmer than its teacher with 9 (docs/table2.md).
+The paper raises alpha_vel to 9 for S2+, S4+ and S5+, whose jitter had grown (4.1.2): `--alpha-vel 9`. Ours does
+not grow by it (docs/table2.md): the lips' own acceleration has a loss.
 """
 
 from __future__ import annotations

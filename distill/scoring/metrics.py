@@ -70,10 +70,7 @@ class LipJudge:
             return
         least = least_nearby(gap_cm)
         for start, end in bilabial_spans(phones):
-            frames = np.arange(int(np.ceil(start * fps)), int(np.floor(end * fps)) + 1)
-            if not len(frames):  # shorter than a frame: the nearest one stands for it
-                frames = np.array([round((start + end) / 2 * fps)])
-            frames = frames[frames < count]
+            frames = frames_of(start, end, fps, count)
             if len(frames):
                 self.add_closure(least[frames])
         for start, end in open_vowel_spans(phones):
@@ -103,6 +100,15 @@ class LipJudge:
     def scores(self) -> LipScores:
         """Scores of everything added; NaN where there was nothing to judge."""
         return lip_scores(self.gaps)
+
+
+def frames_of(start_s: float, end_s: float, fps: float, count: int) -> np.ndarray:
+    """The frames from `start_s` to `end_s`, both included, of the first `count`; of a span between two frames the one
+    nearest to its middle. Empty where it lies behind them all."""
+    frames = np.arange(int(np.ceil(start_s * fps)), int(np.floor(end_s * fps)) + 1)
+    if not len(frames):
+        frames = np.array([round((start_s + end_s) / 2 * fps)])
+    return frames[frames < count]
 
 
 def least_nearby(gap_cm: np.ndarray) -> np.ndarray:

@@ -64,10 +64,11 @@ def check_plan(
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how hard. `alpha_*` weigh eq. 4, our losses, and eq. 5 where there is a second teacher. Ours: `own`
-    errors of channels over their own variance, `mouth` errors of the mouth's vertices over theirs, both for the poses
-    and (times `own_velocity`) from frame to frame; `phone` what the last hidden features tell of the phone; `lip` and
-    `acc` the lip gap. The paper's own objective is `alpha_rec` 0.1 or more with the others 0. Inside
+    """How long and how hard. `alpha_*` weigh the paper's eq. 1 (`rec`, off), eq. 3 (`vel`) and, where there is a second
+    teacher, eq. 5 and 6 (`feat`), and our losses, of which `own` and `mouth` stand for eq. 1: `own` errors of channels
+    over their own variance, `mouth` errors of the mouth's vertices over theirs, both for the poses and (times
+    `own_velocity`) from frame to frame; `phone` what the last hidden features tell of the phone; `lip` and `acc` the
+    lip gap. The paper's own objective is `alpha_rec` 0.1 or more and `alpha_vel`, with our five 0. Inside
     the lip losses `shut_weight` weighs the closures, and grows to `shut_final` over the second half (pulled too early,
     lips shut on everything), `open_weight` the lips that shall stay open, `rest_weight` lips shut where nobody speaks
     against those of a closure; `mix_human` weighs human against espeak speech, `mix_kokoro` Kokoro's against both where

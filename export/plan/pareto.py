@@ -13,7 +13,7 @@ from typing import Any
 
 from export.plan.choose import Candidate
 from export.plan.decide import Decision, key
-from export.plan.quality import cell, grades, heading
+from export.plan.quality import CHOSEN_BY, cell, grades, heading
 from profiles.show.table import markdown
 from profiles.show.words import show_bytes
 
@@ -21,8 +21,8 @@ from profiles.show.words import show_bytes
 @dataclass(frozen=True)
 class Row:
     """One point of the table. Bytes that nobody measured are None. quality: by the measure `quality_is`, "" where it
-    was never scored. frame_us: a frame at the student's own rate, by `frame_us_is`. pbm, jitter: on the first test set,
-    None where it was not scored."""
+    was never scored. frame_us: a frame at the student's own rate, by `frame_us_is`. pbm, jitter: of development
+    speakers in quiet (`CHOSEN_BY`), None where they were not scored."""
 
     name: str
     student: str
@@ -58,12 +58,12 @@ def pareto_rows(decision: Decision) -> list[Row]:
 
 
 def _row(one: Candidate, decision: Decision) -> Row:
-    first: Any = next(iter(one.point.scores.values()), {})
-    scores = first if isinstance(first, Mapping) else {}
-    human, built = one.point.scores.get("human", scores), decision.known.get(key(one))
+    scored: Any = one.point.scores.get(CHOSEN_BY)  # no other set in its place: a column compares on one
+    lips: Mapping[str, Any] = scored if isinstance(scored, Mapping) else {}
+    built = decision.known.get(key(one))
     return Row(
         name=one.name, student=one.checkpoint.spec.name, precision=one.point.precision, backend=one.backend,
-        quality=one.quality.value, quality_is=one.quality.measure, pbm=human.get("pbm"), jitter=human.get("jitter"),
+        quality=one.quality.value, quality_is=one.quality.measure, pbm=lips.get("pbm"), jitter=lips.get("jitter"),
         computed_counted_bytes=one.rows.counted_bytes, measured_counted_bytes=built.counted_bytes if built else None,
         file_bytes=built.file_bytes if built else one.rows.program_bytes,
         file_bytes_is="measured here" if built else "computed", macs_per_s=one.cost.macs_per_s,

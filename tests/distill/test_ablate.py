@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_corpus import PHONES, utterance
 
 from distill.corpus.shards import write_shard
@@ -15,6 +16,7 @@ from distill.files.checkpoint import Checkpoint
 from distill.recipes import ablate
 from distill.speech.spoken import Spoken, spoken_name, write_spoken
 from distill.students.spec import load_variant
+from distill.training.objective import Objective
 from sdk.errors import ConfigError
 
 ROWS = """
@@ -68,6 +70,25 @@ def test_every_row_is_trained_and_scored_once(folder: Path, tmp_path: Path, monk
     monkeypatch.setattr(ablate.student, "train", never)
     assert ablate.main(arguments(folder, log)) == 0
     assert log.read_bytes() == (tmp_path / "before").read_bytes()
+
+
+def test_without_a_velocity_loss_to_tremble_costs_what_to_be_off_costs() -> None:
+    """The shipped row took the paper's velocity loss away and left that of our own losses."""
+    variant, rows = ablate.read_rows(ablate.ROWS)
+    plans = {row.name: plan for row, plan in rows}
+    spec = load_variant(variant)
+    label = torch.zeros(1, 60, len(spec.layout))
+    sign = torch.ones(60, 1)
+    sign[1::2] = -1
+
+    def cost(name: str, wrong: torch.Tensor) -> float:
+        objective = Objective(spec, plans[name], np.full(len(spec.layout), 0.01))
+        objective(label, label + wrong, 1.0)
+        assert objective.seen is not None
+        return sum(float(value) for part, value in objective.seen.parts.items() if part not in ("lip", "acc"))
+
+    assert cost("no velocity loss", 0.02 * sign) == pytest.approx(cost("no velocity loss", 0.02 * sign.abs()))
+    assert cost("everything", 0.02 * sign) > 2 * cost("everything", 0.02 * sign.abs())
 
 
 def test_what_another_plan_left_is_no_row_of_this_one(folder: Path, tmp_path: Path) -> None:

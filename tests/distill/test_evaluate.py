@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +19,12 @@ from small_corpus import utterance
 from distill.corpus.shards import write_shard
 from distill.files.checkpoint import Checkpoint
 from distill.recipes.evaluate import main as evaluate
-from distill.recipes.evaluate import merged, table
+from distill.recipes.evaluate import merged, parse, table
 from distill.recipes.fidelity import main as fidelity
 from distill.recipes.rigs import main as rigs
-from distill.scoring.conditions import Item, aligned_set, in_noise
+from distill.scoring.conditions import CONDITIONS, Item, aligned_set, in_noise
 from distill.scoring.controls import CONTROLS
+from distill.scoring.surroundings import expand, surroundings
 from distill.scoring.tally import score, scores_of, tally, write_gaps
 from distill.scoring.trackers import engine_tracker, open_judged
 from distill.scoring.whole import WholeMouth
@@ -323,6 +325,21 @@ def test_what_was_scored_is_kept_though_its_table_fails(tmp_path: Path, monkeypa
         evaluate(["exact", *words, "--json", str(tmp_path / "scores.json"), "--gaps", str(tmp_path / "gaps.npz")])
     assert (tmp_path / "scores.json").exists()
     assert (tmp_path / "gaps.npz").exists()
+
+
+def test_commands_of_the_tables_run_as_they_are_written() -> None:
+    """`python -m distill.recipes.evaluate` "makes them again", said a page, and alone it scores nothing."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    section = (docs / "whole_mouth.md").read_text("utf-8").partition("## Made again")[2].partition("\n## ")[0]
+    commands = [line for line in section.splitlines() if line.startswith("python -m distill.recipes.evaluate ")]
+    given = [parse(shlex.split(line, comments=True)[3:]) for line in commands]
+    for options in given:
+        folders = (options.aligned, options.people, options.strangers, options.grid, options.languages)
+        assert any(folders) or options.rest
+        assert expand(options.conditions.split(","), CONDITIONS | surroundings(None, None, []))
+    for table_of in ("strangers", "aligned", "people"):
+        assert any(getattr(o, table_of) and o.whole and o.conditions == "quiet,10db" for o in given)
+    assert "whole_mouth.md#made-again" in (docs / "measured.md").read_text("utf-8")
 
 
 def test_nothing_to_score_on_is_said(capsys: pytest.CaptureFixture[str]) -> None:

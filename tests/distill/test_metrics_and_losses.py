@@ -50,6 +50,13 @@ def test_pbm_takes_the_least_gap_within_two_frames() -> None:
     assert metrics.LipJudge().scores().closures == 0
 
 
+def test_frames_of_a_phone_hold_both_its_ends_and_never_none_that_is_there() -> None:
+    """By the judge of Table 2 and by its figures alike."""
+    spans = {(0.1, 0.2): [3, 4, 5, 6], (0.11, 0.12): [3], (0.11, 0.1): [3], (0.25, 0.5): [8, 9], (0.5, 0.6): []}
+    for (start_s, end_s), frames in spans.items():
+        assert metrics.frames_of(start_s, end_s, 30, 10).tolist() == frames
+
+
 def test_false_closure_looks_at_the_middle_of_open_vowels() -> None:
     phones = [Phone("m", 0.1, 0.2), Phone("ɑ", 20 / 30, 26 / 30), Phone("ɑ", 30 / 30, 36 / 30)]
     # frame 23 is the middle of the first; 20, 26 and 30 are edges, of which none is asked

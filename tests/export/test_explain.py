@@ -15,7 +15,7 @@ from distill.files.checkpoint import Checkpoint
 from export import every
 from export import pipeline as building
 from export.build import main
-from export.explain import explain
+from export.explain import LEGEND, explain
 from export.load.checkpoints import Wanted
 from export.lower.backends.base import Backend, backend_names, cannot_run, exportable, load_backend
 from export.pipeline import build
@@ -95,6 +95,23 @@ def test_a_measured_figure_wins_over_a_computed_one(planned: list[Candidate]) ->
     assert (row.computed_counted_bytes, row.measured_counted_bytes, row.counted_bytes) == (5000, 7000, 7000)
     assert not row.fits
     assert (row.frame_us, row.frame_us_is, row.file_bytes) == (80.0, "measured here", 123)
+
+
+def test_lips_are_of_one_set_in_all_rows(planned: list[Candidate]) -> None:
+    """A twin that was scored on fewer sets printed those of another, under a legend that named one."""
+    scores = {"strangers": {"pbm": 0.1, "jitter": 0.1}, "human": {"pbm": 0.2, "jitter": 0.2}}
+    points = [
+        dataclasses.replace(altered(planned[0], name, 0.9, 5000, 50.0), point=point)
+        for name, point in (
+            ("all", dataclasses.replace(planned[0].point, scores={**scores, "people": {"pbm": 0.3, "jitter": 0.3}})),
+            ("few", dataclasses.replace(planned[0].point, scores=scores)),
+            ("odd", dataclasses.replace(planned[0].point, scores={"people": 3})),
+        )
+    ]
+    rows = pareto_rows(Decision(5000, points, {}))
+    assert [(row.pbm, row.jitter) for row in rows] == [(0.3, 0.3), (None, None), (None, None)]
+    assert "on the development speakers, in quiet" in LEGEND
+    assert table(rows).splitlines()[3].split("|")[3].strip() == "–"
 
 
 def test_fast_backends_come_first_and_what_is_too_slow_last(planned: list[Candidate]) -> None:

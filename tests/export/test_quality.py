@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,8 @@ from export.pipeline import plan_all
 from export.plan.decide import Decision, decide
 from export.plan.pareto import cells, head, pareto_rows
 from export.plan.quality import RECALL, WHOLE, Quality, cell, grades, heading, quality
+from export.studies.choices import choices, table
+from profiles.model.device import device_names
 
 
 def scored(auc: float, legibility: float, recall: float, half: float = 0.01) -> dict[str, Any]:
@@ -114,6 +117,30 @@ def test_of_the_shipped_students_none_that_is_chosen_is_dominated(tmp_path: Path
     assert not chosen & dominated
     by_grade = [quality(one.point.scores).measure for one in planned]
     assert [measure for measure, _ in itertools.groupby(by_grade)] == [WHOLE, RECALL], "the older recall ranks behind"
+
+
+def test_the_page_of_budgets_says_what_is_chosen_of_the_students_that_ship() -> None:
+    """It named the scores of earlier weights, and said that one was chosen for being the best which is only the
+    cheaper of two within their interval."""
+    page = (CHECKPOINTS.parent / "docs" / "budget.md").read_text("utf-8").partition("\n## ")[0]
+    (command,) = re.findall(r"`python -m export\.choices (.*?)`", page)
+    budgets = [word for word in command.split() if word.endswith("B")]
+    assert "--built none" in command
+
+    def rows(text: str) -> list[list[str]]:
+        lines = [line for line in text.splitlines() if line.startswith("|") and "---" not in line]
+        return [[one.strip() for one in line.strip("|").split("|")] for line in lines]
+
+    devices = device_names()
+    found = choices([*((one, one, None) for one in budgets), *((one, None, one) for one in devices)], {})
+    printed, by_budget = found[: len(budgets)], {one.budget_bytes: one.chosen for one in found[: len(budgets)]}
+    assert rows(page) == rows(table(printed)), "print the rows again by the command below them"
+    others = {one.target: one.chosen for one in found[len(budgets) :] if one.precision == "int8"}
+    assert f"int8 where it asks for that ({', '.join(others)})" in " ".join(page.split())
+    assert all(chosen.endswith(" int8") for chosen in others.values())
+    for one in found[len(budgets) :]:
+        if one.precision != "int8":
+            assert one.chosen == by_budget.get(one.budget_bytes, by_budget[20_000_000]), one.target
 
 
 def test_every_student_that_ships_is_ranked_by_the_whole_mouth() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 import sdk
 from distill.files.checkpoint import Checkpoint
-from distill.files.twin import SUFFIX, Twin, parent_path, twin_path
+from distill.files.twin import SUFFIX, Twin, twin_path
 from distill.recipes.evaluate import main as evaluate
 from distill.students.spec import load_variant
 from distill.students.stream import StreamStudent
@@ -263,6 +263,6 @@ def test_every_shipped_twin_belongs_to_the_checkpoint_beside_it() -> None:
     if not files:
         pytest.skip("no twins are shipped")
     for file in files:
-        twin = Twin.load(file, Checkpoint.load(parent_path(file)))
+        twin = Twin.load(file, Checkpoint.load(file.with_name(f"{file.stem.rpartition('-')[0]}.pt")))
         assert twin.scores, f"{file}: not scored"
         assert twin.weights_sha256 in file.with_suffix(".md").read_text()

@@ -19,7 +19,7 @@ from distill.speech.phones import Phone, to_json
 from distill.students.spec import load_variant
 from distill.teachers.neural.teacher import FILE
 from export.studies.table2 import study as table2
-from export.studies.table2.figures import KINDS, is_shut, kind_of
+from export.studies.table2.figures import KINDS, is_shut, kind_of, math_label
 from export.studies.table2.findings import NOISE, PAIRS, compare, compare_whole, findings, targets
 from export.studies.table2.page import page
 from export.studies.table2.rows import (
@@ -36,6 +36,8 @@ from export.studies.table2.rows import (
 from sdk.errors import CheckpointError, ConfigError, DataError
 
 CLOSURES, VOWELS = 60, 100
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+TABLE = CHECKPOINTS / "table2"
 
 
 def gaps(found: float, seed: int = 0) -> dict[str, np.ndarray]:
@@ -137,10 +139,22 @@ def test_labels_and_colours_are_the_papers() -> None:
     kinds = {name: kind_of(name) for name in NAMES}
     assert set(kinds.values()) == set(KINDS)
     assert [n for n in NAMES if kinds[n] == "plain"] == ["s0", "s1", "s2", "s3", "s4", "s5"]
-    assert [n for n in NAMES if kinds[n] == "smooth"] == ["s4_plus_smooth", "s5_plus_smooth"]
+    assert [n for n in NAMES if kinds[n] == "smooth"] == [
+        f"s{n}_plus_{how}" for n in (4, 5) for how in ("smooth", "thirds")
+    ]
+    assert labels["s5_plus_thirds"] == "S̃5+ thirds"
+    assert math_label(Row("s5_plus_thirds")) == "$\\tilde{S}_5$+\nthirds"
 
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+def test_rows_of_thirds_are_the_papers_smoothing_of_the_same_weights() -> None:
+    """The issue asked for the paper's thirds beside ours; ours alone stood there."""
+    for name in ("s4_plus", "s5_plus"):
+        plain, smooth, thirds = (Checkpoint.load(TABLE / f"{name}{how}.pt") for how in ("", "_smooth", "_thirds"))
+        assert plain.weights_sha256 == smooth.weights_sha256 == thirds.weights_sha256
+        assert thirds.spec.ensemble == pytest.approx([1 / 3] * 3)
+        assert thirds.spec == load_variant(f"{name}_thirds")
+        assert Paper.load().rows[f"{name}_thirds"] == Paper.load().rows[f"{name}_smooth"]
+        assert thirds.scores["human"]["jitter"] < smooth.scores["human"]["jitter"] < plain.scores["human"]["jitter"]
 
 
 def row(name: str, found: float, seed: int = 0, **more: Any) -> Row:
@@ -312,6 +326,40 @@ def test_targets_name_who_misses_them() -> None:
     assert found["PBM accuracy of the teacher's, at 10 dB"].values == {}
 
 
+def test_who_was_never_measured_is_not_said_to_keep_a_target() -> None:
+    """Three students of seven had never been scored at 10 dB: "kept by all"."""
+    teacher, kept, never = row("teacher", 1.0), row("s2_plus", 0.95), row("s4_plus", 0.95)
+    for one in (teacher, kept):
+        one.scores["human_10db"] = one.scores["human"]
+    del never.scores["rest"]
+    found = {each.about: each for each in targets([teacher, kept, never])}
+    noise, rest = (
+        found["PBM accuracy of the teacher's, at 10 dB"],
+        found["frames shut where nobody speaks, the worst of silence and noise"],
+    )
+    assert (list(noise.values), noise.failed, noise.unmeasured) == (["S2+"], [], ["S4+"])
+    assert (rest.failed, rest.unmeasured) == (["S2+"], ["S4+"])
+    text = page(
+        [teacher, kept, never], Paper.load(), [], [noise, rest, found["jitter away from the teacher's"]], [], ""
+    )
+    asked = [line.split(" | ")[-1] for line in text.partition("## What was asked for")[2].splitlines() if "%" in line]
+    assert asked[:3] == [
+        "kept by the 1 of 2 that were measured |", "missed by S2+; 1 of 2 were measured |", "kept by all |",
+    ]  # fmt: skip
+
+
+def test_a_cost_that_leaves_something_out_says_so_of_the_parameters_too() -> None:
+    """T's 1.5 M stood beside 967 as if all; the 8.2 M through which it hears are in no file of ours."""
+    part = dataclasses.replace(
+        row("teacher", 1.0), cost=Cost(1_510_000, 1e9, 10**6, None, None, None, lower_bound=True)
+    )
+    text = page([part, row("s2", 0.9)], Paper.load(), [], [], [], "a machine")
+    text = text.partition("## What a frame costs")[2].partition("## What our data shows")[0]
+    cells = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if "**" in line}
+    assert cells["**T**"] == "> 1.51 / *967*"
+    assert cells["**S2**"] == "0.00 / *0.23*"
+
+
 def test_calls_take_turns() -> None:
     order: list[str] = []
     times = in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=4)
@@ -335,7 +383,7 @@ def test_the_page_the_facts_and_the_pictures(folder: Path, tmp_path: Path, capsy
     phones.write_text(to_json([Phone("sil", 0, 0.3), Phone("m", 0.3, 0.4), Phone("ɑ", 0.4, 0.8), Phone("p", 0.8, 1.0)]))
     given = ["--checkpoints", str(folder), "--teacher", str(FILE.shipped), "--out", str(tmp_path / "out")]
     assert table2.main([*given, "--audio", str(audio), "--phones", str(phones)]) == 0
-    assert "6 of 18 rows; missed:" in capsys.readouterr().out
+    assert "6 of 20 rows; missed:" in capsys.readouterr().out
     text = (tmp_path / "out/table2.md").read_text("utf-8")
     lines = {line.split("|")[1].strip(): line for line in reversed(text.splitlines()) if line.startswith("| **")}
     teacher = next(line for line in text.splitlines() if line.startswith("| **T**"))

@@ -23,10 +23,6 @@ from sdk.errors import DataError
 from sdk.faces.face import Face
 
 Tracks = Sequence[np.ndarray]
-# FaceDiffuser's BEAT masks, places in the 51 names in alphabetical order. To compare with its tables only: the mouth
-# lacks jawOpen (24) and mouthClose (26), the upper face is eyes that look about and lacks the brows (0 to 4).
-FACEDIFFUSER_MOUTH = (23, 25, 27, 28, 31, 37, 39, 40, 41, 42, 47, 48)
-FACEDIFFUSER_UPPER = (*range(8, 22), 49, 50)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from distill.files.disk import atomic_open
 from distill.scoring.conditions import FPS, Item
-from distill.scoring.metrics import least_nearby
+from distill.scoring.metrics import frames_of, least_nearby
 from distill.scoring.trackers import Tracker
 from distill.speech.phones import SILENCE, Phone
 from export.studies.table2.rows import Row, present
@@ -36,9 +36,9 @@ def kind_of(name: str) -> str:
     """Which colour a row has (`KINDS`)."""
     if name == "teacher":
         return name
-    for ending in ("no_kd", "kd", "smooth", "plus"):
+    for ending in ("no_kd", "kd", "smooth", "thirds", "plus"):
         if name.endswith(ending):
-            return ending
+            return "smooth" if ending == "thirds" else ending
     return "plain"
 
 
@@ -49,9 +49,8 @@ def math_label(row: Row) -> str:
     letter, number = row.name[0].upper(), row.name[1:2]
     if letter in "MH":
         return rf"${letter}_{{{'-' if 'no' in row.name else ''}KD}}$"
-    return (rf"$\tilde{{S}}_{number}$" if "smooth" in row.name else f"$S_{number}$") + (
-        "+" if "plus" in row.name else ""
-    )
+    letter = rf"$\tilde{{S}}_{number}$" if kind_of(row.name) == "smooth" else f"$S_{number}$"
+    return letter + ("+" if "plus" in row.name else "") + ("\nthirds" if "thirds" in row.name else "")
 
 
 def draw_bars(rows: Sequence[Row], path: Path, key: str = "human") -> None:
@@ -163,9 +162,7 @@ def _draw_panel(axes: Any, item: Item, lips: Lips, teacher: Lips | None, top_cm:
 
 def is_shut(gap_cm: np.ndarray, phone: Phone) -> bool:
     """Whether the lips are shut at any frame of a phone, two frames earlier or later counting too."""
-    frames = np.arange(int(np.ceil(phone.start * FPS)), int(np.floor(phone.end * FPS)) + 1)
-    frames = frames if len(frames) else np.array([round((phone.start + phone.end) / 2 * FPS)])
-    frames = frames[frames < len(gap_cm)]
+    frames = frames_of(phone.start, phone.end, FPS, len(gap_cm))
     return bool(len(frames) and least_nearby(gap_cm)[frames].min() <= CLOSED_CM)
 
 

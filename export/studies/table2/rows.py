@@ -36,7 +36,7 @@ from sdk.tools.threads import one_thread
 
 NAMES = (
     "teacher", "m_no_kd", "m_kd", "h_no_kd", "h_kd", "s0", "s1", "s1_plus", "s2", "s2_plus", "s3", "s3_plus",
-    "s4", "s4_plus", "s4_plus_smooth", "s5", "s5_plus", "s5_plus_smooth",
+    "s4", "s4_plus", "s4_plus_smooth", "s4_plus_thirds", "s5", "s5_plus", "s5_plus_smooth", "s5_plus_thirds",
 )  # fmt: skip
 PAPER = Path(__file__).with_name("table2.yaml")
 FPS = 30
@@ -48,7 +48,8 @@ _TEACHER_SECONDS = 10
 class Cost:
     """What one frame costs. parameters: count. macs: multiply-adds. paper_bytes: the paper's memory, parameters and
     every layer's output once at float32. counted_bytes: ours, whole, of the `.pte` (None where there is none).
-    torchscript_ms, xnnpack_ms: CPU time on one thread, median. lower_bound: macs and memory leave something out."""
+    torchscript_ms, xnnpack_ms: CPU time on one thread, median. lower_bound: parameters, macs and memory leave something
+    out."""
 
     parameters: int
     macs: float
@@ -86,13 +87,14 @@ class Row:
 
     @property
     def label(self) -> str:
-        """`S5+`, `M-KD`, `S̃5+`, `T`: the paper's name."""
+        """`S5+`, `M-KD`, `S̃5+`, `T`: the paper's name. Smoothed by thirds it is the paper's own S̃5+, ours the other."""
         if self.name == "teacher":
             return "T"
         head, *rest = self.name.split("_")
         if head in ("m", "h"):
             return f"{head.upper()}{'-KD' if rest == ['no', 'kd'] else ' KD'}"
-        return f"S{chr(0x303) if 'smooth' in rest else ''}{head[1:]}{'+' if 'plus' in rest else ''}"
+        behind = ("+" if "plus" in rest else "") + (" thirds" if "thirds" in rest else "")
+        return f"S{chr(0x303) if {'smooth', 'thirds'} & set(rest) else ''}{head[1:]}{behind}"
 
     def score(self, key: str, figure: str) -> float | None:
         """A figure of a key (`human`, `pbm`), None where it was not measured."""
