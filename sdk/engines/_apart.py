@@ -13,14 +13,15 @@ belongs to the same user, so this keeps crashes, memory and time from you, and n
 from __future__ import annotations
 
 import os
-import select
 import struct
 import subprocess
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
@@ -91,25 +92,48 @@ class Child:
 
     def __init__(self, path: Path) -> None:
         self._path, self._pid, self._lock = path, os.getpid(), threading.Lock()
+        self._over = ""  # what ended the process, once something has
         command = [sys.executable, "-W", "ignore", "-c", _CHILD, str(_ROOT), str(path.resolve())]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
         weakref.finalize(self, _end, self._process)
-        self._answer([], START_S)
+        with self._ending():
+            self._answer([], START_S)
 
     def ask(self, voices: int, inputs: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
-        """What the program makes of `inputs`: float32 of `shapes`. Raises `ArtifactError`."""
+        """What the program makes of `inputs`: float32 of `shapes`. Raises `ArtifactError`.
+
+        Whatever interrupts it (Ctrl-C, an alarm) ends the process: an answer that nobody took would be the next call's.
+        """
         if os.getpid() != self._pid:
             raise ArtifactError(f"{self._path}: its process is that of whom this was forked from: open it again")
         with self._lock:
-            try:
-                assert self._process.stdin
-                for piece in (struct.pack("<I", voices), *(np.ascontiguousarray(array).tobytes() for array in inputs)):
-                    write(self._process.stdin.fileno(), memoryview(piece))
-            except OSError:
-                raise self._ended() from None
-            return self._answer(shapes, PATIENCE_S)
+            if self._over:
+                raise ArtifactError(
+                    f"{self._path}: its process ended with an earlier call; open it again ({self._over})"
+                )
+            with self._ending():
+                self._tell(voices, inputs)
+                return self._answer(shapes, PATIENCE_S)
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Whatever leaves the block early ends the process."""
+        try:
+            yield
+        except BaseException as error:
+            self._over = str(error) if isinstance(error, ArtifactError) else f"interrupted: {type(error).__name__}"
+            _end(self._process)
+            raise
+
+    def _tell(self, voices: int, inputs: Sequence[np.ndarray]) -> None:
+        assert self._process.stdin
+        try:
+            for piece in (struct.pack("<I", voices), *(np.ascontiguousarray(array).tobytes() for array in inputs)):
+                write(self._process.stdin.fileno(), memoryview(piece))
+        except OSError:
+            raise self._ended() from None
 
     def _answer(self, shapes: Sequence[tuple[int, ...]], patience_s: float) -> list[np.ndarray]:
         until = time.monotonic() + patience_s
@@ -117,15 +141,13 @@ class Child:
             pieces = [self._read(4 * int(np.prod(shape)), until) for shape in shapes]
             return [np.frombuffer(data, "<f4").reshape(shape) for data, shape in zip(pieces, shapes, strict=True)]
         (length,) = struct.unpack("<I", self._read(4, until))
-        text = self._read(min(length, LONGEST_MESSAGE_BYTES), until).decode("utf-8", "replace")
-        _end(self._process)
-        raise ArtifactError(text)
+        raise ArtifactError(self._read(min(length, LONGEST_MESSAGE_BYTES), until).decode("utf-8", "replace"))
 
     def _read(self, size: int, until: float) -> bytes:
         assert self._process.stdout
         descriptor, found = self._process.stdout.fileno(), bytearray()
         while len(found) < size:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+            ready = wait([descriptor], max(0.0, until - time.monotonic()))  # whatever its number, as select would not
             piece = os.read(descriptor, size - len(found)) if ready else b""
             if not piece:
                 raise self._ended() if ready else self._stuck()
@@ -138,7 +160,6 @@ class Child:
         return ArtifactError(f"{self._path}: it ended the process that it ran in ({how}): it is damaged, or made to")
 
     def _stuck(self) -> ArtifactError:
-        _end(self._process)
         return ArtifactError(f"{self._path}: it gave no answer in time, and its process was ended: damaged, or made to")
 
 

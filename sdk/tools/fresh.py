@@ -16,13 +16,13 @@ import importlib
 import json
 import os
 import runpy
-import select
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -80,7 +80,7 @@ class Server:
             into.flush()
         except BrokenPipeError as error:
             raise Gone from error
-        if not select.select([out], [], [], limit_s)[0]:
+        if not wait([out.fileno()], limit_s):  # whatever its number, as select would not
             raise TimeoutError
         answer = out.readline()
         if not answer:

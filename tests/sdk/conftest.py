@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,21 @@ def sealed(tiny_programs: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
         paths[runtime] = folder / f"model.{suffix}"
         paths[runtime].write_bytes(seal(tiny_programs[runtime], Manifest(**facts(runtime=runtime))))
     return paths
+
+
+@pytest.fixture
+def beyond_select() -> Iterator[None]:
+    """So many files are open that the next have numbers of 1,024 and more, which `select` does not take."""
+    resource = pytest.importorskip("resource", reason="only there can a process be allowed more files")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip(f"a process may open {hard} files here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for descriptor in held:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from facts_of_manifests import stream_facts
 import sdk
 from sdk.artifact import open_artifact, seal
 from sdk.engines import _apart as apart
-from sdk.engines.base import StreamEngine
+from sdk.engines.base import StreamEngine, WindowEngine
 from sdk.errors import ArtifactError, TinyfaceError
 from sdk.manifest import Manifest
 
@@ -52,6 +52,42 @@ def test_one_that_does_not_answer_is_ended(sealed: dict[str, Path], monkeypatch:
     with pytest.raises(ArtifactError, match="it gave no answer in time"):
         engine.run(np.zeros(engine.manifest.window_samples, np.float32))
     assert engine._child._process.poll() is not None
+    with pytest.raises(ArtifactError, match=r"ended with an earlier call; open it again \(.*no answer in time"):
+        engine.run(np.zeros(engine.manifest.window_samples, np.float32))
+
+
+class Late(Exception):
+    """What a user's own alarm raises."""
+
+
+def test_an_answer_that_nobody_took_is_not_the_next_calls(sealed: dict[str, Path]) -> None:
+    engine = sdk.open(sealed["executorch"], apart=True)
+    assert isinstance(engine, apart.ApartEngine)
+    process = engine._child._process
+
+    def late(*_: object) -> None:
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, late)
+    os.kill(process.pid, signal.SIGSTOP)  # a slow machine
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(Late):
+            engine.run(np.zeros(engine.manifest.window_samples, np.float32))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert process.poll() is not None
+    with pytest.raises(ArtifactError, match=r"ended with an earlier call; open it again \(interrupted: Late\)"):
+        engine.run(np.ones(engine.manifest.window_samples, np.float32))
+
+
+def test_as_many_files_may_be_open_as_the_system_allows(sealed: dict[str, Path], beyond_select: None) -> None:
+    near, far = sdk.open(sealed["executorch"]), sdk.open(sealed["executorch"], apart=True)
+    window = np.zeros(near.manifest.window_samples, np.float32)
+    assert isinstance(near, WindowEngine)
+    assert isinstance(far, WindowEngine)
+    assert np.array_equal(far.run(window), near.run(window))
 
 
 STUCK = """

@@ -64,6 +64,12 @@ def test_one_that_takes_too_long_is_ended_and_answers_nobody_else(
     assert server.run("ends", [], environment, 60)[0] == 3
 
 
+def test_as_many_files_may_be_open_as_the_system_allows(
+    beyond_select: None, server: Server, environment: dict[str, str]
+) -> None:
+    assert server.run("ends", [], environment, 60)[0] == 3
+
+
 def is_gone(process: int) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
