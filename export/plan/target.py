@@ -78,7 +78,8 @@ def allowed_backends(device: str | None, backend: str = "auto") -> tuple[str, ..
     """The backends to choose among: the one that is named, or of those that the device's profile runs the ones that a
     budget may choose; () for any.
 
-    Raises `ConfigError` for an unknown backend, or one that the device does not run.
+    Raises `ConfigError` for an unknown backend, one that the device does not run, or a device of which a budget may
+    choose none: its () would mean any.
     """
     if backend != "auto":
         load_backend(backend)
@@ -88,4 +89,10 @@ def allowed_backends(device: str | None, backend: str = "auto") -> tuple[str, ..
     names = [name for name in backend_names() if plays(words, name)]
     if backend not in ("auto", *names):
         raise ConfigError(f"{device} does not run {backend}; its profile allows: {', '.join(words)}")
-    return tuple(sorted({*names} & {*automatic_backends()})) if backend == "auto" else (backend,)
+    if backend != "auto":
+        return (backend,)
+    found = tuple(sorted({*names} & {*automatic_backends()}))
+    if not found:
+        named = f"ask for one by name: --backend {' or '.join(names)}" if names else "let its profile allow another"
+        raise ConfigError(f"{device} runs {', '.join(words)}, none of which a budget may choose here; {named}")
+    return found

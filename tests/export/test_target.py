@@ -11,7 +11,8 @@ import pytest
 from export import foreign, styled
 from export.build import main
 from export.load.checkpoints import Wanted
-from export.plan.target import target
+from export.plan.target import allowed_backends, target
+from export.studies.choices import choices
 from profiles.model.device import DEVICES, device_names, load_device
 from sdk.errors import BudgetError, ConfigError
 
@@ -44,6 +45,17 @@ def test_mistakes(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
         target("8", None, None)
     assert main(["--out", f"{tmp_path}/face"]) == 2
     assert "--budget 8MB, or --device NAME" in capsys.readouterr().err
+
+
+def test_a_device_of_which_a_budget_may_choose_nothing_is_not_one_of_everything(tmp_path: Path) -> None:
+    profile = DEVICES.joinpath("steam_deck.yaml").read_text("utf-8")
+    device = tmp_path / "alone.yaml"
+    device.write_text(re.sub(r"backends: .*", "backends: [openvino]", profile), "utf-8")
+    with pytest.raises(ConfigError, match=r"runs openvino, none of which .* by name: --backend openvino"):
+        allowed_backends(str(device))
+    with pytest.raises(ConfigError, match="by name"):
+        choices([("alone", None, str(device))], {})
+    assert allowed_backends(str(device), "openvino") == ("openvino",)
 
 
 @pytest.mark.parametrize("more", [["--backend", "tinyface"], ["--backend", "tinyface", "--styles"]])
