@@ -29,7 +29,7 @@ from profiles.measure.plan import Plan, Subject, jobs_of, subjects_of
 from profiles.model.device import NATIVE_BACKENDS, Device
 from profiles.model.environment import environment
 from profiles.model.figures import Case, Estimate, Prediction, Setting, in_integers
-from profiles.model.record import NATIVE_LIBRARY, SCHEMA, ArtifactFacts, Environment, Record, Skipped
+from profiles.model.record import NATIVE_LIBRARY, SCHEMA, ArtifactFacts, Environment, Machine, Record, Skipped
 from sdk.errors import ArtifactError, EngineUnavailable, TinyfaceError
 
 Say = Callable[[str], None]
@@ -70,9 +70,18 @@ def profile(
     return Record(
         schema=SCHEMA, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), command=command, environment=where,
         artifacts=facts, cases=cases, device=demands, estimates=estimates, predictions=predictions,
-        checks=checks(facts, cases, estimates, demands) if demands else [], skipped=[*skipped, *without, *missing],
-        machines=machines,
+        checks=checks(facts, cases, estimates, demands) if demands else [],
+        skipped=[*skipped, *without, *missing, *_of_others(machines, device)], machines=machines,
     )  # fmt: skip
+
+
+def _of_others(machines: Sequence[Machine], device: Device | None) -> list[Skipped]:
+    """The machines whose figures stand in the record and judge nothing, as they are of another than the device."""
+    if device is None:
+        return []
+    others = [one.name for one in machines if one.name not in (device.name, "here")]
+    why = f"it is not {device.name}: what {device.name} took is brought back with --machine {device.name}"
+    return [Skipped(f"{name}: a verdict", why) for name in others]
 
 
 def _with_latency(case: Case, subjects: Sequence[Subject]) -> Case:

@@ -34,12 +34,12 @@ def checks(
     for facts in artifacts:
         own = [case for case in cases if case.artifact == facts.name]
         there = [case for case in own if case.machine == device.name]
-        elsewhere = [case for case in own if case.machine != device.name]
+        here = [case for case in own if case.machine == "here"]  # what a third machine brought back is not asked
         alone = _alone(there, device)
         guessed = [e for e in estimates if e.artifact == facts.name and e.device == device.name]
         frame = _frame_time(facts.name, alone, guessed, device, cold_factor(own))
         found += [_memory(facts.name, there, own, device), frame, _late(facts.name, alone), *_allowed(facts, device)]
-        found += _latency(facts.name, alone, elsewhere, frame, device)
+        found += _latency(facts.name, alone, here, frame, device)
     return found
 
 
@@ -203,12 +203,10 @@ def _allowed(facts: ArtifactFacts, device: DeviceFacts) -> list[Check]:
     ]
 
 
-def _latency(
-    name: str, alone: Sequence[Case], elsewhere: Sequence[Case], frame: Check, device: DeviceFacts
-) -> list[Check]:
-    """The whole delay at the 99th percentile: of the device's own decisive case; else the shortest of elsewhere, in
+def _latency(name: str, alone: Sequence[Case], here: Sequence[Case], frame: Check, device: DeviceFacts) -> list[Check]:
+    """The whole delay at the 99th percentile: of the device's own decisive case; else the shortest of here, in
     which only the fixed parts and the tail are kept."""
-    own, others = ([case for case in cases if case.latency] for cases in (alone, elsewhere))
+    own, others = ([case for case in cases if case.latency] for cases in (alone, here))
     if own:
         case, _ = _decisive(own, lambda case: (_p99(case).total_ms,))
     elif others:

@@ -265,6 +265,10 @@ def test_a_device_result_decides_the_verdict(script: Path, tmp_path: Path) -> No
     found = {check.demand: check for check in record.checks}
     assert found["time of a frame"].label == "measured_on_device"
     assert (found["late frames"].value, found["late frames"].passed) == (1.0, False)
+    assert main([str(script), "--trust", "--device", "phone_low", "--out", str(tmp_path / "other"), *options]) == 0
+    other = Record.read(tmp_path / "other" / "report.json")
+    assert any("it is not phone_low: " in one.reason for one in other.skipped if "steam_deck" in one.case)
+    assert not any(check.label == "measured_on_device" for check in other.checks if "latency" in check.demand)
 
 
 def test_a_required_gpu_needs_a_script(script: Path) -> None:

@@ -228,3 +228,13 @@ def test_an_estimate_of_more_threads_than_the_device_gives_does_not_count() -> N
     found = judged([], [two])["time of a frame"]
     assert (found.value, found.passed) == (None, None)
     assert judged([], [two, estimate(1000, 800, 1400)])["time of a frame"].value == 1.0
+
+
+def test_a_third_machines_delay_is_not_this_devices() -> None:
+    here = case(NAME)
+    third = dataclasses.replace(brought(here, 100), machine="phone_high")
+    alone = {name: check for name, check in judged([here]).items() if name.startswith("latency")}
+    both = {name: check for name, check in judged([here, third]).items() if name.startswith("latency")}
+    assert alone
+    assert both == alone
+    assert not [name for name in judged([third]) if name.startswith("latency")]
