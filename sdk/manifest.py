@@ -142,7 +142,11 @@ class Manifest:
         return Fraction(*self.fps)
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True)
+        """As it is sealed. Raises `ManifestError` for a number that JSON has not: no reader would take the file."""
+        try:
+            return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True, allow_nan=False)
+        except ValueError as error:
+            raise ManifestError(f"manifest: NaN or infinity among its numbers ({error}): score it again") from error
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:

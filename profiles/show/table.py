@@ -115,7 +115,7 @@ def _row(record: Record, case: Case) -> list[str]:
 
 def best_set(scores: dict[str, float]) -> str:
     """The name of the scores to show alone: human speech, else whatever was scored first; "" where nothing was."""
-    human = [name for name in scores if name.split()[0] == "human"]
+    human = [name for name in scores if name.split()[:1] == ["human"]]
     return next(iter([*human, *scores]), "")
 
 

@@ -73,7 +73,7 @@ def read_beside(folder: Path, name: str, error: type[TinyfaceError]) -> bytes:
 
 def read_json(text: str | bytes, where: str, error: type[TinyfaceError]) -> Any:
     """What JSON `text` holds, UTF-8 where it is bytes. Raises `error`: no JSON, a key that stands twice, half a
-    character, nested deeper than `DEEPEST_JSON`."""
+    character, a number that is none or that no float holds, nested deeper than `DEEPEST_JSON`."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -81,9 +81,14 @@ def read_json(text: str | bytes, where: str, error: type[TinyfaceError]) -> Any:
             raise ValueError("a key stands twice")
         return found
 
+    def finite(word: str) -> float:
+        if not math.isfinite(number := float(word)):
+            raise ValueError(f"{word[:40]} is no number that JSON has, or too large")
+        return number
+
     try:
         words = text.decode("utf-8") if isinstance(text, bytes) else text
-        raw = json.loads(words, object_pairs_hook=once)
+        raw = json.loads(words, object_pairs_hook=once, parse_constant=finite, parse_float=finite)
         if "\\u" in words:
             json.dumps(raw, ensure_ascii=False).encode("utf-8")  # half a character can be written nowhere
     except (ValueError, RecursionError) as failure:  # too deep for the reader itself

@@ -106,6 +106,19 @@ def test_a_terminal_is_not_moved(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "\\x1b[2Jgone" in said
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_what_is_no_number_is_refused_where_it_is_read(number: str, tmp_path: Path) -> None:
+    """Its owner heard of it after minutes of measuring, and `info --json` printed what no reader of JSON takes."""
+    text = Manifest(**FACTS).to_json()  # type: ignore[arg-type]
+    (tmp_path / "given.json").write_text(f'{{"a": [{number}]}}', "utf-8")
+    with pytest.raises(ManifestError, match=f"{number} is no number"):
+        Manifest.from_json(re.sub('"scores": {[^}]*}', f'"scores": {{"human": {number}}}', text))
+    with pytest.raises(ArtifactError, match=f"{number} is no number"):
+        limits.read_json_file(tmp_path / "given.json", ArtifactError)
+    with pytest.raises(ManifestError, match="NaN or infinity"):
+        seal(b"program", dataclasses.replace(Manifest(**FACTS), scores={"human": float(number)}))  # type: ignore[arg-type]
+
+
 YAMLS = {
     "a bomb": "a: &a [1, 1]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghijk")),
     "itself": "a: &a [*a]\n",
