@@ -20,7 +20,8 @@ from sdk.tools.limits import LARGEST_FILE_BYTES, LARGEST_MANIFEST_BYTES
 
 MAGIC = b"TINYFACE"
 _TAIL = struct.Struct("<I32s8s")
-_ZIP_END = b"PK\x05\x06"
+_ZIP, _ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
+_FLATBUFFER = b"ET"  # at 4, before its version
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ def seal(program: bytes, manifest: Manifest) -> bytes:
         body = program[: end + 20] + struct.pack("<H", comment)
     body += text + struct.pack("<I", len(text))
     return body + hashlib.sha256(body).digest() + MAGIC
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the file ends as artefacts end; a checkpoint does not. Raises `ArtifactError` if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(path.stat().st_size - len(MAGIC), 0))
+            return stream.read() == MAGIC
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot read: {error.strerror or error}") from error
 
 
 def open_artifact(path: Path | str) -> Artifact:
@@ -93,4 +104,17 @@ def _check(path: Path, stream: BinaryIO, size: int) -> Artifact:
     if start < 0 or length > LARGEST_MANIFEST_BYTES:
         raise ArtifactError(f"{path}: its seal is damaged; export it again")
     stream.seek(start)
-    return Artifact(path, Manifest.from_json(stream.read(length)), start, digest.hex())
+    manifest = Manifest.from_json(stream.read(length))
+    stream.seek(0)
+    _check_runtime(path, manifest, stream.read(min(start, 8)))
+    return Artifact(path, manifest, start, digest.hex())
+
+
+def _check_runtime(path: Path, manifest: Manifest, head: bytes) -> None:
+    """Raises `ArtifactError` for a program that begins as another runtime's: who is trusted is asked by `runtime`."""
+    begins = "torchscript" if head[:4] == _ZIP else "executorch" if head[4:6] == _FLATBUFFER else manifest.runtime
+    if begins != manifest.runtime:
+        raise ArtifactError(
+            f"{path}: its manifest says that it runs on {manifest.runtime}, and its program is one for {begins}: made "
+            "to be run unasked, or mixed up. Do not play it; export it again"
+        )

@@ -18,11 +18,11 @@ from distill.students.spec import Student, StudentSpec
 from distill.students.stream import HOP_SAMPLES, StreamStudent
 from distill.teachers.articulatory.teacher import animate
 from distill.teachers.registry import PACKAGE, teacher_kind, teacher_names
-from sdk.artifact import MAGIC
+from sdk.artifact import is_sealed
 from sdk.clock import SAMPLE_RATE_HZ, FrameClock
 from sdk.engines.base import Engine
 from sdk.ensemble import RealtimeEnsemble
-from sdk.errors import ConfigError, DataError
+from sdk.errors import ConfigError
 from sdk.hops import BetweenState, HopSpec, between
 from sdk.rig import RigLayout
 from sdk.tools.plugins import load_plugin
@@ -142,13 +142,3 @@ def _teacher(make: Callable[..., Any], *file: Path) -> tuple[RigLayout, Tracker,
             f"this teacher is not opened so ({error}); name it without a file, or give its file"
         ) from error
     return teacher.layout, teacher_tracker(teacher), getattr(teacher, "weights_sha256", None)
-
-
-def is_sealed(path: Path) -> bool:
-    """Whether the file ends as artefacts end; a checkpoint does not. Raises `DataError` if it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(path.stat().st_size - len(MAGIC), 0))
-            return stream.read() == MAGIC
-    except OSError as error:
-        raise DataError(f"{path}: cannot read: {error.strerror or error}") from error

@@ -1,6 +1,6 @@
 """The operators of one artefact, counted and timed, alone in a fresh process; prints them as JSON.
 
-    python -m profiles.inspect._operators FILE RUNS SHAPES METHOD
+    python -m profiles.inspect._operators FILE RUNTIME RUNS SHAPES METHOD
 
 A `.pte` is counted from its own graph and timed by ExecuTorch's event tracer, which looks inside the delegate. There it
 gets whole microseconds, rounded down, so an operator that takes less has no time. A `.pt` is counted by torch's own
@@ -184,8 +184,8 @@ def _torch_macs(kind: str, tensors: list[Any], result: Any) -> int:
 
 
 def main() -> None:
-    path, runs, shapes, method = sys.argv[1:]
-    if path.endswith(".pt"):
+    path, runtime, runs, shapes, method = sys.argv[1:]
+    if runtime == "torchscript":
         rows = pt_rows(path, int(runs), [tuple(shape) for shape in json.loads(shapes)])
     else:
         import_readers()

@@ -23,7 +23,8 @@ def operator_rows(path: Path, runs: int = 300, method: str = "forward") -> list[
     """
     manifest = open_artifact(path).manifest
     voices = manifest.crowd_voices if method == "crowd" else 1
-    arguments = (str(path.resolve()), str(max(runs, 10)), json.dumps(input_shapes(manifest, voices)), method)
+    shapes = json.dumps(input_shapes(manifest, voices))
+    arguments = (str(path.resolve()), manifest.runtime, str(max(runs, 10)), shapes, method)
     scale = 1.0 / (step_frames(manifest) * voices)
     rows = run_fresh("profiles.inspect._operators", *arguments)["rows"]
 

@@ -1,6 +1,8 @@
 """The inside of the ruler: alone in a fresh process, opens one artefact, runs it, prints what that took as JSON.
 
-    python -m profiles.measure._probe FILE SHAPES RUNS LOAD   SHAPES: of a .pt's inputs, as JSON; LOAD: mapped or buffer
+    python -m profiles.measure._probe FILE RUNTIME SHAPES RUNS LOAD
+
+RUNTIME: executorch or torchscript; SHAPES: of a .pt's inputs, as JSON; LOAD: mapped or buffer
 
 Every figure is a difference: the runtime is loaded and warm before the first reading, so what remains is the
 artefact's own. The heap is glibc's own count of bytes in use (`mallinfo2`), not pages of shared libraries.
@@ -124,13 +126,13 @@ def private_dirty_bytes() -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
-def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
+def probe(path: str, runtime: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
     """Open, run three times, read the heap after each step; then time `runs` steps in process CPU time."""
     import torch
 
     torch.set_num_threads(1)
     torch.randn(1, 1, 8192)  # the first random numbers of a process allocate memory that is not the program's
-    opened = open_pt(path, 1, shapes) if path.endswith(".pt") else open_pte(path, 1, load)
+    opened = open_pt(path, 1, shapes) if runtime == "torchscript" else open_pte(path, 1, load)
     heap = Heap()
     found: dict[str, Any] = {"heap_known": heap.known}
     dirty = private_dirty_bytes()
@@ -162,7 +164,7 @@ def probe(path: str, shapes: Shapes, runs: int, load: str) -> dict[str, Any]:
             program.step()
             times.append((time.process_time_ns() - begin) / 1000)
     found["times_us"] = times
-    if path.endswith(".pte") and heap.known:
+    if runtime == "executorch" and heap.known:
         found["crowd_bytes"] = _crowd_bytes(path, load, heap)
     return found
 
@@ -187,8 +189,8 @@ def _crowd_bytes(path: str, load: str, heap: Heap) -> int | None:
 
 
 def main() -> None:
-    path, shapes, runs, load = sys.argv[1:]
-    answer = probe(path, [tuple(shape) for shape in json.loads(shapes)], int(runs), load)
+    path, runtime, shapes, runs, load = sys.argv[1:]
+    answer = probe(path, runtime, [tuple(shape) for shape in json.loads(shapes)], int(runs), load)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

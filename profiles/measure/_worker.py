@@ -27,13 +27,14 @@ from sdk.tools.caller import end_with_caller
 
 @dataclass(frozen=True)
 class Job:
-    """What this process is for. step_frames: frames of the rig that one step makes for a voice, as a fraction.
+    """What this process is for. runtime: as the manifest has it, by which trust was asked.
 
-    voices: of one call of the program's method `crowd`; 1 for `forward`. evict_bytes: read through before
-    each step of a cold case, 0 where caches stay warm.
+    step_frames: frames of the rig that one step makes for a voice, as a fraction. voices: of one call of the program's
+    method `crowd`; 1 for `forward`. evict_bytes: read through before each step of a cold case, or 0.
     """
 
     path: str
+    runtime: str
     backend: str
     threads: int
     voices: int
@@ -58,7 +59,7 @@ def _program_opener(job: Job) -> Callable[[], Step]:
     torch.set_grad_enabled(False)  # for the life of this process
     shapes = [tuple(shape) for shape in job.shapes]
     method = "forward" if job.voices == 1 else "crowd"
-    if job.path.endswith(".pt"):
+    if job.runtime == "torchscript":
         opened = open_pt(job.path, job.threads, shapes)
     else:
         opened = open_pte(job.path, job.threads, method=method)

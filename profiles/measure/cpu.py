@@ -185,7 +185,8 @@ def _arguments(job: Job) -> list[str]:
     manifest = open_artifact(job.path).manifest
     setting = job.setting
     facts = _worker.Job(
-        path=str(job.path.resolve()), backend=setting.backend, threads=setting.threads, voices=setting.voices,
+        path=str(job.path.resolve()), runtime=manifest.runtime, backend=setting.backend,
+        threads=setting.threads, voices=setting.voices,
         pinned_cores=setting.pinned_cores, shapes=input_shapes(manifest, setting.voices),
         step_frames=step_frames(manifest), rate_hz=SDK_RATE_HZ, fps=float(manifest.frame_rate),
         evict_bytes=max(_EVICT_BYTES, 2 * last_cache_bytes()) if setting.cache == "cold" else 0,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiles.measure.steps import input_shapes
-from sdk.artifact import open_artifact
+from sdk.artifact import is_sealed, open_artifact
 from sdk.errors import ArtifactError
 from sdk.tools.fresh import CAN_SERVE, Gone, Server
 
@@ -89,15 +89,19 @@ def measure(
         file_bytes = path.stat().st_size
     except OSError as error:
         raise ArtifactError(f"{path}: cannot read: {error.strerror or error}") from error
-    if shapes is None:
-        shapes = input_shapes(open_artifact(path).manifest) if path.suffix == ".pt" else []
-    probed = ("profiles.measure._probe", str(path), json.dumps(list(shapes)), str(max(runs, 1)), load)
+    runtime = "torchscript" if path.suffix == ".pt" else "executorch"
+    if is_sealed(path) or (shapes is None and runtime == "torchscript"):
+        manifest = open_artifact(path).manifest
+        runtime = manifest.runtime  # and not the file's name: who made a file is asked by its manifest
+        if shapes is None and runtime == "torchscript":
+            shapes = input_shapes(manifest)
+    probed = ("profiles.measure._probe", str(path), runtime, json.dumps(list(shapes or [])), str(max(runs, 1)), load)
     # glibc counts small blocks that a thread has freed and keeps at hand as in use: it keeps none here
     raw = run_fresh(*probed, environment={"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"})
     times = sorted(raw["times_us"])
     return Measured(
         file_bytes=file_bytes,
-        load=load if path.suffix == ".pte" else "file",
+        load=load if runtime == "executorch" else "file",
         loaded_bytes=raw.get("loaded_bytes"),
         load_peak_bytes=raw.get("load_peak_bytes"),
         steady_bytes=raw.get("steady_bytes"),

@@ -173,8 +173,8 @@ def test_caches_of_a_cold_case_are_cooled_before_every_step() -> None:
 @pytest.mark.parametrize("evicted", [0, 4096])
 def test_a_worker_cools_as_many_bytes_as_it_is_told(evicted: int, monkeypatch: pytest.MonkeyPatch) -> None:
     job = {
-        "path": "a.pt", "backend": "xnnpack", "threads": 1, "voices": 1, "pinned_cores": [], "shapes": [],
-        "step_frames": 1.0, "rate_hz": 16000, "fps": 30.0, "evict_bytes": evicted,
+        "path": "a.pt", "runtime": "torchscript", "backend": "xnnpack", "threads": 1, "voices": 1,
+        "pinned_cores": [], "shapes": [], "step_frames": 1.0, "rate_hz": 16000, "fps": 30.0, "evict_bytes": evicted,
     }  # fmt: skip
     given: list[Any] = []
     monkeypatch.setattr(_worker, "_program_opener", lambda _: lambda: lambda: 1.0)

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from profiles.inspect.operators import operator_rows
 from profiles.measure._probe import Heap
+from profiles.measure.cpu import Job, measure_cases
 from profiles.measure.harness import measure, run_fresh
+from profiles.model.figures import Case, Setting
 from sdk.errors import ArtifactError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,3 +116,13 @@ def test_a_fresh_process_that_dies_is_told() -> None:
     with pytest.raises(ArtifactError, match=r"model: does not load and run: .*No module named"):
         run_fresh("profiles.no_such_module", "model")
     assert "profiles.no_such_module" not in sys.modules
+
+
+def test_what_runs_a_file_is_its_manifest_and_not_its_name(known_pte: Path, tmp_path: Path) -> None:
+    """Trust is asked by the manifest: a name must not choose another runtime than the one that was asked about."""
+    named = tmp_path / "model.pt"
+    named.write_bytes(known_pte.read_bytes())
+    assert measure(named, runs=3).load == "mapped"
+    assert operator_rows(named, runs=10)
+    (case,) = measure_cases([Job(named, "known", Setting("xnnpack"))], launches=1, rounds=1, frames=5, memory=False)
+    assert isinstance(case, Case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import warnings
 import wave
@@ -122,3 +123,13 @@ def test_what_is_loaded_is_what_was_read(sealed: dict[str, Path]) -> None:
         anew = zipfile.ZipFile(program).namelist()
     assert any(name.endswith(".py") for name in anew)
     assert not any(name.endswith("debug_pkl") for name in anew)
+
+
+def test_a_program_of_another_runtime_than_it_says_is_refused(sealed: dict[str, Path], tmp_path: Path) -> None:
+    """Trust is asked by the manifest: a TorchScript program under ExecuTorch's name would run unasked."""
+    for runtime, other in (("torchscript", "executorch"), ("executorch", "torchscript")):
+        there = open_artifact(sealed[runtime])
+        path = tmp_path / f"{other}.pt"
+        path.write_bytes(seal(there.read_program(), dataclasses.replace(there.manifest, runtime=other)))
+        with pytest.raises(ArtifactError, match=f"runs on {other}, and its program is one for {runtime}"):
+            sdk.open(path, trusted=True)
