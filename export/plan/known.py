@@ -1,7 +1,7 @@
 """Plans and programs made before: computed once for the same weights, sources, versions and machine.
 
 They lie in `~/.cache/tinyface/plans` (`$XDG_CACHE_HOME`; `$TINYFACE_CACHE` names another folder), named by the hash
-of all that it depends on: a plan as a small JSON file, the last sixteen programs behind a line of JSON with their hash.
+of all that it depends on: plans, and the last sixteen programs, each behind the SHA-256 of what follows it.
 One that is damaged or cannot be written costs time alone. What is built is measured and verified all the same.
 """
 
@@ -39,9 +39,9 @@ def known(
     point: Point, spec: StudentSpec, backend: str, make: Callable[[], tuple[MemoryRows, Cost]]
 ) -> tuple[MemoryRows, Cost]:
     """Rows and cost of a point for a backend: as they were found before, else as `make` finds them now."""
-    path = folder() / f"{_key(point, spec, backend, 'plan')}.json"
+    path = folder() / f"{_key(point, spec, backend, 'plan')}.plan"
     with contextlib.suppress(*_UNUSABLE):
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(_kept(path))
         return MemoryRows(**found["rows"]), Cost(**found["cost"])
     rows, cost = make()
     _keep(path, json.dumps({"rows": asdict(rows), "cost": asdict(cost)}).encode())
@@ -52,9 +52,9 @@ def known_rows(
     point: Point, spec: StudentSpec, backend: str, lowered: Lowered, make: Callable[[], MemoryRows]
 ) -> MemoryRows:
     """The rows of a finished program, likewise; they depend on its planned arenas as well."""
-    path = folder() / f"{_key(point, spec, backend, f'rows {lowered.arenas_bytes}')}.json"
+    path = folder() / f"{_key(point, spec, backend, f'rows {lowered.arenas_bytes}')}.plan"
     with contextlib.suppress(*_UNUSABLE):
-        return MemoryRows(**json.loads(path.read_text("utf-8")))
+        return MemoryRows(**json.loads(_kept(path)))
     rows = make()
     _keep(path, json.dumps(asdict(rows)).encode())
     return rows
@@ -64,12 +64,11 @@ def known_program(point: Point, spec: StudentSpec, backend: str, make: Callable[
     """The program of a point for a backend: byte for byte as it was lowered before, else as `make` lowers it now."""
     path = folder() / f"{_key(point, spec, backend, 'program')}.program"
     with contextlib.suppress(*_UNUSABLE):
-        head, program = path.read_bytes().split(b"\n", 1)
-        sha256, arenas_bytes, delegates, outside = json.loads(head)
-        if hashlib.sha256(program).hexdigest() == sha256:
-            return Lowered(program, arenas_bytes, delegates, tuple(outside))
+        head, program = _kept(path).split(b"\n", 1)
+        arenas_bytes, delegates, outside = json.loads(head)
+        return Lowered(program, arenas_bytes, delegates, tuple(outside))
     made = make()
-    facts = (hashlib.sha256(made.program).hexdigest(), made.arenas_bytes, made.delegates, made.outside)
+    facts = (made.arenas_bytes, made.delegates, made.outside)
     _keep(path, json.dumps(facts).encode() + b"\n" + made.program)
     with contextlib.suppress(OSError):
         for old in sorted(folder().glob("*.program"), key=lambda file: -file.stat().st_mtime)[PROGRAMS_KEPT:]:
@@ -81,7 +80,15 @@ def _keep(path: Path, content: bytes) -> None:
     with contextlib.suppress(OSError, DataError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path, DataError) as stream:
-            stream.write(content)
+            stream.write(hashlib.sha256(content).digest() + content)
+
+
+def _kept(path: Path) -> bytes:
+    """What `_keep` kept. Raises `ValueError` for a file that is damaged."""
+    whole = path.read_bytes()
+    if hashlib.sha256(whole[32:]).digest() != whole[:32]:
+        raise ValueError(f"{path}: damaged")
+    return whole[32:]
 
 
 def _key(point: Point, spec: StudentSpec, backend: str, what: str) -> str:

@@ -42,12 +42,15 @@ def test_a_known_plan_is_not_traced_again(checkpoint: Checkpoint, monkeypatch: p
 def test_a_damaged_plan_is_made_again(checkpoint: Checkpoint) -> None:
     point = float_point(checkpoint)
     (first,) = plan(Path("s8.pt"), checkpoint, point)
-    (file,) = known.folder().glob("*.json")
-    for damage in ("", "{}", '{"rows": {}, "cost": {}}', "[1]"):
-        file.write_text(damage)
+    (file,) = known.folder().glob("*.plan")
+    kept = file.read_bytes()
+    at = next(at for at in range(len(kept) - 1, 0, -1) if kept[at : at + 1].isdigit())
+    other_digit = kept[:at] + (b"1" if kept[at : at + 1] != b"1" else b"2") + kept[at + 1 :]
+    for damage in (b"", b"{}", b'{"rows": {}, "cost": {}}', b"[1]", other_digit):
+        file.write_bytes(damage)
         (made,) = plan(Path("s8.pt"), checkpoint, point)
         assert (made.rows, made.cost) == (first.rows, first.cost)
-        assert file.read_text() != damage
+        assert file.read_bytes() == kept
 
 
 def test_where_nothing_can_be_kept_plans_are_made_all_the_same(
