@@ -12,6 +12,7 @@ from distill.files.twin import TWIN_PRECISIONS, twin_card, twin_path
 from distill.speech.augment import Augment
 from export.quantise.keep import kept
 from export.quantise.rounding import corpus_rows, post_training
+from sdk.errors import ConfigError
 from sdk.tools.command import dated_command, ending
 
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     out = options.out or twin_path(options.checkpoint, options.precision)
     with ending() as end:
+        _check(options)
         check_writable(out)
         parent = Checkpoint.load(options.checkpoint)
         keep = kept(options.checkpoint, parent, options.precision)
@@ -36,6 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
         twin.save(out)
         atomic_write_text(out.with_suffix(".md"), twin_card(twin))
     return end.status
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises `ConfigError` for what would do nothing, and yet stand on the card."""
+    if (options.noise or options.rooms) and not options.corpus:
+        raise ConfigError("--noise and --rooms are heard with a corpus: give --corpus, or leave them out")
+    if options.corpus and options.precision == "dynamic":
+        raise ConfigError(
+            "--precision dynamic finds its grids while it runs and is calibrated on nothing: leave --corpus out"
+        )
 
 
 if __name__ == "__main__":

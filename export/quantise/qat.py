@@ -39,6 +39,7 @@ from distill.training.run import Run
 from distill.training.student import provenance
 from export.quantise.keep import KEEP, kept
 from export.quantise.rounding import calibrate, corpus_rows, freeze, to_twin, with_grids
+from sdk.errors import ConfigError
 from sdk.tools.command import dated_command, ending
 
 DEFAULTS = {"steps": 400, "exact_steps": 60, "learning_rate": 1e-4, "exact_learning_rate": 5e-5, "ema": 0.99}
@@ -149,6 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     out = options.control or options.out or twin_path(options.checkpoint, options.precision)
     with ending(f"stopped; the same command goes on from {out}.resume") as end:
+        if options.control and options.out:
+            raise ConfigError("--control FILE is written instead of a twin: leave --out out")
         parent = Checkpoint.load(options.checkpoint)
         plan = replace(trained_by(parent), **{**DEFAULTS, **given(options)})  # type: ignore[arg-type]
         augment = Augment.from_folders(options.noise, options.rooms)

@@ -120,6 +120,7 @@ def test_the_control_makes_the_same_steps_without_rounding(corpus: Path, tmp_pat
     parent, file = make_stream_checkpoint(), tmp_path / "s6.pt"
     parent.save(file)
     words = ["--checkpoint", str(file), "--corpus", str(corpus), "--steps", "3", "--rows", "1", "--row-hops", "50"]
+    assert main([*words, "--control", str(tmp_path / "control.pt"), "--out", str(tmp_path / "no.twin")]) == 2
     assert main([*words, "--control", str(tmp_path / "control.pt")]) == 0
     assert main(words) == 0
     made = Checkpoint.load(tmp_path / "control.pt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -266,3 +267,20 @@ def test_every_shipped_twin_belongs_to_the_checkpoint_beside_it() -> None:
         twin = Twin.load(file, Checkpoint.load(file.with_name(f"{file.stem.rpartition('-')[0]}.pt")))
         assert twin.scores, f"{file}: not scored"
         assert twin.weights_sha256 in file.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--noise", "noise"], "--noise and --rooms are heard with a corpus"),
+        (["--rooms", "rooms"], "--noise and --rooms are heard with a corpus"),
+        (["--precision", "dynamic", "--corpus", "corpus"], "--precision dynamic .* leave --corpus out"),
+    ],
+)
+def test_what_would_do_nothing_and_stand_on_the_card_is_refused(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made.twin"
+    assert main(["--checkpoint", str(CHECKPOINTS / "s8.pt"), "--out", str(out), *words]) == 2
+    assert re.search(says, capsys.readouterr().err)
+    assert not out.exists()
