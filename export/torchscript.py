@@ -17,6 +17,7 @@ from export.quantise.precision import PRECISIONS, points
 from export.verify.proof import verify
 from sdk.artifact import seal
 from sdk.tools.command import ending
+from sdk.tools.signature import unsign
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             tried = Path(folder) / "model.pt"
             tried.write_bytes(sealed)
             errors = verify({tried: point.student})
+        unsign(options.out)
         with atomic_open(options.out) as stream:
             stream.write(sealed)
         print(f"{options.out}: {len(sealed):,} bytes, off by {max(errors.values()):.1e} at most on golden speech")

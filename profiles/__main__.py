@@ -89,7 +89,8 @@ def _profile(given: list[str]) -> int:
     _add_exports(parser)
     options = parser.parse_args(given)
     _need("jinja2", "matplotlib", "scipy", *["prometheus_client"] * bool(options.prometheus))
-    check_places(options.out, (options.trace, options.prometheus))
+    read = (options.against, *options.native, *options.artefacts)
+    check_places(options.out, (options.trace, options.prometheus), read)
     device = load_device(options.device) if options.device else None
     earlier = Record.read(options.against) if options.against else None
     command = shlex.join(["python", "-m", "profiles", *given])
@@ -132,7 +133,7 @@ def _compare(given: list[str]) -> int:
     options = parser.parse_args(given)
     _need("scipy", *["jinja2", "matplotlib"] * bool(options.out))
     if options.out:
-        check_places(options.out, ())
+        check_places(options.out, (), (options.old,))
     old, new = Record.read(options.old), Record.read(options.new)
     clock: Clock = options.clock
     changes = compare(old, new, _share(options.fail_above), clock)
@@ -170,7 +171,7 @@ def _render(given: list[str]) -> int:
     _add_exports(parser)
     options = parser.parse_args(given)
     _need("jinja2", "matplotlib", *["prometheus_client"] * bool(options.prometheus), *["scipy"] * bool(options.against))
-    check_places(options.out, (options.trace, options.prometheus))
+    check_places(options.out, (options.trace, options.prometheus), (options.against,))
     record = Record.read(options.record)
     _write(record, options, Record.read(options.against) if options.against else None)
     return 0

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sdk.errors import DataError
-from sdk.tools.whole import sweep
+from sdk.tools.signature import beside
+from sdk.tools.whole import is_report_of, sweep
 
 try:
     import fcntl
@@ -23,7 +24,9 @@ except ImportError:  # Windows
 
 # moved in this order: a report never describes files yet to come
 FILES = ("model.pte", "model.pt", "model.md", "report.html", "report.json")
-SIGNATURES = ("model.pte.sig", "model.pt.sig")  # of whoever signed an earlier build: this one they do not speak for
+SIGNATURES = tuple(
+    beside(Path(name)).name for name in FILES[:2]
+)  # of whoever signed an earlier build: this one they do not speak for
 
 
 @contextmanager
@@ -32,6 +35,8 @@ def workshop(out: Path) -> Iterator[Path]:
     out = _place(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; --out names a folder")
+    if is_report_of(out / "report.json", "cases"):
+        raise DataError(f"{out}: holds the report of a profile, which would be written over: choose another --out")
     made = [parent for parent in (out.parent, *out.parent.parents) if not parent.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,11 @@ def beside(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
+def unsign(path: Path) -> None:
+    """Take away the signature beside an artefact that is about to be replaced: it does not speak for the next one."""
+    beside(path).unlink(missing_ok=True)
+
+
 def _message(artifact: Artifact) -> bytes:
     return _DOMAIN + bytes.fromhex(artifact.sha256)
 

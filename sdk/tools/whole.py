@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from sdk.errors import TinyfaceError
+from sdk.errors import DataError, TinyfaceError
+from sdk.tools.limits import read_json_file
 
 _OPEN_HERE = r"/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)"  # files that this process has open already
 _MOST_LINKS = 40  # as Linux has it
@@ -120,3 +121,12 @@ def _lives(process: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
+
+
+def is_report_of(path: Path, fact: str) -> bool:
+    """Whether there is a report in JSON with that fact: builds' have a `choice`, profiles' `cases`."""
+    try:
+        found = read_json_file(path, DataError)
+    except DataError:
+        return False
+    return isinstance(found, dict) and fact in found

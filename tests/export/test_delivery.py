@@ -134,3 +134,10 @@ def test_a_signature_of_an_earlier_build_goes_with_it(tmp_path: Path) -> None:
     (tmp_path / "face" / "model.pte.sig").write_bytes(b"of the old one")
     deliver(tmp_path / "face")
     assert "model.pte.sig" not in contents(tmp_path / "face")
+
+
+def test_a_profiles_report_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{"schema": 1, "cases": []}')
+    with pytest.raises(DataError, match="holds the report of a profile"), delivery.workshop(tmp_path):
+        pass
+    assert contents(tmp_path) == {"report.json": b'{"schema": 1, "cases": []}'}

@@ -91,7 +91,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     make_stream_checkpoint().save(tmp_path / "s6.pt")
     out = tmp_path / "integers.pt"
     words = ["--checkpoint", str(tmp_path / "s6.pt"), "--out", str(out)]
+    (tmp_path / "integers.pt.sig").write_bytes(b"of whoever signed an earlier one")
     assert main([*words, "--precision", "int8"]) == 0
+    assert not (tmp_path / "integers.pt.sig").exists()
     assert sdk.open_artifact(out).manifest.precision == "int8"
     frames = sdk.predict(sdk.open(out, trusted=True), golden_rows(2)[1])
     assert np.ptp([frame.values for frame in frames], axis=0).max() > 0.05

@@ -20,6 +20,7 @@ from profiles.judge.compare import compare
 from profiles.judge.verdict import checks
 from profiles.model.figures import OperatorRow
 from profiles.model.record import Record
+from profiles.show.places import check_places
 from profiles.show.report import html, markdown, write_report
 from sdk.errors import ProfileError
 
@@ -230,3 +231,15 @@ def test_a_browser_without_network_shows_it(width: int, page: str, tmp_path: Pat
         assert wide >= 900
         assert height > 80
     assert "overflow=0 asked=0" in seen[1]
+
+
+def test_reports_that_are_read_or_another_s_are_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{"choice": {}}')
+    with pytest.raises(ProfileError, match="holds the report of a build"):
+        check_places(tmp_path, ())
+    write_report(record(), tmp_path)
+    check_places(tmp_path, ())
+    with pytest.raises(ProfileError, match="is read by this command"):
+        check_places(tmp_path, (), (tmp_path / "report.json",))
+    with pytest.raises(ProfileError, match="is read by this command"):
+        check_places(tmp_path / "new", (tmp_path / "report.json",), (tmp_path / "report.json",))
