@@ -26,6 +26,7 @@ from profiles.measure.from_device import merge_launches, read_result, read_resul
 from profiles.measure.harness import sharing_imports
 from profiles.measure.native import find_profiler, library_sha256, run_native
 from profiles.measure.plan import Plan, Subject, jobs_of, subjects_of
+from profiles.measure.steps import step_frames
 from profiles.model.device import NATIVE_BACKENDS, Device
 from profiles.model.environment import environment
 from profiles.model.figures import Case, Estimate, Prediction, Setting, in_integers
@@ -65,7 +66,7 @@ def profile(
     cases = [_with_latency(result, subjects) for result in found if isinstance(result, Case)]
     skipped += [result for result in found if isinstance(result, Skipped)]
     cases, without = _with_operators(cases, subjects, plan, say)
-    estimates, predictions, missing = _estimated(cases, facts, device, plan, where, say)
+    estimates, predictions, missing = _estimated(cases, subjects, device, plan, where, say)
     demands = device.facts() if device else None
     return Record(
         schema=SCHEMA, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), command=command, environment=where,
@@ -178,7 +179,7 @@ def _run_native(subject: Subject, plan: Plan, out: Path, seconds: float, voices:
 
 def _estimated(
     cases: Sequence[Case],
-    facts: Sequence[ArtifactFacts],
+    subjects: Sequence[Subject],
     device: Device | None,
     plan: Plan,
     here: Environment,
@@ -187,8 +188,14 @@ def _estimated(
     """What the device would take, by calculation, and the same calculation checked here."""
     if not plan.estimates or not any(case.operators for case in cases):
         return [], [], []
+    facts = [subject.facts for subject in subjects]
     precisions = {one.name: one.precision for one in facts}
-    weights = {one.name: one.parameters * (1 if in_integers(one.precision) else 4) for one in facts}
+    weights = {
+        one.facts.name: round(
+            one.facts.parameters * (1 if in_integers(one.facts.precision) else 4) / step_frames(one.artifact.manifest)
+        )
+        for one in subjects
+    }  # fetched once a run, and a run makes more or less than a frame
     try:
         calibration = calibrate(cases, precisions, weights, here, say)
         predictions = roofline.predictions(calibration, cases)

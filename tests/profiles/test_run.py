@@ -19,6 +19,7 @@ from profiles.__main__ import main
 from profiles.measure.cpu import Job
 from profiles.measure.from_device import KIND, merge_launches, read_result, read_results
 from profiles.measure.plan import Plan, Subject, jobs_of, names, subjects_of
+from profiles.measure.steps import step_frames
 from profiles.model import environment as surroundings
 from profiles.model.environment import available_cores, environment
 from profiles.model.figures import Case
@@ -349,3 +350,23 @@ def test_a_native_profiler_that_fails_costs_its_own_cases_alone(script: Path, mo
     found = run._native([made, bad], Plan(launches=2), lambda line: None)
     assert [type(one).__name__ for one in found] == ["Case", "Skipped"]
     assert found[1] == Skipped("bad: native", "the profiler refuses it")
+
+
+def test_weights_are_fetched_once_a_run_and_not_once_a_frame(
+    script: Path, echo_pt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hops of the stream make one frame, for which its weights are fetched twice."""
+    given: list[dict[str, int]] = []
+
+    def calibrate(cases: Any, precisions: Any, weights: dict[str, int], *_: Any) -> None:
+        given.append(weights)
+        raise ProfileError("asked for its weights alone")
+
+    monkeypatch.setattr(run, "calibrate", calibrate)
+    subjects = subjects_of([script, echo_pt], trusted=True)
+    run._estimated([case("s5 fp32 xnnpack")], subjects, None, Plan(), environment(), lambda line: None)
+    frames = [step_frames(one.artifact.manifest) for one in subjects]
+    assert frames == [1, 0.5]
+    assert list(given[0].values()) == [
+        4 * one.facts.parameters / per for one, per in zip(subjects, frames, strict=True)
+    ]
