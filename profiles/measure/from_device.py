@@ -221,4 +221,4 @@ def _uncertainty_percent(case: DeviceCase, timing: Timing) -> float | None:
         return None
     medians = timing.round_medians_us
     firsts = [[us for us, at in zip(medians, case.launch, strict=True) if at == n] for n in sorted(set(case.launch))]
-    return median_uncertainty_percent([sorted(group)[len(group) // 2] for group in firsts])
+    return median_uncertainty_percent([statistics.median(group) for group in firsts])
