@@ -7,10 +7,11 @@ import contextlib
 import json
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from sdk.cli.shared import Renamed, add_face_options, opened, performance_of, split_model
-from sdk.errors import ConfigError, TinyfaceError
+from sdk.errors import AudioError, ConfigError, TinyfaceError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.meter import Meter
 from sdk.live.microphone import Microphone
@@ -77,28 +78,32 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run_live(options: argparse.Namespace) -> None:
     """Run until the sound ends, or Ctrl-C. Raises errors whose words the user is shown."""
+    _barge_in(lambda: None)  # before there is sound there is nothing to forget, and nothing that ends by it
     model, words = split_model(options.words, options.model)
     engine = opened(model, options)
     source = _source(options, words)
     act = performance_of(options, engine, source.rate_hz)
-    latency = act.predictor.latency_at(max(1, int(source.rate_hz * BLOCK_S)), _INFERENCE_MS)
-    delay_ms = _delay_ms(options.delay, latency.total_ms)
+    _promised(options, act, source)
     renamed = Renamed(options.names, act.layout)
     with contextlib.ExitStack() as closing:
         sinks = []
         for where in options.to:
             sinks.append(_Named(open_sink(where, renamed.layout, act.clock.fps), renamed))
             closing.callback(_let_go, sinks[-1])
+        if isinstance(source, Piped):  # whoever speaks into it may take their time; the receivers are there already
+            _await(source, options)
+            act = performance_of(options, engine, source.rate_hz)
+        delay_ms, behind_ms = _promised(options, act, source)
         player = _player(options, source, delay_ms)
         if player:
             player.start()
             closing.callback(player.stop)
         closing.callback(source.stop)
         meter = Meter(options.quiet)
-        conductor = Conductor(source, act, sinks, max(delay_ms, latency.total_ms), player, meter.show, say)
+        conductor = Conductor(source, act, sinks, max(delay_ms, behind_ms), player, meter.show, say)
         _listen(conductor, options.seconds)
         if not options.quiet:
-            behind = f"the face is {latency.total_ms:.0f} ms behind the sound"
+            behind = f"the face is {behind_ms:.0f} ms behind the sound"
             say(f"{source.name}, {source.rate_hz} Hz -> {', '.join(options.to)}; {behind}")
         _conduct(conductor)
         meter.end()
@@ -150,15 +155,28 @@ def _source(options: argparse.Namespace, words: list[str]) -> Source:
         return _Started(microphone)
     if options.wav is not None:
         return Recording(options.wav, options.channel, options.loop)
-    piped = Piped(
-        options.rate or 16000, options.stdin_channels or 1, options.format or "s16le", channel=options.channel
-    )
+    return Piped(options.rate or 16000, options.stdin_channels or 1, options.format or "s16le", channel=options.channel)
+
+
+def _await(piped: Piped, options: argparse.Namespace) -> None:
+    """The first sound of a pipe. Raises `ConfigError` where it is not what was told, `AudioError` where it is none or
+    does not come within `--for`."""
+    if options.seconds is None:
+        piped.start()
+    elif not piped.begins(options.seconds):
+        raise AudioError(f"stdin: nothing came within the {options.seconds:g} s of --for")
     for option, told, found in (
         ("--rate", options.rate, piped.rate_hz), ("--stdin-channels", options.stdin_channels, piped.channels),
     ):  # fmt: skip
         if told and told != found:
             raise ConfigError(f"{option} {told}: stdin is a wav, which says {found} itself: leave {option} out")
-    return piped
+
+
+def _promised(options: argparse.Namespace, act: Performance, source: Source) -> tuple[float, float]:
+    """How long sound and face are held back, and how far the face is behind the sound by itself, ms. Raises
+    `ConfigError` for a delay that is none."""
+    latency = act.predictor.latency_at(max(1, int(source.rate_hz * BLOCK_S)), _INFERENCE_MS)
+    return _delay_ms(options.delay, latency.total_ms), latency.total_ms
 
 
 def _delay_ms(word: str, needed_ms: float) -> float:
@@ -182,10 +200,15 @@ def _player(options: argparse.Namespace, source: Source, delay_ms: float) -> Pla
     return player
 
 
-def _listen(conductor: Conductor, seconds: float | None) -> None:
-    """SIGUSR1 is barge-in, where the system has it; a timer ends what was given a time."""
+def _barge_in(reset: Callable[[], None]) -> None:
+    """What SIGUSR1 does from now on, where the system has it: unheeded, it ends a program."""
     if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGUSR1, lambda *_: conductor.reset())
+        signal.signal(signal.SIGUSR1, lambda *_: reset())
+
+
+def _listen(conductor: Conductor, seconds: float | None) -> None:
+    """SIGUSR1 is barge-in; a timer ends what was given a time."""
+    _barge_in(conductor.reset)
     if seconds is not None:
         timer = threading.Timer(seconds, conductor.stop)
         timer.daemon = True

@@ -5,6 +5,8 @@ A source is read by one thread: `read(until)` gives the samples that came, waiti
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import threading
 import time
@@ -110,35 +112,45 @@ class Piped:
     """Samples on stdin as they come: raw PCM (`rate_hz`, `channels`, `kind`), or a wav that says so itself; all of its
     channels or `channel`, from 1.
 
-    The pipe is played at its rate: what comes faster waits, what comes later shifts all that follows. Raises
-    `AudioError` for sound that nobody has, and from `read` what reading it raises.
+    The pipe is played at its rate: what comes faster waits, what comes later shifts all that follows. `rate_hz` and
+    `channels` are those that were told until the first sound says otherwise, for which `start` waits. Raises
+    `AudioError` for sound that nobody has, and from `start` and `read` what reading it raises.
     """
 
     def __init__(
         self, rate_hz: int, channels: int, kind: str, stream: BinaryIO | None = None, channel: int | None = None
     ) -> None:
-        self._stream = stream or sys.stdin.buffer
+        self._stream = _Asked(stream or sys.stdin.buffer)
         self.rate_hz, self.channels, self.name = rate_hz, channels, "stdin"
         self._kind, self.lost, self._ended, self._channel = kind, 0, False, channel
         self._failed: BaseException | None = None
-        self._first = self._stream.read(4)
-        self._wav = None
-        if self._first in (b"RIFF", b"RF64"):
-            self._wav = WavStream(Again(self._first, self._stream), "stdin")  # type: ignore[arg-type]
-            self.rate_hz, self.channels = self._wav.samplerate, self._wav.channels
-        elif not self._first:
-            raise AudioError("stdin: holds no samples")
-        check_sound(self.rate_hz, self.channels, "stdin", "its header says" if self._wav else "you say")
-        one_channel(np.zeros((0, self.channels), np.float32), channel, "stdin")
-        self._ring = Ring(int(self.rate_hz * _RING_S), self.channels)
+        self._wav: WavStream | None = None
+        check_sound(rate_hz, channels, "stdin", "you say")
+        self._ring = Ring(1, channels)
         self._origin: float | None = None
+        self._pumping: threading.Thread | None = None
+        self._begun = threading.Event()
+        self._handing = threading.Lock()  # what is forgotten is not handed on meanwhile
+        self._old = 0  # bytes of the pipe up to here were there when they were forgotten
 
     @property
     def overruns(self) -> int:
         return self._ring.overrun
 
     def start(self) -> None:
-        threading.Thread(target=self._pump, daemon=True).start()
+        while not self.begins(_RING_S):
+            pass
+
+    def begins(self, within_s: float) -> bool:
+        """Whether the first sound came within so long; from then on it is known what it is. Raises as `read`."""
+        if not self._pumping:
+            self._pumping = threading.Thread(target=self._pump, daemon=True)
+            self._pumping.start()
+        if not self._begun.wait(within_s):
+            return False
+        if self._failed and not self._ring.written:
+            raise self._failed
+        return True
 
     def read(self, until: float) -> np.ndarray | None:
         ahead = self._ring.read_total / self.rate_hz - _AHEAD_S
@@ -156,8 +168,14 @@ class Piped:
         return one_channel(block, self._channel, self.name)
 
     def forget(self) -> int:
-        """Leave out what waits; returns how many samples."""
-        return self._ring.skip()
+        """Leave out what waits, here and in the pipe itself where the system tells how much that is (not on Windows);
+        returns how many of the samples that `read` would have given are left out."""
+        with self._handing:
+            self._old = self._stream.taken + self._stream.waiting()
+            count = self._ring.skip()
+        if self._origin is not None:  # nobody hears them, so what comes next does not wait for as long as they last
+            self._origin -= count / self.rate_hz
+        return count
 
     def time_of(self, sample: float) -> float:
         return (time.perf_counter() if self._origin is None else self._origin) + sample / self.rate_hz
@@ -168,9 +186,11 @@ class Piped:
     def _pump(self) -> None:
         """stdin into the ring, waiting for room: a pipe that is faster than speech is held back, not dropped."""
         try:
-            for block in self._wav.blocks(480) if self._wav else self._raw():
+            for block in self._blocks():
                 while len(block):
-                    taken = self._ring.write(block[: self._ring.room]) if self._ring.room else 0
+                    with self._handing:
+                        block = self._fresh(block)
+                        taken = self._ring.write(block[: self._ring.room]) if self._ring.room else 0
                     block = block[taken:]
                     if len(block):
                         time.sleep(_POLL_S)
@@ -178,22 +198,75 @@ class Piped:
             self._failed = error  # whoever reads is told, once what came before has been heard
         finally:
             self._ended = True
+            self._begun.set()
 
-    def _raw(self) -> Iterator[np.ndarray]:
+    def _fresh(self, block: np.ndarray) -> np.ndarray:
+        """Of a block that ends where the pipe has been read to, what was not forgotten."""
+        fresh = max(0, self._stream.taken - self._old + self._width - 1) // self._width
+        return block[len(block) - fresh :] if fresh < len(block) else block
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        first = self._stream.up_to(4)
+        if first in (b"RIFF", b"RF64"):
+            self._wav = WavStream(Again(first, self._stream), "stdin")  # type: ignore[arg-type]
+            self.rate_hz, self.channels = self._wav.samplerate, self._wav.channels
+            check_sound(self.rate_hz, self.channels, "stdin")
+        elif not first:
+            raise AudioError("stdin: holds no samples")
+        one_channel(np.zeros((0, self.channels), np.float32), self._channel, "stdin")
         dtype: np.dtype[Any] = np.dtype({"s16le": "<i2", "f32le": "<f4"}[self._kind])
-        width, pending, more = dtype.itemsize * self.channels, self._first, True
-        read = getattr(self._stream, "read1", self._stream.read)
+        self._width = self._wav.frame_bytes if self._wav else dtype.itemsize * self.channels
+        self._ring = Ring(int(self.rate_hz * _RING_S), self.channels)
+        self._begun.set()
+        yield from self._wav.blocks(480) if self._wav else self._raw(first, dtype)
+
+    def _raw(self, pending: bytes, dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
+        more = True
         while more:
-            data = read(4096)
+            data = self._stream.read(4096)
             more = bool(data)
             pending += data
-            whole = len(pending) // width * width
+            whole = len(pending) // self._width * self._width
             values = np.frombuffer(pending[:whole], dtype).astype(np.float32)
             if dtype.kind == "i":
                 values /= np.float32(32768)
             if whole:
                 yield values.reshape(-1, self.channels)
             pending = pending[whole:]
+
+
+class _Asked:
+    """A pipe of which no byte is taken before it is asked for, so that it can be said what still waits in it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._read = stream, getattr(stream, "read1", stream.read)
+        self.taken = 0  # bytes
+
+    def read(self, count: int) -> bytes:
+        """1 to `count` bytes, as soon as there are any; none at the end."""
+        data: bytes = self._read(count) or b""
+        self.taken += len(data)
+        return data
+
+    def up_to(self, count: int) -> bytes:
+        """`count` bytes, or what there is until the end."""
+        data = b""
+        while len(data) < count and (more := self.read(count - len(data))):
+            data += more
+        return data
+
+    def waiting(self) -> int:
+        """Bytes that a pipe or a socket holds now. 0 for a file, which does not wait, and where no system tells."""
+        try:
+            from fcntl import ioctl
+            from termios import FIONREAD
+
+            number = self._stream.fileno()
+            if stat.S_ISREG(os.fstat(number).st_mode):
+                return 0
+            return int.from_bytes(ioctl(number, FIONREAD, bytes(4)), sys.byteorder)
+        except (ImportError, AttributeError, OSError):
+            return 0
 
 
 def _sleep_until(moment: float) -> None:

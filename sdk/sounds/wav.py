@@ -23,7 +23,7 @@ _LONGEST_FORMAT_BYTES = 1 << 10
 
 
 class WavStream:
-    """An open WAVE: `samplerate`, `channels`, `frames` (None where the header does not tell), `blocks`.
+    """An open WAVE: `samplerate`, `channels`, `frame_bytes`, `frames` (None where the header does not tell), `blocks`.
 
     Raises `AudioError` for what is no WAVE, or one in a coding that is not plain samples.
     """
@@ -41,8 +41,8 @@ class WavStream:
         left = None if length is None else max(0, length - self._read_total)
         told = None if self._size in _UNTOLD and not self._empty(left) else self._size
         self._bytes = min((size for size in (left, told) if size is not None), default=None)
-        width = self.channels * self._width
-        self.frames = None if self._bytes is None else self._bytes // width
+        self.frame_bytes = self.channels * self._width
+        self.frames = None if self._bytes is None else self._bytes // self.frame_bytes
 
     def _empty(self, left: int | None) -> bool:
         """Whether a data size of 0 is meant: the file goes on, or ends, just as far as its first line says. A recorder
@@ -92,7 +92,7 @@ class WavStream:
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
         """float32 `(n, channels)`, n at most `frames`, as they arrive, until the end; a torn last frame is left out."""
-        width, left = self.channels * self._width, self._bytes
+        width, left = self.frame_bytes, self._bytes
         pending = b""
         while left is None or left > 0:
             want = frames * width - len(pending)

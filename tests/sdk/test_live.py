@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ from sdk.live.sinks import Address, open_sink
 from sdk.live.sources import Piped, Recording
 from sdk.rig import Frame, RigLayout
 from tests.sdk.test_recordings import tone, wav
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_ring_gives_what_was_put_in_across_threads() -> None:
@@ -284,6 +287,38 @@ def test_a_pipe_is_played_at_its_rate_and_its_pauses_rest_the_face(act: Performa
     assert counters.heard_s == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells nobody how much a pipe holds")
+@pytest.mark.parametrize("header", [b"", wav(np.zeros(0, np.float32))[:40] + b"\xff" * 4], ids=["raw", "wav"])
+def test_after_a_barge_in_a_pipe_says_what_is_new_and_at_once(header: bytes) -> None:
+    """Four seconds and a half wait: in the ring, the pump's hands and the pipe. None is heard or waited for."""
+    read, write = os.pipe()
+    old, new = np.full(72000, 8192, "<i2").tobytes(), np.full(1600, -8192, "<i2").tobytes()
+    said = threading.Thread(target=lambda: os.write(write, header + old[: -len(header) or None]))
+    said.start()
+    with open(read, "rb") as stream:
+        source = Piped(16000, 1, "s16le", stream)
+        source.start()
+        said.join(5)
+        assert not said.is_alive(), "all of it fits"
+        given = 0
+        end = time.perf_counter() + 0.3
+        while time.perf_counter() < end:
+            block = source.read(end)
+            assert block is not None
+            given += len(block)
+        given += source.forget()
+        begun = time.perf_counter()
+        assert source.time_of(given) == pytest.approx(begun, abs=0.2), "what was forgotten takes no time"
+        os.write(write, new)
+        os.close(write)
+        heard, after = [], []
+        while (block := source.read(time.perf_counter() + 0.05)) is not None:
+            heard.append(block)
+            after += [time.perf_counter() - begun] * (len(block) > 0)
+    assert np.concatenate(heard).ravel().tolist() == [-0.25] * 1600
+    assert after[0] < 0.5
+
+
 def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as one:
         one.bind(("127.0.0.1", 0))
@@ -418,7 +453,7 @@ def test_pipes_that_nobody_has_are_refused_before_room_is_made(
     rate: int, channels: int, channel: int | None, says: str
 ) -> None:
     with pytest.raises(AudioError, match=says):
-        Piped(rate, channels, "s16le", io.BytesIO(b"\0" * 100), channel)
+        Piped(rate, channels, "s16le", io.BytesIO(b"\0" * 100), channel).start()
 
 
 def test_one_channel_of_a_pipe_is_heard_and_what_breaks_it_is_told() -> None:
@@ -514,6 +549,44 @@ def test_barge_in_by_a_signal(sealed: dict[str, Path], tmp_path: Path, capsys: p
         timer.cancel()
         signal.signal(signal.SIGUSR1, before)
     assert json.loads(capsys.readouterr().err.splitlines()[-1])["takes"] == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_receivers_and_signals_are_heeded_before_a_pipe_s_first_sound(sealed: dict[str, Path], tmp_path: Path) -> None:
+    """Whoever speaks into it may take their time: a page connects meanwhile, and a barge-in has nothing to forget."""
+    pytest.importorskip("websockets", reason="a page needs a WebSocket server")
+    port = free_port(socket.SOCK_STREAM)
+    command = [sys.executable, "-m", "sdk", "live", str(sealed["executorch"]), "-", "--stats", "--quiet"]
+    pipe = subprocess.PIPE
+    live = subprocess.Popen([*command, "--to", f"ws://127.0.0.1:{port}"], cwd=ROOT, stdin=pipe, stderr=pipe)
+    try:
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise AssertionError("no page can connect while the pipe is silent")
+        live.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        _, said = live.communicate((tone(0.5) * 32767).astype("<i2").tobytes(), timeout=30)
+    finally:
+        live.kill()
+        live.wait()
+    assert live.returncode == 0, said
+    facts = json.loads(said.decode().splitlines()[-1])
+    assert (facts["takes"], facts["heard_s"]) == (1, 0.5)
+
+
+def test_a_pipe_that_says_nothing_ends_in_its_time(
+    sealed: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, write = os.pipe()
+    with open(read) as silent, open(write, "wb"):
+        monkeypatch.setattr(sys, "stdin", silent)
+        assert main(["live", str(sealed["executorch"]), "-", "--for", "0.2", "--to", "csv", "--quiet"]) == 2
+    assert capsys.readouterr().err.endswith("error: stdin: nothing came within the 0.2 s of --for\n")
 
 
 def test_live_mistakes_end_in_one_line(
