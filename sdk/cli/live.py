@@ -122,8 +122,9 @@ def _let_go(sink: Sink) -> None:
 def _conduct(conductor: Conductor) -> None:
     try:
         conductor.run()
-    except KeyboardInterrupt:  # how live sound usually ends
-        conductor.stop()
+    except KeyboardInterrupt:  # how live sound usually ends; a second one does not wait for the face to rest
+        with contextlib.suppress(KeyboardInterrupt):
+            conductor.come_to_rest()
 
 
 def _report(conductor: Conductor, act: Performance, as_json: bool) -> None:

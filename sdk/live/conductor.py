@@ -53,7 +53,7 @@ class Counters:
 
 
 class Conductor:
-    """`run` until the source ends, no receiver is left, or `stop` is called (from any thread).
+    """`run` until the source ends, no receiver is left, or `stop` is called (from any thread); then the face rests.
 
     `reset` begins a new take (barge-in); `close` ends the receivers that are left. report: gets this several times a
     second. tell: gets a line of what went wrong, once for each thing. broken: receivers that failed, and why.
@@ -94,7 +94,7 @@ class Conductor:
         self._asked_reset = True
 
     def run(self) -> Counters:
-        """All of it. Sinks are left open, for `close`."""
+        """All of it, down to the way to rest, also after `stop`. Sinks are left open, for `close`."""
         self.source.start()
         self._heard_at = time.perf_counter()
         going = True
@@ -116,7 +116,18 @@ class Conductor:
             self._send_due(time.perf_counter())
             self._watch()
         self._drain()
+        if self._stopped:
+            self.come_to_rest()
         return self.counters
+
+    def come_to_rest(self) -> None:
+        """The face from where it is to rest, in place of what waits: takes as long as the show's rest. For whoever ends
+        `run` in the midst of it: who only stops sending leaves the last face, open mouth and all, where it was sent."""
+        if self.sinks and not self._open:
+            return
+        self._rest(time.perf_counter())
+        while self._due:
+            self._send_next()
 
     def close(self) -> None:
         """Close the sinks, waiting for what they still write; one that fails at it is told of."""
@@ -262,13 +273,16 @@ class Conductor:
     def _drain(self) -> None:
         """After the end: the frames that wait leave at their moments, unless stopped."""
         while self._due and not self._stopped:
-            now = time.perf_counter()
-            if self._due[0][0] > now:
-                time.sleep(min(self._due[0][0] - now, _TICK_S))
-            self._send_due(time.perf_counter())
-            self._watch()
+            self._send_next()
         if self._report:
             self._report(self)
+
+    def _send_next(self) -> None:
+        now = time.perf_counter()
+        if self._due[0][0] > now:
+            time.sleep(min(self._due[0][0] - now, _TICK_S))
+        self._send_due(time.perf_counter())
+        self._watch()
 
     def _watch(self) -> None:
         now = time.perf_counter()

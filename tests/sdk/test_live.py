@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -259,6 +260,63 @@ def test_barge_in_rests_and_begins_again(act: Performance, tmp_path: Path) -> No
     values = np.stack([frame.values for frame in kept.frames])
     assert np.abs(np.diff(values, axis=0)).max() < 0.75
     np.testing.assert_allclose(values[-1], act.neutral, atol=1e-6)
+
+
+def test_a_show_that_is_stopped_leaves_the_face_at_rest(act: Performance, tmp_path: Path) -> None:
+    """In the midst of a word; whoever ends `run` by Ctrl-C calls `come_to_rest` itself."""
+    rng = np.random.default_rng(3)
+    (tmp_path / "a.wav").write_bytes(wav((rng.standard_normal(24000) * 0.2).clip(-1, 1).astype(np.float32)))
+
+    class Interrupting(Kept):
+        def send(self, frame: Frame) -> None:
+            super().send(frame)
+            if len(self.frames) == 12:
+                stop()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for way in ("stop", "interrupt"):
+        act.reset()
+        kept = Interrupting()
+        conductor = Conductor(Recording(tmp_path / "a.wav"), act, [kept], 60.0)
+        stop = conductor.stop if way == "stop" else interrupt
+        with pytest.raises(KeyboardInterrupt) if way == "interrupt" else contextlib.nullcontext():
+            conductor.run()
+        if way == "interrupt":
+            conductor.come_to_rest()
+        assert np.abs(kept.frames[11].values - act.neutral).max() > 0.02, "it was in the midst of speaking"
+        np.testing.assert_allclose(kept.frames[-1].values, act.neutral, atol=1e-6)
+        assert 0.1 < kept.times[-1] - kept.times[11] < 0.6, "within its rest"
+        indices = [frame.index for frame in kept.frames]
+        assert indices == sorted(set(indices))
+
+
+@pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "--for"])
+def test_however_live_ends_the_last_frame_is_a_face_at_rest(
+    sealed: dict[str, Path], tmp_path: Path, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(tone(5.0)))
+    kept = tmp_path / "kept.jsonl"
+    words = ["live", str(sealed["executorch"]), "--wav", str(tmp_path / "a.wav"), "--quiet", "--to", f"jsonl:{kept}"]
+    if end == "--for":
+        assert main([*words, "--for", "1"]) == 0
+    else:
+        number = getattr(signal, end)
+
+        class Clocked(Recording):
+            def start(self) -> None:
+                super().start()
+                threading.Timer(1.0, lambda: signal.raise_signal(number)).start()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sdk.cli.live.Recording", Clocked)
+            assert main(words) == 0
+    rows = [json.loads(line)["values"] for line in kept.read_text().splitlines()[1:]]
+    assert 10 < len(rows) < 90, "it was stopped"
+    assert max(abs(value) for row in rows for value in row.values()) > 0.02
+    assert max(abs(value) for value in rows[-1].values()) < 0.01
+    assert "nothing lost" in capsys.readouterr().err
 
 
 def test_a_pipe_is_played_at_its_rate_and_its_pauses_rest_the_face(act: Performance) -> None:
