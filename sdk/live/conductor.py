@@ -74,6 +74,7 @@ class Conductor:
         self._report, self._reported, self._tell = report, 0.0, tell
         self.broken: list[tuple[str, str]] = []
         self._open = list(sinks)
+        self._lost: dict[str, int] = {}  # how often each kind of device went, as far as that was told
         self._due: deque[tuple[float, Frame]] = deque()
         self._first = 0  # number of this take's first frame
         self._began: float | None = None  # when the first sound of all was there
@@ -286,6 +287,12 @@ class Conductor:
 
     def _watch(self) -> None:
         now = time.perf_counter()
+        if self.player:
+            self.player.watch()
+        for kind, device in (("microphone", self.source), ("player", self.player)):
+            if device and device.lost > self._lost.get(kind, 0):
+                self._lost[kind] = device.lost
+                self._say(f"{kind} {device.name!r} went away; it is looked for by its name, once a second")
         if self._report and now - self._reported > _REPORT_S:
             self._reported = now
             self._report(self)
@@ -306,6 +313,7 @@ def summary(conductor: Conductor) -> dict[str, Any]:
         "left_late_ms": {"p50": round(p50, 3), "p99": round(p99, 3)},
         "overruns": conductor.source.overruns,
         "lost": conductor.source.lost,
+        "player_lost": conductor.player.lost if conductor.player else 0,
         "underruns": conductor.player.underruns if conductor.player else 0,
         "skipped": conductor.player.skipped if conductor.player else 0,
         "card_ppm": round(float(getattr(conductor.source, "ppm", 0.0)), 1),

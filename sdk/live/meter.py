@@ -45,6 +45,7 @@ def line(conductor: Conductor, fps: float) -> str:
         "skipped": conductor.player.skipped if conductor.player else 0,
         "refused": counters.refused,
         "lost": source.lost,
+        "player lost": conductor.player.lost if conductor.player else 0,
         "not sent": sum(sink.failed for sink in conductor.sinks),
     }
     said = "".join(f"  {name} {count}" for name, count in troubles.items() if count)

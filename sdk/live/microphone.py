@@ -96,6 +96,17 @@ def find_device(devices: list[Device], wanted: str | None, playing: bool = False
     return hits[0]
 
 
+def find_again(devices: list[Device], was: Device | None, wanted: str | None, playing: bool = False) -> Device:
+    """Where a show began with `was`, that one by its name: the system's own is another while it is away, and numbers
+    change; or what a part of a name still fits. Else as `find_device`, which raises."""
+    if was is None:
+        return find_device(devices, wanted, playing)
+    same = [device for device in devices if device.name == was.name and (device.outputs if playing else device.inputs)]
+    if not same and wanted and not wanted.isdigit():
+        return find_device(devices, wanted, playing)
+    return same[0] if same else find_device(devices, was.name, playing)
+
+
 class Microphone:
     """See `Source`. Raises `EngineUnavailable` or `AudioError` at `start` where there is no such device.
 
@@ -110,6 +121,7 @@ class Microphone:
         self.name, self.rate_hz = wanted or "microphone", rate_hz or _RATES[0]
         self._ring, self._overrun, self.position = Ring(1, 1), 0, 0
         self._clock = CardClock(self.rate_hz)
+        self._device: Device | None = None  # with which the show began
         self._search: threading.Thread | None = None
         self._wanted_back, self._searching, self._called = True, False, 0.0
 
@@ -156,8 +168,9 @@ class Microphone:
         with quietly():
             self._port = pyaudio.PyAudio()
         try:
-            device = find_device(list_devices(self._port), self._wanted)
+            device = find_again(list_devices(self._port), self._device, self._wanted)
             self._begin(pyaudio, device)
+            self._device = self._device or device
         except BaseException:
             self._close()
             raise
@@ -165,7 +178,8 @@ class Microphone:
     def _begin(self, pyaudio: Any, device: Device) -> None:
         """The first rate that the device takes; the callback runs from here on."""
         why: Exception | None = None
-        rates = [self._asked] if self._asked else [*dict.fromkeys((device.rate_hz, *_RATES))]
+        first = [self.rate_hz] if self._device else []  # a show goes on at its rate alone
+        rates = [self._asked] if self._asked else [*dict.fromkeys((*first, device.rate_hz, *_RATES))]
         for rate in rates:
             if not 8000 <= rate <= 192000:
                 continue

@@ -4,18 +4,21 @@ The card's callback takes from a ring. With each block comes the moment at which
 should be heard, and by what waits in the ring when it would be. Silence goes before what is early; of what is late (the
 machine stood still for longer than the delay) as much is left out as brings sound and face together again. What the
 card has taken is the clock by which a recording is paced.
+
+A card that goes away is looked for as a microphone is; meanwhile nothing is heard, and a recording's time goes on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from typing import Any
 
 import numpy as np
 
-from sdk.errors import AudioError
-from sdk.live.microphone import find_device, list_devices, pyaudio_module
+from sdk.errors import AudioError, EngineUnavailable
+from sdk.live.microphone import Device, find_again, list_devices, pyaudio_module
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
 from sdk.tools.command import quietly
@@ -25,18 +28,27 @@ _AHEAD_S = 8.0
 _MOST_LATE_S = 0.15  # sound that is later is left out at once: no card's buffers explain so much
 _WATCH_S = 0.5  # what is off by less is set right when all of it was off for so long, and not by a card's jitter,
 _OFF_S = 0.02  # by more than this
+_SILENT_S = 1.0  # a card that has not asked for sound for so long is gone
+_AGAIN_S = 1.0
+_FIRST_S = 5.0  # and one that was just opened may take so long to begin
 
 
 class Player:
     """One channel at `rate_hz`, heard `delay_ms` after it was spoken. underruns: samples in the midst of speech that
-    the card asked for and nobody had; skipped: samples left out as they came too late to be heard with their face.
-    Raises as `Microphone.start`."""
+    the card asked for and nobody had; skipped: samples left out as they came too late to be heard with their face;
+    lost: how often the card went away. Raises as `Microphone.start`."""
 
     def __init__(self, rate_hz: int, delay_ms: float, wanted: str | None = None) -> None:
         self.rate_hz, self.underruns, self.skipped = rate_hz, 0, 0
         self._ring, self._delay_s = Ring(int(rate_hz * _AHEAD_S), 1), delay_ms / 1000
         self._clock = CardClock(rate_hz)
-        self._wanted = wanted
+        self._wanted, self.name, self.lost = wanted, wanted or "the system's player", 0
+        self._device: Device | None = None  # with which the show began
+        self._port: Any = None
+        self._stream: Any = None
+        self._called = time.perf_counter() + _FIRST_S  # when the card last asked for sound; later: when it will have
+        self._search: threading.Thread | None = None
+        self._away = self._stopped = False
         self._block, self._taken = int(rate_hz * _BLOCK_S), 0
         self._lacked = 0  # samples that were not there; only the card's thread assigns
         self._lacked_before = 0  # how many of them had been lacked when sound was last there
@@ -45,22 +57,58 @@ class Player:
         self._until: int | None = None  # while sound is left out: how early it has to be for that to end
 
     def start(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
         pyaudio = pyaudio_module()
         with quietly():
             self._port = pyaudio.PyAudio()
         try:
-            device = find_device(list_devices(self._port), self._wanted, playing=True)
+            device = find_again(list_devices(self._port), self._device, self._wanted, playing=True)
+            self._called = time.perf_counter() + _FIRST_S - _SILENT_S
             self._stream = self._port.open(
                 rate=self.rate_hz, channels=1, format=pyaudio.paFloat32, output=True, output_device_index=device.index,
                 frames_per_buffer=self._block, stream_callback=self._callback(pyaudio),
             )  # fmt: skip
         except (OSError, ValueError) as error:
-            self._port.terminate()
+            self._close()
             raise AudioError(f"player {self._wanted or 'of the system'} does not open: {error}") from error
+        except AudioError:
+            self._close()
+            raise
+        self._device = self._device or device
+        self.name = device.name
+
+    def watch(self) -> None:
+        """To be called now and then: a card that does not ask for sound any more is counted, and looked for."""
+        if self._stream is not None and not self._away and time.perf_counter() - self._called > _SILENT_S:
+            self.lost += 1
+            self._away = True
+            self._search = threading.Thread(target=self._look, daemon=True)
+            self._search.start()
+
+    def _look(self) -> None:
+        while not self._stopped:
+            self._close()
+            time.sleep(_AGAIN_S)
+            before = self._taken
+            try:
+                self._open()
+            except (AudioError, EngineUnavailable, OSError):
+                continue
+            opened = time.perf_counter()  # a driver may open a device that takes nothing: it is back when it asks
+            while not self._stopped and time.perf_counter() - opened < _FIRST_S and self._taken == before:
+                time.sleep(_BLOCK_S)
+            if self._taken != before:
+                self._away = False
+                return
 
     def push(self, samples: np.ndarray, spoken_at: float) -> None:
         """Sound to be heard, `(n,)` or `(n, channels)`, whose first sample was there at `spoken_at` in
         `time.perf_counter`."""
+        if self._away:  # nobody hears it; what waits when the card is back belongs to a face of before
+            self.forget()
+            return
         mono = samples if samples.ndim == 1 else samples.mean(axis=1)
         lacked = self._lacked - self._lacked_before
         if self._fed:
@@ -121,14 +169,29 @@ class Player:
         return self._clock.ppm
 
     def stop(self) -> None:
-        for ending in (self._stream.close, self._port.terminate):
-            with contextlib.suppress(OSError):
-                ending()
+        self._stopped = True
+        if self._search:
+            self._search.join(timeout=_FIRST_S + 2 * _AGAIN_S)
+        if not self._search or not self._search.is_alive():
+            self._close()
+
+    def _close(self) -> None:
+        stream, port = self._stream, self._port
+        self._stream = self._port = None
+        for ending in (stream and stream.close, port and port.terminate):
+            if ending:
+                with contextlib.suppress(OSError):  # it is gone already
+                    ending()
 
     def _callback(self, pyaudio: Any) -> Any:
         def give(_: Any, frames: int, __: Any, ___: int) -> Any:
+            now = time.perf_counter()
+            if self._away and self._clock.started:  # as if it had gone on meanwhile, as the sound's own time did
+                missed = round((now - self._clock.time_of(self._taken)) * self.rate_hz) - frames
+                self._taken += missed if missed > _MOST_LATE_S * self.rate_hz else 0
             self._taken += frames
-            self._clock.arrived(self._taken, time.perf_counter())
+            self._called = now
+            self._clock.arrived(self._taken, now)
             block = self._ring.read(frames)
             if len(block) < frames:
                 self._lacked += frames - len(block)
