@@ -8,6 +8,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sdk.cli.shared import Renamed, add_face_options, opened, performance_of, split_model
@@ -17,13 +18,14 @@ from sdk.live.meter import Meter
 from sdk.live.microphone import Microphone
 from sdk.live.performance import Performance
 from sdk.live.player import Player
-from sdk.live.sinks import PORTS, Sink, open_sink
+from sdk.live.sinks import PORTS, Address, Sink, open_sink
 from sdk.live.sources import BLOCK_S, Piped, Recording, Source
 from sdk.rig import Frame
 from sdk.tools.command import at_least, say
 
 _INFERENCE_MS = 5.0  # what a frame may take to compute here, on top of what it waits for
 _LONGEST_DELAY_MS = 5000.0
+_LONGEST_S = 1e7  # of a show that ends by itself; threads count no more than some such
 _ONLY_FOR = (  # options that would do nothing for another sound
     ("channel", ("wav", "stdin"), "--channel is for recordings and stdin; a microphone is heard in one"),
     ("loop", ("wav",), "--loop is for recordings; what a pipe or a microphone gave is gone"),
@@ -62,7 +64,9 @@ def add_live(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     sound.add_argument(
         "--delay", default="auto", metavar="auto|MS", help="holds sound and face back; auto: what the face needs"
     )
-    sound.add_argument("--for", type=at_least(0, float), dest="seconds", metavar="S", help="stop after so many seconds")
+    sound.add_argument(
+        "--for", type=at_least(0, float, _LONGEST_S), dest="seconds", metavar="S", help="stop after so many seconds"
+    )
     where = ", ".join(f"{scheme}://HOST:{port}" for scheme, port in PORTS.items())
     parser.add_argument(
         "--to",
@@ -84,6 +88,7 @@ def run_live(options: argparse.Namespace) -> None:
     source = _source(options, words)
     act = performance_of(options, engine, source.rate_hz)
     _promised(options, act, source)
+    _each_once(options.to)
     renamed = Renamed(options.names, act.layout)
     with contextlib.ExitStack() as closing:
         sinks = []
@@ -114,6 +119,22 @@ def run_live(options: argparse.Namespace) -> None:
         raise TinyfaceError(f"not all was received: {failed}")
 
 
+def _each_once(texts: list[str]) -> None:
+    """Raises `ConfigError` for two that go to one place, where they would write over or between each other."""
+    seen: dict[object, str] = {}
+    for text in texts:
+        where = Address.parse(text)
+        place: object = (where.scheme, where.host, where.port, where.path)
+        if not where.host:
+            file = Path(where.path)
+            place = file.resolve() if where.path else "stdout"
+            if where.path and file.exists() and not file.is_file():
+                continue  # a device or a pipe: whoever made it knows what it does with several
+        if place in seen:
+            raise ConfigError(f"--to {text!r}: goes where {seen[place]!r} goes: give it once")
+        seen[place] = text
+
+
 def _let_go(sink: Sink) -> None:
     with contextlib.suppress(OSError):  # the conductor has told of it, or something worse is being told
         sink.close()
@@ -132,9 +153,11 @@ def _report(conductor: Conductor, act: Performance, as_json: bool) -> None:
     if as_json:
         say(json.dumps(facts))
     else:
-        names = ("dropped", "overruns", "underruns", "skipped", "refused", "lost", "stalls")
-        troubles = {name: facts[name] for name in names if facts[name]}
-        said = "; ".join(f"{name} {count}" for name, count in troubles.items()) or "nothing lost"
+        names = ("dropped", "overruns", "underruns", "skipped", "refused", "lost", "player_lost", "stalls")
+        troubles = [f"{name.replace('_', ' ')} {facts[name]}" for name in names if facts[name]]
+        # of frames that nobody got
+        troubles += [f"not sent {one['failed']} to {name}" for name, one in facts["sinks"].items() if one["failed"]]
+        said = "; ".join(troubles) or "nothing lost"
         say(
             f"{facts['frames']} frames at {float(act.clock.fps):.5g} fps from {facts['heard_s']:.1f} s of sound: {said}"
         )

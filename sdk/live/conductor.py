@@ -75,6 +75,7 @@ class Conductor:
         self.broken: list[tuple[str, str]] = []
         self._open = list(sinks)
         self._lost: dict[str, int] = {}  # how often each kind of device went, as far as that was told
+        self._unreached: set[str] = set()  # by name, those of which that was told
         self._due: deque[tuple[float, Frame]] = deque()
         self._first = 0  # number of this take's first frame
         self._began: float | None = None  # when the first sound of all was there
@@ -293,6 +294,11 @@ class Conductor:
             if device and device.lost > self._lost.get(kind, 0):
                 self._lost[kind] = device.lost
                 self._say(f"{kind} {device.name!r} went away; it is looked for by its name, once a second")
+        for sink in self._open:
+            why = getattr(sink, "unreached", "")
+            if why and sink.name not in self._unreached:
+                self._unreached.add(sink.name)
+                self._say(f"{sink.name} is not reached: {why}; it is tried again and again")
         if self._report and now - self._reported > _REPORT_S:
             self._reported = now
             self._report(self)

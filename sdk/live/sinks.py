@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sdk.errors import ConfigError
@@ -31,7 +31,8 @@ _AGAIN_S = 1.0
 
 
 class Sink(Protocol):
-    """What the conductor sends to. sent, failed: frames that went and that could not.
+    """What the conductor sends to. sent, failed: frames that went and that could not. One that may be out of reach says
+    why in `unreached`.
 
     `send` and `close` raise `OSError` where nothing will be received any more; who may come again is no such case.
     """
@@ -124,14 +125,17 @@ class Packets:
     """UDP: each frame its datagrams, to whoever listens."""
 
     def __init__(self, address: Address, protocol: FrameProtocol, layout: RigLayout) -> None:
-        self.name, self.sent, self.failed = address.text, 0, 0
+        self.name, self.sent, self.failed, self.unreached = address.text, 0, 0, ""
         self._protocol, self._layout = protocol, layout
         try:
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
-        except OSError as error:
-            raise ConfigError(f"--to {address.text!r}: no host {address.host!r} ({error.strerror or error})") from error
-        self._to: Any = found[4]
-        self._socket = socket.socket(found[0], socket.SOCK_DGRAM)
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:  # UnicodeError: an empty part between two dots, or a very long one
+            why = getattr(error, "strerror", None) or error
+            raise ConfigError(f"--to {address.text!r}: no host {address.host!r} ({why})") from error
+        # receivers of UDP mostly listen on IPv4 alone, and nobody would be told: a name that has both goes there
+        family, _, _, _, self._to = min(found, key=lambda one: one[0] != socket.AF_INET)
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # an address may be everybody's
         self._socket.setblocking(False)
 
     def send(self, frame: Frame) -> None:
@@ -139,8 +143,11 @@ class Packets:
             for packet in datagrams(self._protocol, frame, self._layout):
                 self._socket.sendto(packet, self._to)
             self.sent += 1
-        except OSError:  # nobody listens, or the buffer is full: a lost frame is not sent again, the next one is newer
+        except BlockingIOError:  # the buffer is full: a lost frame is not sent again, the next one is newer
             self.failed += 1
+        except OSError as error:  # nobody listens, or no network leads there
+            self.failed += 1
+            self.unreached = error.strerror or str(error)
 
     def close(self) -> None:
         self._socket.close()
@@ -150,7 +157,7 @@ class Line:
     """TCP: lines to one receiver, which may come later, go, and come again; lines go whole or not at all."""
 
     def __init__(self, address: Address, protocol: FrameProtocol, layout: RigLayout, header: bytes) -> None:
-        self.name, self.sent, self.failed = address.text, 0, 0
+        self.name, self.sent, self.failed, self.unreached = address.text, 0, 0, ""
         self._protocol, self._layout, self._header = protocol, layout, header
         self._to, self._try_at = (address.host, address.port), 0.0
         self._socket: socket.socket | None = None
@@ -197,6 +204,7 @@ class Line:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened.sendall(self._header)
             opened.setblocking(False)
-        except OSError:
+        except (OSError, UnicodeError) as error:
+            self.unreached = getattr(error, "strerror", None) or str(error)
             return
         self._reached = opened

@@ -66,13 +66,15 @@ def building() -> Iterator[Ending]:
         end.status = 130
 
 
-def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], float]:
-    """What an option's `type=` may be: a number of `kind`, finite and `least` or more; argparse refuses the rest."""
+def at_least(least: float, kind: type[int] | type[float] = int, most: float | None = None) -> Callable[[str], float]:
+    """What an option's `type=` may be: a number of `kind`, finite and `least` or more, `most` at most; argparse refuses
+    the rest."""
 
     def read(text: str) -> float:
         value = kind(text)
-        if not least <= value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not {least:g} or more")
+        if not least <= value < math.inf or (most is not None and value > most):
+            allowed = f"{least:g} or more" if most is None else f"{least:g} to {most:g}"
+            raise argparse.ArgumentTypeError(f"{text} is not {allowed}")
         return value
 
     read.__name__ = kind.__name__  # as argparse calls it where there is no number at all

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,9 +18,10 @@ import pytest
 import sdk
 from sdk.__main__ import main
 from sdk.engines.eager import EagerEngine
+from sdk.errors import ConfigError
 from sdk.live.conductor import Conductor, summary
 from sdk.live.performance import Performance
-from sdk.live.sinks import open_sink
+from sdk.live.sinks import Packets, open_sink
 from sdk.live.sources import Piped, Recording
 from sdk.rig import Frame, RigLayout
 from tests.sdk.test_live import Kept
@@ -141,3 +144,66 @@ def test_a_block_that_is_no_sound_is_silence_and_counted(act: Performance) -> No
     assert told[0].startswith("stdin: samples hold NaN or infinite values; such blocks are taken as silence")
     assert kept.frames[-1].sample > 15000
     assert np.isfinite(np.stack([frame.values for frame in kept.frames])).all()
+
+
+def test_whoever_is_not_reached_is_told_of_once_and_counted(
+    sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A port that nobody listens on, a host that no one can be called, and one who is there."""
+    (tmp_path / "a.wav").write_bytes(wav(tone(2.5)))
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        refusing, nameless = f"maya://127.0.0.1:{unheard.getsockname()[1]}", "maya://studio..local"
+        words = ["live", str(sealed["executorch"]), "--wav", str(tmp_path / "a.wav"), "--quiet"]
+        assert main([*words, "--to", refusing, "--to", nameless, "--to", f"csv:{tmp_path / 'a.csv'}"]) == 0
+    *told, last = capsys.readouterr().err.splitlines()
+    told = [line for line in told if "is not reached" in line]
+    assert len(told) == 2, "once each, although they are tried again"
+    assert any(line.startswith(f"{refusing} is not reached: ") and "refused" in line for line in told)
+    assert any(line.startswith(f"{nameless} is not reached: ") for line in told)
+    assert re.search(rf"not sent [1-9]\d* to {re.escape(refusing)}; not sent [1-9]\d* to {re.escape(nameless)}$", last)
+
+
+def test_packets_go_where_receivers_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IPv4 where a name has both, whichever a resolver names first; everybody's address is no refusal."""
+    four, six = socket.AF_INET, socket.AF_INET6
+    asked = socket.getaddrinfo
+    both = [(six, 2, 17, "", ("::1", 9, 0, 0)), (four, 2, 17, "", ("127.0.0.1", 9))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: both if host == "localhost" else asked(host, 9))
+    layout, fps = RigLayout.arkit(), sdk.FrameClock.at(30).fps
+    sinks = {host: open_sink(f"vmc://{host}:9", layout, fps) for host in ("localhost", "255.255.255.255")}
+    assert isinstance(sinks["localhost"], Packets)
+    assert sinks["localhost"]._to == ("127.0.0.1", 9)
+    everybody = sinks["255.255.255.255"]
+    assert isinstance(everybody, Packets)
+    assert everybody._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST), "else the system refuses each frame"
+    for sink in sinks.values():
+        sink.close()
+    with pytest.raises(ConfigError, match=r"no host 'studio\.\.local'"):
+        open_sink("vmc://studio..local", layout, fps)
+
+
+def test_one_destination_is_named_once(
+    sealed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two would write over one another, or between each other's lines."""
+    (tmp_path / "a.wav").write_bytes(wav(tone()))
+    kept = tmp_path / "kept"
+    kept.write_text("of before")
+    words = ["live", str(sealed["executorch"]), "--wav", str(tmp_path / "a.wav"), "--quiet"]
+    for one, other in (
+        ("-", "csv"),
+        (f"csv:{kept}", f"jsonl:{tmp_path}/../{tmp_path.name}/kept"),
+        ("vmc://127.0.0.1", "vmc://127.0.0.1:39539"),
+    ):
+        assert main([*words, "--to", one, "--to", other]) == 2
+        assert capsys.readouterr().err == f"error: --to {other!r}: goes where {one!r} goes: give it once\n"
+    assert kept.read_text() == "of before", "and nothing is opened before that is known"
+    two = [f"livelink://127.0.0.1/{name}" for name in ("Anna", "Ben")]
+    assert main([*words, *(word for where in two for word in ("--to", where))]) == 0, "two subjects are two"
+
+
+def test_a_time_that_no_clock_of_ours_counts_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["live", "--wav", "a.wav", "--to", "csv", "--for", "1e10"])
+    assert "--for: 1e10 is not 0 to 1e+07" in capsys.readouterr().err
