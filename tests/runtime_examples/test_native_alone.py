@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes as c
+import os
 import re
 import shutil
 import subprocess
@@ -74,6 +75,76 @@ def test_a_project_gets_the_build_that_it_asks_for(tmp_path: Path) -> None:
     assert version
     assert f"-soname,libframe_stream.so.{version[1]} " in link_line(FRAME_STREAM_SOVERSION="ON")
     assert " libframe_stream.a " in link_line(BUILD_SHARED_LIBS="OFF")
+
+
+@pytest.mark.parametrize("folder", ["lib", "lib64", "lib/x86_64-linux-gnu"])
+def test_pkg_config_finds_what_was_installed_wherever_a_system_has_its_libraries(tmp_path: Path, folder: str) -> None:
+    if reason := missing_tools() or (None if shutil.which("pkg-config") else "pkg-config is not installed"):
+        pytest.skip(reason)
+    command = ["cmake", "-S", ROOT / "sdk/c", "-B", tmp_path / "made", "-DTINYFACE_RUNTIME=none"]
+    flags = ["-DFRAME_STREAM_EXAMPLES=OFF", f"-DCMAKE_INSTALL_LIBDIR={folder}"]
+    subprocess.run([*command, *flags], check=True, capture_output=True)
+    place = tmp_path / "prefix" / folder / "pkgconfig"
+    place.mkdir(parents=True)
+    shutil.copy(tmp_path / "made/frame_stream.pc", place)
+    for name, wanted in (("libdir", folder), ("includedir", "include")):
+        done = subprocess.run(
+            ["pkg-config", f"--variable={name}", "frame_stream"],
+            env={**os.environ, "PKG_CONFIG_PATH": str(place)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert Path(os.path.normpath(done.stdout.strip())) == tmp_path / "prefix" / wanted
+
+
+def test_a_cmake_project_finds_a_dll_among_programs(tmp_path: Path) -> None:
+    """The config as it is configured here, read as on Windows: nothing is linked, a folder is looked into."""
+    if reason := missing_tools():
+        pytest.skip(reason)
+    command = ["cmake", "-S", ROOT / "sdk/c", "-B", tmp_path / "made", "-DTINYFACE_RUNTIME=none"]
+    subprocess.run([*command, "-DFRAME_STREAM_EXAMPLES=OFF"], check=True, capture_output=True)
+    place = tmp_path / "prefix/lib/cmake/frame_stream"
+    place.mkdir(parents=True)
+    shutil.copy(tmp_path / "made/frame_stream-config.cmake", place)
+    (place / "frame_stream-targets.cmake").touch()
+    (tmp_path / "prefix/bin").mkdir()
+    (tmp_path / "prefix/bin/frame_stream.dll").touch()
+    (tmp_path / "asks.cmake").write_text(
+        'set(CMAKE_SHARED_LIBRARY_PREFIX "")\nset(CMAKE_SHARED_LIBRARY_SUFFIX ".dll")\n'
+        f"include({(place / 'frame_stream-config.cmake').as_posix()})\n"
+        'message("${FRAME_STREAM_LIBRARIES}")\n'
+    )
+    done = subprocess.run(["cmake", "-P", tmp_path / "asks.cmake"], capture_output=True, text=True, check=True)
+    assert Path(done.stderr.strip()).resolve() == (tmp_path / "prefix/bin/frame_stream.dll").resolve()
+
+
+def test_a_rate_is_read_alike_under_every_locale(tmp_path: Path) -> None:
+    """A host that speaks German takes a comma for a point, and asks the C library for it."""
+    compiler = shutil.which("c++")
+    if not compiler:
+        pytest.skip("no C++ compiler")
+    (tmp_path / "rates.cpp").write_text("""
+#include <clocale>
+#include <cstdio>
+#include "frame_stream.hpp"
+extern "C" double strtod(const char* text, char** end) {  // as under such a locale, whether or not it is here
+  *end = const_cast<char*>(text);
+  while (**end >= '0' && **end <= '9') ++*end;
+  return 29;
+}
+extern "C" const char* fp_status_string(fp_status) { return ""; }
+int main() {
+  for (const char* text : {"29.97", "23.976", "30", "30.0", "30000/1001", "12.5",  // and what are none:
+                           "29,97", "29.9.7", ".", "1e2", "nan", "", "0.5"}) {
+    fp_stream_config config{};
+    const bool read = frame_stream::read_rate(text, &config);
+    std::printf("%d %u/%u\\n", read, config.fps_numerator, config.fps_denominator);
+  }
+}
+""")
+    command = [compiler, "-std=c++17", "-O1", f"-I{ROOT / 'sdk/c/include'}", tmp_path / "rates.cpp"]
+    subprocess.run([*command, "-o", tmp_path / "rates"], check=True)
+    said = subprocess.run([tmp_path / "rates"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[:6] == ["1 30000/1001", "1 24000/1001", "1 30/1", "1 30000/1000", "1 30000/1001", "1 12500/1000"]
+    assert said[6:] == ["0 0/0"] * 7
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="makes symbolic links")

@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -46,6 +45,17 @@ fp_status check(Call&& call) {
   if (status < 0) throw Error(status, error.message[0] ? error.message : fp_status_string(status));
   return status;
 }
+
+// A number of digits and at most one point, whatever the host's locale takes for one; below 0 for anything else.
+inline double read_decimal(const std::string& text) {
+  double digits = 0, below = 0;
+  for (const char sign : text) {
+    if (sign == '.' && below == 0) below = 1;
+    else if (sign < '0' || sign > '9') return -1;
+    else digits = digits * 10 + (sign - '0'), below *= 10;
+  }
+  return below > 0 ? digits / below : digits;
+}
 }  // namespace detail
 
 // A frame rate as people write it into `config`: "30", "30000/1001" or "29.97", by which film and television mean a
@@ -59,9 +69,8 @@ inline bool read_rate(const std::string& text, fp_stream_config* config) {
     if (at >= text.size() || text[at] < '0' || text[at] > '9') return false;
   const int read = std::sscanf(text.c_str(), "%9u%n/%9u%n", &n, &used, &m, &used);
   if (read < 1 || static_cast<std::size_t>(used) != text.size()) {
-    char* end = nullptr;
-    const double rate = std::strtod(text.c_str(), &end);
-    if (end == text.c_str() || *end || !(rate >= 1 && rate <= 240)) return false;
+    const double rate = detail::read_decimal(text);
+    if (!(rate >= 1 && rate <= 240)) return false;
     const auto nominal = static_cast<unsigned>(rate + 0.5);
     const double ntsc = nominal * 1000.0 / 1001;
     const bool television = rate < nominal && rate > ntsc - 0.006 && rate < ntsc + 0.006;
