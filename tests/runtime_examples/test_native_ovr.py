@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes as c
 import re
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,7 +126,77 @@ def test_signals_reset_and_the_names_of_the_unity_package(
     assert b"no such context" in calls.ovrLipSync_LastError()
 
 
-def test_wrong_use_is_answered(calls: Any, make_case: Callable[[str], Case], tmp_path: Path) -> None:
+def test_the_artefact_is_named_once(calls: Any, make_case: Callable[[str], Case]) -> None:
+    """Games shut down and begin again between levels."""
+    talker = Talker(calls, make_case("delta").path, 48000, 1024)
+    assert calls.ovrLipSync_Shutdown() == 0
+    assert calls.ovrLipSync_ResetContext(talker.context) == -2202
+    assert calls.ovrLipSync_Initialize(48000, 1024) == 0
+    assert calls.ovrLipSync_CreateContext(c.byref(talker.context), 1) == 0
+
+
+SHORT = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdio.h>
+#include "ovr_lip_sync.h"
+static long left = -1;  /* until one is refused */
+void* malloc(size_t size) {
+  static void* (*real)(size_t);
+  if (!real) *(void**)&real = dlsym(RTLD_NEXT, "malloc");
+  return left >= 0 && left-- == 0 ? NULL : real(size);
+}
+int main(int count, char** words) {
+  unsigned context, refused = 0;
+  long n = 0;
+  (void)count;
+  ovrLipSync_Initialize(48000, 1024);
+  if (ovrLipSync_SetModel(words[1])) return 1;
+  for (ovrLipSyncResult made = ovrLipSyncError_Unknown; made; ++n) {
+    left = n;
+    made = ovrLipSync_CreateContext(&context, ovrLipSyncContextProvider_Enhanced);
+    left = -1;
+    refused += made != 0;
+  }
+  left = 0;
+  printf("%u %d\\n", refused, ovrLipSync_SetModel(words[1]) != 0);
+  return 0;
+}
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stands before malloc as glibc lets it")
+def test_a_program_that_is_short_of_memory_is_told_and_goes_on(
+    alone: Path, make_case: Callable[[str], Case], tmp_path: Path
+) -> None:
+    """Each memory that a context asks for is refused in turn; what C calls throws nothing."""
+    (tmp_path / "short.c").write_text(SHORT)
+    folders = [f"-L{alone / 'ovr'}", f"-L{alone / 'lib'}"]
+    paths = f"-Wl,-rpath,{alone / 'ovr'}:{alone / 'lib'}"
+    command = ["cc", f"-I{ROOT / 'sdk/c/ovr'}", tmp_path / "short.c", *folders, "-lOVRLipSync", "-lframe_stream", paths]
+    subprocess.run([*command, "-ldl", "-o", tmp_path / "short"], check=True)
+    done = subprocess.run([tmp_path / "short", make_case("delta").path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    refused, named = map(int, done.stdout.split())
+    assert refused > 10
+    assert named == 1
+
+
+def test_it_is_installed_with_its_header_beside_our_library(alone: Path, tmp_path: Path) -> None:
+    subprocess.run(["cmake", "--install", alone, "--prefix", tmp_path], check=True, capture_output=True)
+    assert (tmp_path / "include/ovr_lip_sync.h").is_file()
+    (library,) = tmp_path.rglob("libOVRLipSync.*")
+    assert list(library.parent.glob("libframe_stream.*"))
+    assert c.CDLL(str(library)).ovrLipSync_Initialize(1, 1024) == -2203
+
+
+def test_wrong_use_is_answered(alone: Path, tmp_path: Path) -> None:
+    (tmp_path / "ovr").mkdir()  # a copy, in which no test has named an artefact yet
+    shutil.copy2(alone / "ovr" / "libOVRLipSync.so", tmp_path / "ovr")
+    (tmp_path / "lib").symlink_to(alone / "lib")
+    calls = c.CDLL(str(tmp_path / "ovr" / "libOVRLipSync.so"))
+    calls.ovrLipSync_LastError.restype = c.c_char_p
     context = c.c_uint()
     assert calls.ovrLipSync_Initialize(1, 1024) == -2203
     assert calls.ovrLipSync_Initialize(48000, 1024) == 0

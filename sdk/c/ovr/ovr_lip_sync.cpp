@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <new>
 
 #include "frame_stream.h"
 #include "base/lock.h"
@@ -41,6 +42,22 @@ thread_local char last_error[600] = "";  // each thread's own: contexts of sever
 ovrLipSyncResult refuse(ovrLipSyncResult result, const char* why) {
   std::strncpy(last_error, why, sizeof last_error - 1);
   return result;
+}
+
+// Runs `work`, which may run out of memory; nothing but a result comes out of a call that C makes.
+template <class Work>
+ovrLipSyncResult guarded(Work&& work) noexcept {
+#if defined(__cpp_exceptions)
+  try {
+#endif
+    return work();
+#if defined(__cpp_exceptions)
+  } catch (const std::bad_alloc&) {
+    return refuse(ovrLipSyncError_Unknown, "there is not enough memory");
+  } catch (...) {
+    return refuse(ovrLipSyncError_Unknown, "a defect of this library");
+  }
+#endif
 }
 
 Context* find(unsigned int number) {
@@ -119,9 +136,11 @@ ovrLipSyncResult ovrLipSync_SetModel(const char* path) {
   if (!path) return refuse(ovrLipSyncError_InvalidParam, "path is NULL");
   if (fp_model_open(path, &model, &error) != FP_OK) return refuse(ovrLipSyncError_InvalidParam, error.message);
   fp_model_close(model);
-  const fp::Lock lock(library.busy);
-  library.model = path;
-  return ovrLipSyncSuccess;
+  return guarded([&] {
+    const fp::Lock lock(library.busy);
+    library.model = path;
+    return ovrLipSyncSuccess;
+  });
 }
 
 const char* ovrLipSync_LastError(void) { return last_error; }
@@ -136,8 +155,7 @@ ovrLipSyncResult ovrLipSync_Initialize(int rate_hz, int block) {
 
 ovrLipSyncResult ovrLipSync_Shutdown(void) {
   const fp::Lock lock(library.busy);
-  library.contexts.clear();
-  library.model = fp::String();
+  library.contexts.clear();  // the artefact is named once, and stays named
   library.rate_hz = 0;
   library.block = 0;
   return ovrLipSyncSuccess;
@@ -156,14 +174,16 @@ ovrLipSyncResult ovrLipSync_CreateContext(ovrLipSyncContext* context, ovrLipSync
 
 ovrLipSyncResult ovrLipSync_CreateContextEx(ovrLipSyncContext* context, ovrLipSyncContextProvider provider, int rate_hz,
                                             bool faster) {
-  fp::String model;
-  {
-    const fp::Lock lock(library.busy);  // another thread may name another, or shut down, while the file is read
-    model = library.model;
-  }
-  if (model.empty())
-    return refuse(ovrLipSyncError_CannotCreateContext, "no artefact was named: call ovrLipSync_SetModel first");
-  return ovrLipSync_CreateContextWithModelFile(context, provider, model.c_str(), rate_hz, faster);
+  return guarded([&] {
+    fp::String model;
+    {
+      const fp::Lock lock(library.busy);  // another thread may name another, or shut down, while the file is read
+      model = library.model;
+    }
+    if (model.empty())
+      return refuse(ovrLipSyncError_CannotCreateContext, "no artefact was named: call ovrLipSync_SetModel first");
+    return ovrLipSync_CreateContextWithModelFile(context, provider, model.c_str(), rate_hz, faster);
+  });
 }
 
 ovrLipSyncResult ovrLipSync_CreateContextWithModelFile(ovrLipSyncContext* context, ovrLipSyncContextProvider,
@@ -171,16 +191,18 @@ ovrLipSyncResult ovrLipSync_CreateContextWithModelFile(ovrLipSyncContext* contex
   if (!context || !path) return refuse(ovrLipSyncError_InvalidParam, "context or modelPath is NULL");
   const int usual_hz = library.rate_hz;
   if (!usual_hz) return refuse(ovrLipSyncError_CannotCreateContext, "call ovrLipSync_Initialize first");
-  auto made = fp::make_owned<Context>();
-  const ovrLipSyncResult result = open(*made, path, rate_hz ? rate_hz : usual_hz);
-  if (result != ovrLipSyncSuccess) return result;
-  const fp::Lock lock(library.busy);
-  std::size_t place = 0;
-  while (place < library.contexts.size() && library.contexts[place]) ++place;
-  if (place == library.contexts.size()) library.contexts.emplace_back();
-  library.contexts[place] = std::move(made);
-  *context = static_cast<ovrLipSyncContext>(place + 1);
-  return ovrLipSyncSuccess;
+  return guarded([&] {
+    auto made = fp::make_owned<Context>();
+    const ovrLipSyncResult result = open(*made, path, rate_hz ? rate_hz : usual_hz);
+    if (result != ovrLipSyncSuccess) return result;
+    const fp::Lock lock(library.busy);
+    std::size_t place = 0;
+    while (place < library.contexts.size() && library.contexts[place]) ++place;
+    if (place == library.contexts.size()) library.contexts.emplace_back();
+    library.contexts[place] = std::move(made);
+    *context = static_cast<ovrLipSyncContext>(place + 1);
+    return ovrLipSyncSuccess;
+  });
 }
 
 ovrLipSyncResult ovrLipSync_DestroyContext(ovrLipSyncContext number) {

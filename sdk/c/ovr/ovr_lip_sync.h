@@ -1,6 +1,6 @@
 /* ovr_lip_sync.h: the calls of OVRLipSync, answered by frame_stream. For projects that have them and want out of it.
  *
- *     ovrLipSync_SetModel("model.pte");                       ours: which artefact speaks; once, before any context
+ *     ovrLipSync_SetModel("model.pte");                       ours: which artefact speaks; once, Shutdown keeps it 
  *     ovrLipSync_Initialize(48000, 1024);
  *     ovrLipSync_CreateContextEx(&context, ovrLipSyncContextProvider_Enhanced, 0, false);
  *     each block:  ovrLipSync_ProcessFrameEx(context, samples, 1024, ovrLipSyncAudioDataType_F32_Mono, &frame);
