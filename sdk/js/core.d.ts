@@ -7,7 +7,10 @@ export type FrameHandler = (values: Float32Array, index: number, sample: number)
 
 export class TinyfaceError extends Error { status: number; }
 
-export interface CoreOptions { rateHz?: number; fps?: [number, number]; smooth?: boolean; }
+/** Of 29.97: [30000, 1001]. Throws TinyfaceError for what is no frame rate. */
+export function rateOf(fps: number | [number, number]): [number, number];
+
+export interface CoreOptions { rateHz?: number; fps?: number | [number, number]; smooth?: boolean; }
 export class Core {
   constructor(wasm: Bytes | WebAssembly.Module, model: Bytes, options?: CoreOptions);
   readonly info: Info; readonly names: string[]; readonly ranges: [number, number, number][];

@@ -41,11 +41,28 @@ function stubs(module) {
   return out;
 }
 
+/**
+ * A frame rate as [numerator, denominator]: of two whole numbers, or of a number from 1 to 240, whose 29.97 is the
+ * 30000/1001 that film and television mean by it, as everywhere in tinyface. Throws TinyfaceError for anything else.
+ */
+export function rateOf(fps) {
+  if (typeof fps === 'number' && fps >= 1 && fps <= 240) {
+    const nominal = Math.floor(fps + 0.5);
+    const television = fps < nominal && Math.abs(fps - nominal * 1000 / 1001) < 0.006;
+    if (television) return [nominal * 1000, 1001];
+    return fps === nominal ? [fps, 1] : [Math.floor(fps * 1000 + 0.5), 1000];
+  }
+  const whole = (value) => Number.isInteger(value) && value >= 1 && value < 2 ** 32;
+  if (Array.isArray(fps) && fps.length === 2 && fps.every(whole)) return fps;
+  throw new TinyfaceError(STATUS.BAD_ARGUMENT, `fps ${JSON.stringify(fps)} is no frame rate: give a number from 1 to `
+    + '240, or two whole ones as [30000, 1001]');
+}
+
 /** One artefact and one voice of it. */
 export class Core {
   /**
    * wasm: bytes of tinyface.wasm, or a compiled module. model: bytes of an artefact of the backend tinyface.
-   * options: rateHz (of the audio, 8000 to 96000), fps ([numerator, denominator]; the artefact's own), smooth (the
+   * options: rateHz (of the audio, 8000 to 96000), fps (what `rateOf` takes; the artefact's own), smooth (the
    * real-time ensemble, one frame at twice the rate later). Throws TinyfaceError.
    */
   constructor(wasm, model, options = {}) {
@@ -111,9 +128,9 @@ export class Core {
   }
 
   voice({ fps, smooth } = {}) {
+    const [numerator, denominator] = fps == null ? [0, 0] : rateOf(fps); // 0: the artefact's own
     const config = this.room(40);
     const handle = this.room(4);
-    const [numerator, denominator] = fps || [0, 0];
     this.words.set([40, this.rateHz, 1, numerator, denominator, smooth === undefined ? 0 : smooth ? 2 : 1],
       config >> 2);
     const status = this.c.fp_stream_create(this.model, config, handle, this.error);

@@ -17,7 +17,7 @@ export class Frame implements NamedValues {
 }
 
 export interface OpenOptions {
-  context?: AudioContext; wasm?: string | URL | Bytes; worklet?: string | URL; fps?: [number, number];
+  context?: AudioContext; wasm?: string | URL | Bytes; worklet?: string | URL; fps?: number | [number, number];
   smooth?: boolean; strength?: number; smoothing?: number;
 }
 export class Tinyface extends EventTarget {

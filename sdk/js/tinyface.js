@@ -4,7 +4,7 @@
 //     voice.connect(context.createMediaStreamSource(stream));
 //     voice.onframe = (frame) => (mesh.jaw = frame.get('jawOpen'));
 //     requestAnimationFrame: voice.draw() gives the values for the sound that is heard now
-import { Core, TinyfaceError } from './core.js';
+import { Core, TinyfaceError, rateOf } from './core.js';
 import { Track } from './track.js';
 import { drive, expressions, forTalkingHead, visemes, VISEMES } from './names.js';
 
@@ -62,7 +62,7 @@ export class Tinyface extends EventTarget {
   /**
    * model: address or bytes of an artefact of the backend tinyface.
    * options: context (AudioContext; a new one), wasm (address or bytes of tinyface.wasm; beside this file), worklet
-   * (address; beside this file), fps ([n, m]; [60, 1]), smooth (the ensemble), strength (1), smoothing (0..0.95: how
+   * (address; beside this file), fps (a number, or [n, m]; 60), smooth (the ensemble), strength (1), smoothing (0..0.95: how
    * much of the last picture stays). Rejects with TinyfaceError.
    */
   static async open(model, options = {}) {
@@ -97,8 +97,9 @@ export class Tinyface extends EventTarget {
     return new AudioContext({ ...options, sampleRate: OWN_HZ });
   }
 
-  constructor(context, wasm, artefact, { fps = [60, 1], smooth, strength = 1, smoothing = 0 } = {}) {
+  constructor(context, wasm, artefact, { fps: rate = 60, smooth, strength = 1, smoothing = 0 } = {}) {
     super();
+    const fps = rate == null ? undefined : rateOf(rate); // none: the artefact's own
     Object.assign(this, { context, strength, smoothing, fps, onframe: null, late: 0, count: 0 });
     this.refused = 0; // blocks of the input that were no sound, and heard as silence
     this.owned = this.closed = this.failed = false; // owned: the context is this voice's own

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from chromium import chromium, lacking, served
 from node_tools import HERE, packed_without_wasm, said_by_node
 
+import sdk
 from runtime_examples.web.site import build_site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +71,20 @@ def test_a_microphone_is_heard_by_the_browser_s_own_rules(tmp_path: Path) -> Non
         assert page.ask("[tinyface.audio().state, document.getElementById('message').textContent]") == ["running", ""]
 
 
+NO_RATE = "is no frame rate: give a number from 1 to 240, or two whole ones as [30000, 1001]"
+
+
+def test_frame_rates_in_a_page_are_those_of_everywhere(tmp_path: Path) -> None:
+    """[29.97, 1] was played at 29 a second, 30 ended in a bare TypeError."""
+    core = packed_without_wasm(tmp_path) / "core.js"
+    taken = {rate: sdk.FrameClock.at(rate).fps for rate in (30, 60, 29.97, 59.94, 23.976, 12.5, 240)}
+    said = said_by_node(HERE / "rates.mjs", core, *map(str, taken))
+    assert [Fraction(*rate) for rate in said] == list(taken.values())
+    assert said_by_node(HERE / "rates.mjs", core, "[30000,1001]", "[60,1]") == [[30000, 1001], [60, 1]]
+    none = ["[29.97,1]", "[30]", '["30","1"]', "[30,0]", "[0.5,1]", "0", "0.5", "241", '"30"', "{}"]
+    assert said_by_node(HERE / "rates.mjs", core, *none) == [f"true fps {rate} {NO_RATE}" for rate in none]
+
+
 def test_what_a_browser_does_not_give_is_said_in_our_words(tmp_path: Path) -> None:
     """By http from elsewhere both calls ended in a bare TypeError; a device of 192 kHz was refused."""
     said = said_by_node(HERE / "refusals.mjs", packed_without_wasm(tmp_path) / "tinyface.js")
@@ -76,6 +92,7 @@ def test_what_a_browser_does_not_give_is_said_in_our_words(tmp_path: Path) -> No
         "thread": f"true this page has no AudioWorklet, {SAFE}",
         "microphone": f"true this page has no microphone, {SAFE}",
         "module": "true w.js: cannot load: Unable to load a worklet's module.",
+        "rate": f"true fps [29.97,1] {NO_RATE}",
         "node": "true the voice cannot be opened: AudioWorklet does not have a node of the name 'tinyface'",
         "fetch": "true s7.pte: cannot read: Failed to fetch",
         "given": "true the context runs at 192000 Hz, and a voice takes 8000 to 96000: make it by "

@@ -36,6 +36,7 @@ const bare = new AudioContext();
 delete bare.audioWorklet;
 said.thread = await words(open({ context: bare }));
 said.microphone = await words((await open()).listen());
+said.rate = await words(open({ fps: [29.97, 1] }));
 modules = async () => {
   throw new DOMException('Unable to load a worklet\'s module.', 'AbortError');
 };
