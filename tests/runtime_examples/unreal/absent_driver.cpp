@@ -14,6 +14,7 @@ std::uint32_t fp_abi_version(void) { std::abort(); }
 fp_status fp_model_open_memory(const void*, std::size_t, fp_model**, fp_error*) { std::abort(); }
 fp_status fp_model_get_info(const fp_model*, fp_model_info*, fp_error*) { std::abort(); }
 const char* fp_model_channel_name(const fp_model*, std::uint32_t) { std::abort(); }
+fp_status fp_model_channel_range(const fp_model*, std::uint32_t, float*, float*, float*, fp_error*) { std::abort(); }
 void fp_model_close(fp_model*) { std::abort(); }
 fp_status fp_track_create(const fp_model*, const fp_stream_config*, const fp_track_config*, fp_track**, fp_error*) { std::abort(); }
 fp_status fp_track_push_f32(fp_track*, const float*, std::size_t, double, fp_error*) { std::abort(); }

@@ -73,8 +73,10 @@ static void speak(const char* model, const std::vector<float>& audio, int rate) 
     std::puts("");
     expect(client.last.WorldTime.seconds == FStubEngine::seconds, "of this instant");
   }
-  const int frames = client.frames;
   face.EndPlay(EEndPlayReason::Destroyed);
+  const int frames = client.frames;
+  for (const auto& [name, value] : head.morphs) expect(value == 0 && teeth.morphs[name] == 0, "its meshes are left at rest");
+  for (const float value : client.last.PropertyValues) expect(value == 0, "and so is Live Link's face");
   done = true;
   animation.join();
   expect(head.before.empty() && teeth.before.empty() && client.sources.empty(), "it leaves nothing behind");
@@ -108,11 +110,40 @@ static void refusals(const char* model, const std::vector<float>& audio) {
   FStubEngine::said.clear();
 }
 
+// A take that cannot begin has ended the one before, in the midst of a word.
+static void rests(const char* model, const std::vector<float>& audio, int rate) {
+  USkeletalMeshComponent head;
+  AActor actor;
+  actor.meshes.Add(&head);
+  USpeechFaceComponent face;
+  face.owner = &actor;
+  face.Artefact = wide(model);
+  face.SampleRateHz = rate, face.BlockSamples = kBlock;
+  face.BeginPlay();
+  const auto most = [&] {
+    float found = 0;
+    for (const auto& [name, value] : head.morphs) found = std::fmax(found, std::fabs(value));
+    return found;
+  };
+  for (std::size_t at = 0; at + kBlock <= audio.size() && !(at > audio.size() / 2 && most() > 0.02f); at += kBlock) {
+    FStubEngine::seconds += double(kBlock) / rate;
+    face.PushAudio(&audio[at], kBlock);
+    face.TickComponent(0.016f, LEVELTICK_All, nullptr);
+  }
+  expect(most() > 0.02f, "it speaks");
+  face.SampleRateHz = 4000;
+  expect(!face.Restart() && most() == 0, "a refused take leaves the face at rest");
+  face.TickComponent(0.016f, LEVELTICK_All, nullptr);
+  face.EndPlay(EEndPlayReason::Destroyed);
+  FStubEngine::said.clear();
+}
+
 bool IsTinyfaceLibraryLoaded() { return true; }
 
 int main(int, char** words) {
   const std::vector<float> audio = read_floats(words[2]);
   speak(words[1], audio, std::atoi(words[3]));
   refusals(words[1], audio);
+  rests(words[1], audio, std::atoi(words[3]));
   std::puts("done");
 }

@@ -115,12 +115,17 @@ bool USpeechFaceComponent::Restart()
 	if (!Voice->bOpen)
 	{
 		UE_LOG(LogTinyface, Error, TEXT("%s"), UTF8_TO_TCHAR(Error.c_str()));
+		Show(Voice->Model.neutral().data()); // the take before has ended, and nobody else closes its mouth
 	}
 	return Voice->bOpen;
 }
 
 void USpeechFaceComponent::EndPlay(const EEndPlayReason::Type Reason)
 {
+	if (Voice->Model.is_open())
+	{
+		Show(Voice->Model.neutral().data()); // meshes and receivers keep what they were told last
+	}
 	for (USkeletalMeshComponent* Mesh : Faces)
 	{
 		if (Mesh)
@@ -169,6 +174,12 @@ void USpeechFaceComponent::TickComponent(float Seconds, ELevelTick Type, FActorC
 	{
 		UE_LOG(LogTinyface, Warning, TEXT("%s"), UTF8_TO_TCHAR(Error.c_str()));
 	}
+	Show(Face);
+}
+
+/** On curves, meshes and in Live Link: a value for each channel. */
+void USpeechFaceComponent::Show(const float* Face)
+{
 	{
 		const FScopeLock Lock(&Voice->Reading);
 		FMemory::Memcpy(Values.GetData(), Face, Values.Num() * sizeof(float));

@@ -21,7 +21,12 @@ bool Model::open(const void* bytes, std::size_t count, std::string& error) {
     close();
     return false;
   }
-  for (std::uint32_t i = 0; i < info.channels; ++i) channels_.emplace_back(fp_model_channel_name(model_, i));
+  neutral_.resize(info.channels);
+  for (std::uint32_t i = 0; i < info.channels; ++i) {
+    float least = 0, most = 0;
+    channels_.emplace_back(fp_model_channel_name(model_, i));
+    fp_model_channel_range(model_, i, &least, &most, &neutral_[i], nullptr);
+  }
   return true;
 }
 
@@ -29,6 +34,7 @@ void Model::close() {
   if (model_) fp_model_close(model_);  // what never opened calls nothing: the library may not be there
   model_ = nullptr;
   channels_.clear();
+  neutral_.clear();
 }
 
 bool Voice::open(const Model& model, std::uint32_t rate_hz, std::uint32_t audio_channels, std::uint32_t block_samples,

@@ -29,11 +29,14 @@ class Model {
 
   bool is_open() const { return model_ != nullptr; }
   const std::vector<std::string>& channels() const { return channels_; }
+  // The face at rest: a value for each channel.
+  const std::vector<float>& neutral() const { return neutral_; }
   const fp_model* handle() const { return model_; }
 
  private:
   fp_model* model_ = nullptr;
   std::vector<std::string> channels_;
+  std::vector<float> neutral_;
 };
 
 // One speaker: fp_track of frame_stream.h, which draws lines between frames on the time at which sound came, says the last

@@ -73,6 +73,7 @@ public:
 private:
 	bool OpenArtefact();
 	void FindFaces();
+	void Show(const float* Face);
 
 	TPimplPtr<FSpeechFaceVoice> Voice;
 	TArray<FName> Channels;
