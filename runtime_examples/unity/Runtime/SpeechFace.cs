@@ -65,6 +65,7 @@ namespace Tinyface
         private FrameStream.Model model;
         private volatile Take take;
         private List<KeyValuePair<SkinnedMeshRenderer, int>>[] shapes;
+        private float[] neutral; // the face at rest, which outlives its artefact
 
         private void OnEnable()
         {
@@ -73,6 +74,7 @@ namespace Tinyface
                 model = crowd != null ? crowd.Model() : OpenArtefact(artefactBytes, artefact);
                 FindShapes();
                 AudioSettings.OnAudioConfigurationChanged += OnDeviceChanged;
+                missing = false;
                 if (listening == Listening.ToMicrophone) StartMicrophone();
                 else StartTake(AudioSettings.outputSampleRate, SpeakerChannels());
             }
@@ -104,7 +106,13 @@ namespace Tinyface
         {
             Debug.LogError("SpeechFace: " + why, this);
             EndTake();
-            for (var channel = 0; channel < shapes.Length; ++channel) Move(channel, model.ChannelRange(channel).Neutral);
+            Rest();
+        }
+
+        // Blend shapes keep what they were told last: whoever stops drawing closes the mouth.
+        private void Rest()
+        {
+            if (shapes != null) Draw(neutral);
         }
 
         private void OnDisable()
@@ -112,6 +120,7 @@ namespace Tinyface
             AudioSettings.OnAudioConfigurationChanged -= OnDeviceChanged;
             StopMicrophone();
             EndTake();
+            Rest();
             if (model != null && crowd == null) model.Dispose();
             model = null;
         }
@@ -223,6 +232,7 @@ namespace Tinyface
         private void LateUpdate()
         {
             if (recording != null) HearMicrophone();
+            else if (listening == Listening.ToMicrophone) LookForMicrophone();
             var now = take;
             if (now == null) return;
             try
@@ -265,10 +275,12 @@ namespace Tinyface
         {
             var channels = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase);
             shapes = new List<KeyValuePair<SkinnedMeshRenderer, int>>[model.Channels];
+            neutral = new float[model.Channels];
             for (var i = 0; i < shapes.Length; ++i)
             {
                 channels[model.ChannelName(i)] = i;
                 shapes[i] = new List<KeyValuePair<SkinnedMeshRenderer, int>>();
+                neutral[i] = model.ChannelRange(i).Neutral;
             }
             var found = 0;
             foreach (var renderer in faces)

@@ -7,30 +7,61 @@ namespace Tinyface
     public sealed partial class SpeechFace
     {
         private const double Stalled = 0.1, Jump = 0.15, Forget = 0.02; // seconds; seconds a second
+        private const double Again = 1;  // seconds until one that is not there is looked for again
 
         private AudioClip recording;
         private float[] block;
         private int recorded, seen;     // where in the clip: heard until, and what the microphone said last
         private long heard;             // since it started
         private double late, moved, looked; // seconds: see Lateness
+        private bool missing;           // that was said
+        private double lookAt;          // on Clock
 
         private string Device() { return microphone.Length > 0 ? microphone : null; }
 
+        // Unity throws at whoever starts a device that it does not have.
+        private bool IsThere()
+        {
+            var devices = Microphone.devices;
+            return microphone.Length > 0 ? Array.IndexOf(devices, microphone) >= 0 : devices.Length > 0;
+        }
+
         private void StartMicrophone()
         {
+            if (!IsThere())
+            {
+                Miss();
+                return;
+            }
             int lowest, highest;
             Microphone.GetDeviceCaps(Device(), out lowest, out highest); // zeros: any rate
             var rate = highest == 0 ? 48000 : Math.Min(48000, highest) / 100 * 100;
             recording = Microphone.Start(Device(), true, 1, rate); // goes round every second
             if (recording == null)
             {
-                Debug.LogError("SpeechFace: the microphone '" + microphone + "' does not start; name one that is there", this);
+                Miss();
                 return;
             }
+            missing = false;
             recorded = seen = 0;
             heard = 0;
             block = new float[recording.frequency / 100 * recording.channels];
             StartTake(recording.frequency, recording.channels);
+        }
+
+        private void Miss()
+        {
+            if (!missing)
+                Debug.LogError(
+                    "SpeechFace: the microphone '" + microphone + "' does not start; plug it in, or name one that is there",
+                    this);
+            missing = true;
+            lookAt = Clock() + Again;
+        }
+
+        private void LookForMicrophone()
+        {
+            if (missing && Clock() >= lookAt) RestartMicrophone();
         }
 
         private void StopMicrophone()

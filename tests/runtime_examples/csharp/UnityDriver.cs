@@ -124,8 +124,39 @@ internal static class Driver
         Microphone.Recording = false;
         for (var i = 0; i < 3; ++i) update();
         Expect(Debug.Said.Single().Contains("does not start"), "one that is gone is said once");
+        now += 1.1;
+        update();
+        Expect(Debug.Said.Count == 1 && Microphone.Started == started + 2, "it is looked for in silence");
+        Microphone.devices = new[] { "built-in", "absent" };
+        update();
+        Expect(Microphone.Started == started + 2, "once a second");
+        now += 1.1;
+        update();
+        Expect(Microphone.Started == started + 3 && Microphone.Recording, "and found when it is plugged in");
+        Microphone.devices = new[] { "built-in" };
         Debug.Said.Clear();
         disable();
+    }
+
+    // A component that is switched off in the midst of a word.
+    private static void Rests(string artefact)
+    {
+        var face = Make(artefact, "jawOpen", "mouthClose", "tongueOut");
+        Action enable = Message(face, "OnEnable"), update = Message(face, "LateUpdate"), disable = Message(face, "OnDisable");
+        var filter = Message<float[], int>(face, "OnAudioFilterRead");
+        enable();
+        var most = 0f;
+        for (var i = 0; i < wav.Samples / Block && most <= 1; ++i)
+        {
+            now += Block / (double)wav.RateHz;
+            filter(Interleaved(i * Block, 2), 2);
+            update();
+            most = face.faces[0].Weights.Count == 0 ? 0 : face.faces[0].Weights.Values.Select(Math.Abs).Max();
+        }
+        Expect(most > 1, "it speaks");
+        disable();
+        Expect(face.faces[0].Weights.Values.Select(Math.Abs).Max() == 0, "its mouth is left at rest");
+        Debug.Said.Clear();
     }
 
     // Sixty pictures a second, a microphone whose position goes on by `step` samples at a time, and then no more.
@@ -429,6 +460,7 @@ internal static class Driver
         Listen(words[0], true, 6);
         AudioSettings.speakerMode = AudioSpeakerMode.Stereo;
         ListenToMicrophone(words[0]);
+        Rests(words[0]);
         Play(words[0], 1024);
         Play(words[0], 128);
         PlayMicrophone(words[0], 1024);

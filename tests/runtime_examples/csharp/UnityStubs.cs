@@ -84,24 +84,30 @@ namespace UnityEngine
     {
         public static int Position;
         public static AudioClip Clip;
+        public static string[] devices = { "built-in" };
+        private static bool There(string deviceName) // null is the first one
+        {
+            return deviceName == null ? devices.Length > 0 : Array.IndexOf(devices, deviceName) >= 0;
+        }
         public static void GetDeviceCaps(string deviceName, out int minFreq, out int maxFreq)
         {
-            minFreq = 8000;
-            maxFreq = AudioSettings.outputSampleRate;
+            minFreq = There(deviceName) ? 8000 : 0;
+            maxFreq = There(deviceName) ? AudioSettings.outputSampleRate : 0;
         }
         public static AudioClip Start(string deviceName, bool loop, int lengthSec, int frequency)
         {
-            if (deviceName == "absent") return null;
+            if (!There(deviceName))
+                throw new ArgumentException("Couldn't acquire device ID for device name " + deviceName);
             Recording = true;
             ++Started;
             Clip = new AudioClip { frequency = frequency, channels = 1, Ring = new float[lengthSec * frequency] };
             Position = 0;
             return Clip;
         }
-        public static int GetPosition(string deviceName) { return Position; }
+        public static int GetPosition(string deviceName) { return There(deviceName) ? Position : 0; }
         public static bool Recording = true;
         public static int Started;
-        public static bool IsRecording(string deviceName) { return Recording; }
+        public static bool IsRecording(string deviceName) { return There(deviceName) && Recording; }
         public static void End(string deviceName) { }
     }
 
