@@ -23,6 +23,7 @@ from sdk.live.performance import Performance
 from sdk.live.player import Player
 from sdk.live.sinks import Sink
 from sdk.live.sources import Source
+from sdk.live.troubles import Troubles
 from sdk.rig import Frame
 
 _TICK_S = 0.005
@@ -71,11 +72,9 @@ class Conductor:
     ) -> None:
         self.source, self.show, self.sinks, self.player = source, show, list(sinks), player
         self.delay_s, self.counters = delay_ms / 1000, Counters()
-        self._report, self._reported, self._tell = report, 0.0, tell
+        self._report, self._reported, self._troubles = report, 0.0, Troubles(tell)
         self.broken: list[tuple[str, str]] = []
         self._open = list(sinks)
-        self._lost: dict[str, int] = {}  # how often each kind of device went, as far as that was told
-        self._unreached: set[str] = set()  # by name, those of which that was told
         self._due: deque[tuple[float, Frame]] = deque()
         self._first = 0  # number of this take's first frame
         self._began: float | None = None  # when the first sound of all was there
@@ -178,7 +177,9 @@ class Conductor:
             return to_mono_float(block)
         except AudioError as error:
             if not self.counters.refused:
-                self._say(f"{self.source.name}: {error}; such blocks are taken as silence, and counted as refused")
+                self._troubles.say(
+                    f"{self.source.name}: {error}; such blocks are taken as silence, and counted as refused"
+                )
             self.counters.refused += len(block)
             return np.zeros(len(block), np.float32)
 
@@ -265,12 +266,7 @@ class Conductor:
         with contextlib.suppress(OSError):  # what it says is what is told here
             sink.close()
         left = ", ".join(other.name for other in self._open) or "nobody, so the show ends"
-        self._say(f"{sink.name} takes no more frames: {self.broken[-1][1]}; on go {left}")
-
-    def _say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it
-            if self._tell:
-                self._tell(line)
+        self._troubles.say(f"{sink.name} takes no more frames: {self.broken[-1][1]}; on go {left}")
 
     def _drain(self) -> None:
         """After the end: the frames that wait leave at their moments, unless stopped."""
@@ -290,15 +286,7 @@ class Conductor:
         now = time.perf_counter()
         if self.player:
             self.player.watch()
-        for kind, device in (("microphone", self.source), ("player", self.player)):
-            if device and device.lost > self._lost.get(kind, 0):
-                self._lost[kind] = device.lost
-                self._say(f"{kind} {device.name!r} went away; it is looked for by its name, once a second")
-        for sink in self._open:
-            why = getattr(sink, "unreached", "")
-            if why and sink.name not in self._unreached:
-                self._unreached.add(sink.name)
-                self._say(f"{sink.name} is not reached: {why}; it is tried again and again")
+        self._troubles.look(self.source, self.player, self._open)
         if self._report and now - self._reported > _REPORT_S:
             self._reported = now
             self._report(self)

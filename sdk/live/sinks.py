@@ -133,8 +133,8 @@ class Packets:
             why = getattr(error, "strerror", None) or error
             raise ConfigError(f"--to {address.text!r}: no host {address.host!r} ({why})") from error
         # receivers of UDP mostly listen on IPv4 alone, and nobody would be told: a name that has both goes there
-        family, _, _, _, self._to = min(found, key=lambda one: one[0] != socket.AF_INET)
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        there = min(found, key=lambda one: one[0] != socket.AF_INET)
+        self._to, self._socket = there[4], socket.socket(there[0], socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # an address may be everybody's
         self._socket.setblocking(False)
 
