@@ -33,22 +33,21 @@ def test_what_escaped_once_does_not_again(path: Path) -> None:
 def test_what_escapes_at_length_is_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that fails at `Ja`, which lines that it reaches on the way lead to, and then none that fails."""
     pytest.importorskip("atheris", reason="optional extra `fuzz`")
+    (tmp_path / "ears.py").write_text("""
+def read(path, fails):
+    words = path.read_bytes()
+    if words[:1] == b"J":
+        if words[1:2] == b"a":
+            if fails:
+                raise KeyError("Ja")
+""")
     lines = """
-import sys
-import subprocess
-import sys
 from pathlib import Path
 from tests import guided
 from tests.fuzzing import Target
 
-def read(path):
-    words = path.read_bytes()
-    if FAILS and words[:1] == b"J":
-        if words[1:2] == b"a":
-            raise KeyError("Ja")
-
-guided.TARGETS["face"] = Target(".txt", lambda: [b"jaw"], read)
-guided.KEPT, guided.FOUND, guided.ROOT = Path("kept"), Path("found"), Path()
+guided.TARGETS["face"] = Target(".txt", lambda: [b"jaw"], lambda path: __import__("ears").read(path, FAILS))
+guided.OURS, guided.KEPT, guided.FOUND, guided.ROOT = ("ears",), Path("kept"), Path("found"), Path()
 guided.hunt("face", 1 if FAILS else 0.02)
 """
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
