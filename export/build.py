@@ -33,7 +33,7 @@ from export.plan.target import allowed_backends, allowed_bytes, allowed_precisio
 from export.quantise.precision import PRECISIONS
 from sdk.errors import ConfigError
 from sdk.rig import RigLayout
-from sdk.tools.command import ending, say
+from sdk.tools.command import ending, say_step
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
             raise ConfigError("say where to build: --out FOLDER; or ask for the table alone with --explain")
         print(explain.explain(budget_bytes, wanted))
         return 0
-    report = build(budget_bytes, options.out, wanted, say)
+    report = build(budget_bytes, options.out, wanted, say_step)
     memory, choice = report["memory"], report["choice"]
     if options.explain:
         print(explain.report_table(report))
@@ -119,7 +119,7 @@ def _run_styled(options: argparse.Namespace, wanted: Wanted) -> int:
         budget_bytes = allowed_bytes(options.device, options.budget)
         backends = ("xnnpack",) if "xnnpack" in wanted.backends else wanted.backends[:1]
         wanted = replace(wanted, backends=backends)
-    report = styled.build_styled(budget_bytes, options.out, wanted, file, say)
+    report = styled.build_styled(budget_bytes, options.out, wanted, file, say_step)
     choice, names = report["choice"], ", ".join(report["styles"]["names"])
     held = f"{in_words(report['memory'])}: {choice['why']}" if "memory" in report else choice["why"]
     print(f"{options.out}: {choice['student']} {choice['precision']} with {names}; {held}")
@@ -136,8 +136,8 @@ def _run_foreign(options: argparse.Namespace, wanted: Wanted) -> int:
     if options.out is None:
         raise ConfigError(f"{options.backend}: say where to build: --out FOLDER")
     if options.budget is not None or options.device is not None:
-        say(f"      no budget is held against {options.backend}: its memory cannot be computed")
-    report = foreign.build_foreign(options.backend, options.out, wanted, say)
+        say_step(f"      no budget is held against {options.backend}: its memory cannot be computed")
+    report = foreign.build_foreign(options.backend, options.out, wanted, say_step)
     choice, proof = report["choice"], report["verification"]
     verified = "verified" if proof["verified"] else f"not verified: {proof['why']}"
     print(f"{options.out}: {choice['student']} {choice['precision']} for {choice['backend']}; {verified}")

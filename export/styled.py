@@ -53,7 +53,7 @@ from profiles.show.words import show_bytes
 from sdk.artifact import seal
 from sdk.errors import BudgetExceeded, CheckpointError, ConfigError
 from sdk.manifest import STYLES, Manifest
-from sdk.tools.command import ending, say
+from sdk.tools.command import ending, say_step
 
 BACKENDS = ("xnnpack", "tinyface")
 PRECISIONS = ("fp32", "int8")
@@ -230,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with ending(named=True) as end:
         wanted = Wanted(None, options.checkpoint, options.precision, backends=(options.backend,))
-        build_styled(None, options.out, wanted, options.styles, say)
+        build_styled(None, options.out, wanted, options.styles, say_step)
         print(f"{options.out}: {show_bytes((options.out / 'model.pte').stat().st_size)}")
     return end.status
 

@@ -115,11 +115,25 @@ def _told_to_stop() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if before == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
+        _interrupts.clear()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if before == signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
+
+
+_interrupts: list[int] = []
+
+
+def _interrupt(number: int, frame: object) -> None:
+    _interrupts.append(number)
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -161,6 +175,18 @@ def _lines(error: TinyfaceError) -> str:
 def say(line: str) -> None:
     """Progress, on stderr at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+def say_step(line: str) -> None:
+    """As `say`, of a command that no step outlives an interrupt of.
+
+    Raises `KeyboardInterrupt` where one came before and is lost: Python swallows what hits a destructor or the callback
+    of a weak reference, of which torch runs many, and a build went on and wrote its files.
+    """
+    if _interrupts:
+        _interrupts.clear()
+        raise KeyboardInterrupt
+    say(line)
 
 
 @contextmanager

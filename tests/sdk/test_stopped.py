@@ -29,6 +29,22 @@ with ending("stopped; nothing was written") as end:
 sys.exit(end.status)
 """
 
+SWALLOWED = """
+import signal, sys, weakref
+from sdk.tools.command import ending, say_step
+
+class Short:
+    pass
+
+with ending("stopped") as end:
+    say_step("[1/2] half")
+    one = Short()
+    watch = weakref.ref(one, lambda _: signal.raise_signal(int(sys.argv[1])))  # as it would come in torch's
+    del one
+    say_step("[2/2] to its end")
+sys.exit(end.status)
+"""
+
 CALLER = """
 import os, subprocess, sys
 child = "import os, time; from sdk.tools.caller import end_with_caller; end_with_caller();"
@@ -199,3 +215,16 @@ def test_folders_are_swept_too(tmp_path: Path) -> None:
     (tmp_path / f".face.{os.getpid()}").mkdir()
     sweep(tmp_path, r"\.face\.(\d+)")
     assert [path.name for path in tmp_path.iterdir()] == [f".face.{os.getpid()}"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_python_swallows_is_heard_at_the_next_step(number: signal.Signals) -> None:
+    """One that hit a weak reference's callback was told as "ignored", and a build wrote its files after Ctrl-C."""
+    run = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(int(number))], cwd=ROOT, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert run.returncode == 130
+    assert "Exception ignored" in run.stderr
+    assert "to its end" not in run.stderr
+    assert run.stderr.endswith("stopped\n")
