@@ -24,9 +24,8 @@ except ImportError:  # Windows
 
 # moved in this order: a report never describes files yet to come
 FILES = ("model.pte", "model.pt", "model.md", "report.html", "report.json")
-SIGNATURES = tuple(
-    beside(Path(name)).name for name in FILES[:2]
-)  # of whoever signed an earlier build: this one they do not speak for
+# of whoever signed an earlier build: this one they do not speak for
+SIGNATURES = tuple(beside(Path(name)).name for name in FILES[:2])
 
 
 @contextmanager

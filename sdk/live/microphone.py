@@ -6,8 +6,6 @@ knows only the devices that were there when it was opened, so looking again mean
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +13,12 @@ from typing import Any
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable, pip_install
+from sdk.live.card import AGAIN_S, BLOCK_S, FIRST_S, SILENT_S, Card
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
 from sdk.tools.command import quietly
 
-_BLOCK_S = 0.01
 _RING_S = 2.0
-_SILENT_S = 1.0  # a card that has not called back for so long is gone
-_AGAIN_S = 1.0
-_FIRST_S = 5.0  # and one that was just opened may take so long to begin
 _POLL_S = 0.002
 _RATES = (48000, 44100, 16000, 32000)
 
@@ -107,23 +102,21 @@ def find_again(devices: list[Device], was: Device | None, wanted: str | None, pl
     return same[0] if same else find_device(devices, was.name, playing)
 
 
-class Microphone:
+class Microphone(Card):
     """See `Source`. Raises `EngineUnavailable` or `AudioError` at `start` where there is no such device.
 
     lost: how often the device went away. generation: grows when it is back; a new take begins then.
     """
 
     def __init__(self, wanted: str | None = None, rate_hz: int | None = None) -> None:
+        super().__init__()
         self._wanted, self._asked = wanted, rate_hz
-        self._port: Any = None
-        self._stream: Any = None
-        self.overruns = self.lost = self.generation = 0
+        self.overruns = self.generation = 0
         self.name, self.rate_hz = wanted or "microphone", rate_hz or _RATES[0]
         self._ring, self._overrun, self.position = Ring(1, 1), 0, 0
         self._clock = CardClock(self.rate_hz)
         self._device: Device | None = None  # with which the show began
-        self._search: threading.Thread | None = None
-        self._wanted_back, self._searching, self._called = True, False, 0.0
+        self._called = 0.0
 
     def start(self) -> None:
         self._open()
@@ -136,7 +129,7 @@ class Microphone:
         """What the card gave, waiting until then at most; nothing while the device is away."""
         while not self._ring.waiting:
             now = time.perf_counter()
-            if not self._searching and now - self._called > _SILENT_S:
+            if not self._away and now - self._called > SILENT_S:
                 self._lose()
             if now >= until:
                 break
@@ -155,13 +148,6 @@ class Microphone:
     @property
     def ppm(self) -> float:
         return self._clock.ppm
-
-    def stop(self) -> None:
-        self._wanted_back = False
-        if self._search:
-            self._search.join(timeout=_FIRST_S + 2 * _AGAIN_S)
-        if not self._search or not self._search.is_alive():
-            self._close()
 
     def _open(self) -> None:
         pyaudio = pyaudio_module()
@@ -193,10 +179,10 @@ class Microphone:
                 return None, pyaudio.paContinue
 
             try:
-                self._called = time.perf_counter() + _FIRST_S - _SILENT_S
+                self._called = time.perf_counter() + FIRST_S - SILENT_S
                 stream = self._port.open(
                     rate=rate, channels=1, format=pyaudio.paFloat32, input=True, input_device_index=device.index,
-                    frames_per_buffer=int(rate * _BLOCK_S), stream_callback=callback,
+                    frames_per_buffer=int(rate * BLOCK_S), stream_callback=callback,
                 )  # fmt: skip
             except (OSError, ValueError) as error:
                 why = error
@@ -206,35 +192,20 @@ class Microphone:
             return
         raise AudioError(f"microphone {device.name!r} does not open: {why}")
 
-    def _lose(self) -> None:
-        """The device is gone: another thread closes what is left of it, and looks for it."""
-        self.lost += 1
-        self._searching = True
-        self._search = threading.Thread(target=self._look, daemon=True)
-        self._search.start()
-
     def _look(self) -> None:
         self._close()
-        while self._wanted_back:
-            time.sleep(_AGAIN_S)
+        while not self._stopped:
+            time.sleep(AGAIN_S)
             try:
                 self._open()
             except (AudioError, OSError):
                 continue
             # a driver may open a device that gives nothing: it is back when it calls
             opened = time.perf_counter()
-            while self._wanted_back and time.perf_counter() - opened < _FIRST_S and not self._ring.written:
+            while not self._stopped and time.perf_counter() - opened < FIRST_S and not self._ring.written:
                 time.sleep(_POLL_S)
             if self._ring.written:
                 self.generation += 1
-                self._searching = False
+                self._away = False
                 return
             self._close()
-
-    def _close(self) -> None:
-        stream, port = self._stream, self._port
-        self._stream = self._port = None
-        for ending in (stream and stream.close, port and port.terminate):
-            if ending:
-                with contextlib.suppress(OSError):  # it is gone already
-                    ending()

@@ -10,46 +10,38 @@ A card that goes away is looked for as a microphone is; meanwhile nothing is hea
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from typing import Any
 
 import numpy as np
 
 from sdk.errors import AudioError, EngineUnavailable
+from sdk.live.card import AGAIN_S, BLOCK_S, FIRST_S, SILENT_S, Card
 from sdk.live.microphone import Device, find_again, list_devices, pyaudio_module
 from sdk.live.pace import CardClock
 from sdk.live.ring import Ring
 from sdk.tools.command import quietly
 
-_BLOCK_S = 0.01
 _AHEAD_S = 8.0
 _MOST_LATE_S = 0.15  # sound that is later is left out at once: no card's buffers explain so much
 _WATCH_S = 0.5  # what is off by less is set right when all of it was off for so long, and not by a card's jitter,
 _OFF_S = 0.02  # by more than this
-_SILENT_S = 1.0  # a card that has not asked for sound for so long is gone
-_AGAIN_S = 1.0
-_FIRST_S = 5.0  # and one that was just opened may take so long to begin
 
 
-class Player:
+class Player(Card):
     """One channel at `rate_hz`, heard `delay_ms` after it was spoken. underruns: samples in the midst of speech that
     the card asked for and nobody had; skipped: samples left out as they came too late to be heard with their face;
     lost: how often the card went away. Raises as `Microphone.start`."""
 
     def __init__(self, rate_hz: int, delay_ms: float, wanted: str | None = None) -> None:
+        super().__init__()
         self.rate_hz, self.underruns, self.skipped = rate_hz, 0, 0
         self._ring, self._delay_s = Ring(int(rate_hz * _AHEAD_S), 1), delay_ms / 1000
         self._clock = CardClock(rate_hz)
-        self._wanted, self.name, self.lost = wanted, wanted or "the system's player", 0
+        self._wanted, self.name = wanted, wanted or "the system's player"
         self._device: Device | None = None  # with which the show began
-        self._port: Any = None
-        self._stream: Any = None
-        self._called = time.perf_counter() + _FIRST_S  # when the card last asked for sound; later: when it will have
-        self._search: threading.Thread | None = None
-        self._away = self._stopped = False
-        self._block, self._taken = int(rate_hz * _BLOCK_S), 0
+        self._called = time.perf_counter() + FIRST_S  # when the card last asked for sound; later: when it will have
+        self._block, self._taken = int(rate_hz * BLOCK_S), 0
         self._lacked = 0  # samples that were not there; only the card's thread assigns
         self._lacked_before = 0  # how many of them had been lacked when sound was last there
         self._fed = False
@@ -65,7 +57,7 @@ class Player:
             self._port = pyaudio.PyAudio()
         try:
             device = find_again(list_devices(self._port), self._device, self._wanted, playing=True)
-            self._called = time.perf_counter() + _FIRST_S - _SILENT_S
+            self._called = time.perf_counter() + FIRST_S - SILENT_S
             self._stream = self._port.open(
                 rate=self.rate_hz, channels=1, format=pyaudio.paFloat32, output=True, output_device_index=device.index,
                 frames_per_buffer=self._block, stream_callback=self._callback(pyaudio),
@@ -81,24 +73,21 @@ class Player:
 
     def watch(self) -> None:
         """To be called now and then: a card that does not ask for sound any more is counted, and looked for."""
-        if self._stream is not None and not self._away and time.perf_counter() - self._called > _SILENT_S:
-            self.lost += 1
-            self._away = True
-            self._search = threading.Thread(target=self._look, daemon=True)
-            self._search.start()
+        if self._stream is not None and not self._away and time.perf_counter() - self._called > SILENT_S:
+            self._lose()
 
     def _look(self) -> None:
         while not self._stopped:
             self._close()
-            time.sleep(_AGAIN_S)
+            time.sleep(AGAIN_S)
             before = self._taken
             try:
                 self._open()
             except (AudioError, EngineUnavailable, OSError):
                 continue
             opened = time.perf_counter()  # a driver may open a device that takes nothing: it is back when it asks
-            while not self._stopped and time.perf_counter() - opened < _FIRST_S and self._taken == before:
-                time.sleep(_BLOCK_S)
+            while not self._stopped and time.perf_counter() - opened < FIRST_S and self._taken == before:
+                time.sleep(BLOCK_S)
             if self._taken != before:
                 self._away = False
                 return
@@ -162,26 +151,11 @@ class Player:
 
     def time_of(self, sample: float) -> float:
         """When the card has taken so many samples since it was started; before it began, soon."""
-        return self._clock.time_of(sample) if self._clock.started else time.perf_counter() + _BLOCK_S
+        return self._clock.time_of(sample) if self._clock.started else time.perf_counter() + BLOCK_S
 
     @property
     def ppm(self) -> float:
         return self._clock.ppm
-
-    def stop(self) -> None:
-        self._stopped = True
-        if self._search:
-            self._search.join(timeout=_FIRST_S + 2 * _AGAIN_S)
-        if not self._search or not self._search.is_alive():
-            self._close()
-
-    def _close(self) -> None:
-        stream, port = self._stream, self._port
-        self._stream = self._port = None
-        for ending in (stream and stream.close, port and port.terminate):
-            if ending:
-                with contextlib.suppress(OSError):  # it is gone already
-                    ending()
 
     def _callback(self, pyaudio: Any) -> Any:
         def give(_: Any, frames: int, __: Any, ___: int) -> Any:

@@ -121,8 +121,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> FakePort:
     made = FakePort()
     monkeypatch.setitem(sys.modules, "pyaudio", made)  # type: ignore[arg-type]
     for module in ("microphone", "player"):
-        monkeypatch.setattr(f"sdk.live.{module}._SILENT_S", 0.3)
-        monkeypatch.setattr(f"sdk.live.{module}._AGAIN_S", 0.1)
+        monkeypatch.setattr(f"sdk.live.{module}.SILENT_S", 0.3)
+        monkeypatch.setattr(f"sdk.live.{module}.AGAIN_S", 0.1)
     return made
 
 
